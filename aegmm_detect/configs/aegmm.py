@@ -1,0 +1,48 @@
+"""Settings of the mixture detectors, free of TensorFlow."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from aegmm_detect.configs.base import Settings
+
+Normalize = Literal["standard", "minmax"]
+NanPolicy = Literal["raise", "flag"]
+Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class DetectorConfig(Settings):
+    """What a detector is told when it is made, nets apart."""
+
+    kind: Literal["aegmm"] = "aegmm"
+    n_gmm: Annotated[int, Field(ge=1)] | None = None
+    data_type: str | None = None
+    normalize: Normalize | None = None
+    nan_policy: NanPolicy = "raise"
+    score_type: Literal["energy"] = "energy"
+    seed: Seed | None = None
+
+
+class FitConfig(Settings):
+    """What `fit` uses for the arguments that a caller leaves out.
+
+    The defaults are those of alibi-detect's interface, except the learning rate: 1e-4 is what its
+    documentation and the DAGMM paper say.
+    """
+
+    w_energy: Annotated[float, Field(ge=0.0)] = 0.1
+    w_cov_diag: Annotated[float, Field(ge=0.0)] = 0.005
+    recon_reduction: Literal["mean", "sum"] = "mean"
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4
+    epochs: Annotated[int, Field(ge=1)] = 20
+    # Train for about so many steps, whatever the number of rows; `epochs` then follows.
+    n_steps: Annotated[int, Field(ge=1)] | None = None
+    # One row has no covariance.
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    validation_split: Probability = 0.0
+    clip_norm: Annotated[float, Field(gt=0.0)] | None = None
+    jit_compile: bool | Literal["auto"] = "auto"
+    # Batches per dispatch, and so per `on_train_batch_end`. Beyond a few hundred nothing is gained.
+    steps_per_execution: Annotated[int, Field(ge=1)] = 512
+    seed: Seed | None = None

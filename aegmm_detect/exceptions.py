@@ -1,0 +1,58 @@
+"""Every error that the package raises on purpose.
+
+::
+
+    AEGMMError
+    ├── ConfigurationError          (ValueError)    a setting or a net's width does not fit
+    ├── NetTypeError                (TypeError)     a net is not a keras.Model
+    ├── InvalidInputError           (ValueError)    rows that cannot be trained on or scored
+    ├── NotFittedError              (ValueError)    fit() has to come first
+    ├── ThresholdNotInferredError   (ValueError)    infer_threshold() has to come first
+    ├── NonFiniteLossError          (ValueError)    training met NaN or infinity
+    │   └── IndefiniteCovarianceError               no usable covariance after training
+    ├── DataIntegrityError          (ValueError)    a data file is not the expected bytes
+    └── MissingExtraError           (ImportError)   an optional dependency is not installed
+
+Model servers answer ``ValueError`` with a 4xx status, so everything that another request could
+put right is one.
+"""
+
+
+class AEGMMError(Exception):
+    """Base class: ``except AEGMMError`` catches all that is raised on purpose."""
+
+
+class ConfigurationError(AEGMMError, ValueError):
+    """A setting is out of range, or two parts of a detector do not fit together."""
+
+
+class NetTypeError(AEGMMError, TypeError):
+    """A net is not a ``keras.Model``."""
+
+
+class InvalidInputError(AEGMMError, ValueError):
+    """Rows that cannot be trained on or scored."""
+
+
+class NotFittedError(AEGMMError, ValueError):
+    """A method that needs a fitted detector was called before ``fit``."""
+
+
+class ThresholdNotInferredError(AEGMMError, ValueError):
+    """A decision was asked for while no threshold is set."""
+
+
+class NonFiniteLossError(AEGMMError, ValueError):
+    """Training met NaN or infinity; the weights are those before the failing block of steps."""
+
+
+class IndefiniteCovarianceError(NonFiniteLossError):
+    """The mixture of the training rows has a covariance that no jitter could repair."""
+
+
+class DataIntegrityError(AEGMMError, ValueError):
+    """A data file does not hold the bytes that its entry promises."""
+
+
+class MissingExtraError(AEGMMError, ImportError):
+    """An optional dependency is missing; the message names the ``pip install`` that brings it."""

@@ -1,0 +1,196 @@
+"""From whatever the user holds to batches of real-valued rows that can be read again.
+
+Arrays, lists, data frames and tensors become one array; a `tf.data.Dataset`, a Keras `PyDataset`
+or a callable that returns an iterator stays a stream, read batch by batch. TensorFlow objects are
+recognised by what they can do, so that this module loads without TensorFlow.
+"""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from aegmm_detect.exceptions import InvalidInputError
+from aegmm_detect.types import Array
+
+_ACCEPTED = (
+    "Pass a NumPy array, a data frame, a tensor, a tf.data.Dataset, a keras PyDataset, or a "
+    "function without arguments that returns an iterator of batches."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Rows that can be read more than once."""
+
+    read: Callable[[], Iterator[Array]]  # a fresh pass over batches of rows, any batch sizes
+    array: Array | None  # all rows, where they are in memory
+    names: tuple[str, ...] | None  # columns of a data frame
+
+    def batches(self, batch_size: int) -> Iterator[Array]:
+        """Batches for one pass: of `batch_size` from memory, as they come from a stream."""
+        if self.array is None:
+            return self.read()
+        array = self.array
+        return (array[i : i + batch_size] for i in range(0, len(array), batch_size))
+
+
+def as_rows(X: Any) -> Rows:
+    """Recognise `X`; nothing of a stream is read yet.
+
+    Raises
+    ------
+    InvalidInputError
+        Says what came and what is accepted.
+    """
+    if X is None or isinstance(X, (str, bytes, dict)):
+        raise InvalidInputError(f"X is a {type(X).__name__}. {_ACCEPTED}")
+    if _is_frame(X):
+        return _in_memory(_frame_to_array(X), tuple(str(name) for name in X.columns))
+    if hasattr(X, "element_spec"):
+        return Rows(lambda: (_batch(item) for item in X), None, None)
+    if isinstance(X, Iterator) or inspect.isgenerator(X):
+        raise InvalidInputError(
+            "X is a generator, which can be read only once, and fit needs several passes. Pass "
+            "the function that makes it: fit(lambda: my_batches())."
+        )
+    if callable(X) and not hasattr(X, "__array__"):
+        return Rows(lambda: (_batch(item) for item in X()), None, None)
+    if hasattr(X, "__getitem__") and hasattr(X, "__len__") and hasattr(X, "on_epoch_end"):
+        return Rows(lambda: (_batch(X[i]) for i in range(len(X))), None, None)
+    return _in_memory(_to_array(X), None)
+
+
+def check_shape(batch: Array, shape: tuple[int, ...], name: str = "X") -> None:
+    """Raise unless `batch` holds rows of feature shape `shape`.
+
+    Raises
+    ------
+    InvalidInputError
+        Names the user's array and both shapes.
+    """
+    if batch.shape[1:] == shape:
+        return
+    if batch.ndim == 1 or (batch.ndim < len(shape) + 1 and batch.shape == shape):
+        raise InvalidInputError(
+            f"{name} has shape {batch.shape}: one row must still be a batch. Use "
+            f"{name}[np.newaxis] for rows of shape {shape}."
+        )
+    if len(shape) == 1 and batch.ndim == 2:
+        raise InvalidInputError(
+            f"{name} has {batch.shape[1]} features per row, but the detector's nets take "
+            f"{shape[0]}."
+        )
+    raise InvalidInputError(
+        f"{name} has rows of shape {batch.shape[1:]}, but the detector's nets take {shape}."
+    )
+
+
+def check_names(names: tuple[str, ...] | None, expected: tuple[str, ...] | None) -> None:
+    """Raise if two data frames disagree on their columns; arrays, which have none, always pass.
+
+    Raises
+    ------
+    InvalidInputError
+        Names the missing, unexpected or reordered columns.
+    """
+    if names is None or expected is None or names == expected:
+        return
+    missing = [name for name in expected if name not in names]
+    unexpected = [name for name in names if name not in expected]
+    if missing or unexpected:
+        what = f"missing {missing}, unexpected {unexpected}"
+    else:
+        what = "the same columns in another order"
+    raise InvalidInputError(
+        f"The data frame's columns differ from those seen by fit: {what}. "
+        f"Select them in the order of fit: X[{list(expected)!r}]."
+    )
+
+
+def non_finite_rows(batch: Array) -> Array:
+    """Indices of rows that hold NaN, infinity, or more than float32 can hold."""
+    with np.errstate(all="ignore"):
+        # One pass without a temporary; overflow of the sum itself only costs the second look.
+        if np.isfinite(np.sum(batch, dtype=np.float32)):
+            return np.empty(0, dtype=np.int64)
+        finite = np.isfinite(batch.astype(np.float32, copy=False))
+    return np.flatnonzero(~finite.reshape(len(batch), -1).all(axis=1))
+
+
+def refuse_non_finite(rows: Array, name: str, remedy: str) -> None:
+    """Raise, naming the first of the non-finite `rows`; do nothing if there are none.
+
+    Raises
+    ------
+    InvalidInputError
+        With row numbers.
+    """
+    if len(rows):
+        shown = ", ".join(str(row) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
+        raise InvalidInputError(
+            f"{name} holds NaN, infinity or values beyond float32 in {len(rows)} "
+            f"row{'s' if len(rows) > 1 else ''} (first: {shown}). {remedy}"
+        )
+
+
+def _in_memory(array: Array, names: tuple[str, ...] | None) -> Rows:
+    return Rows(lambda: iter((array,)), array, names)
+
+
+def _batch(item: Any) -> Array:
+    # Keras data sets may yield (inputs,) or (inputs, targets); a detector has only inputs.
+    return _to_array(item[0] if isinstance(item, tuple) else item)
+
+
+def _is_frame(X: Any) -> bool:
+    return hasattr(X, "columns") and (hasattr(X, "to_numpy") or hasattr(X, "to_pandas"))
+
+
+def _frame_to_array(frame: Any) -> Array:
+    columns = [(str(name), np.asarray(frame[name].to_numpy())) for name in frame.columns]
+    if not columns:
+        raise InvalidInputError("The data frame has no columns.")
+    # Nullable columns arrive as objects; `None` and NA in them become NaN, text does not convert.
+    converted, text = [], []
+    for name, values in columns:
+        try:
+            converted.append(_real(values))
+        except (TypeError, ValueError):
+            text.append(name)
+    if text:
+        raise InvalidInputError(
+            f"The data frame's columns {text} do not hold numbers. Encode or drop them, for "
+            f"example with sklearn.preprocessing.OneHotEncoder."
+        )
+    return np.column_stack(converted)
+
+
+def _real(values: Array) -> Array:
+    if values.dtype == object:
+        values = np.array([np.nan if _is_missing(v) else v for v in values])
+    if values.dtype.kind not in "biuf":
+        raise TypeError(values.dtype)
+    return values.astype(np.float32) if values.dtype.kind == "b" else values
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ == "NAType"
+
+
+def _to_array(X: Any) -> Array:
+    try:
+        array = np.asarray(X)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"X, a {type(X).__name__}, is not an array of numbers ({error}). {_ACCEPTED}"
+        ) from error
+    if array.dtype.kind == "b":
+        array = array.astype(np.float32)
+    if array.dtype.kind not in "iuf":
+        raise InvalidInputError(f"X holds {array.dtype} values, not real numbers. {_ACCEPTED}")
+    if array.ndim == 0:
+        raise InvalidInputError(f"X is a single number. {_ACCEPTED}")
+    return array

@@ -1,0 +1,1 @@
+"""Import paths that users of alibi-detect have in their code."""

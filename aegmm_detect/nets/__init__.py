@@ -1,0 +1,1 @@
+"""Keras models and layers: weights and `call`, no training policy."""

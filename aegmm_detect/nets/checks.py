@@ -1,0 +1,175 @@
+"""Do a user's nets fit together? Asked before training, answered in the user's terms."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from aegmm_detect.exceptions import ConfigurationError, NetTypeError
+from aegmm_detect.nets.aegmm import AEGMM
+from aegmm_detect.types import ReconFeatures
+
+
+def check_types(nets: dict[str, Any]) -> None:
+    """Raise unless every net is a `keras.Model`; `nets` maps argument names to values.
+
+    Raises
+    ------
+    NetTypeError
+        A `TypeError` that names the argument.
+    """
+    for name, net in nets.items():
+        if not isinstance(net, keras.Model):
+            raise NetTypeError(
+                f"{name} is {'missing' if net is None else 'a ' + type(net).__name__}; pass a "
+                "keras.Model (Sequential or functional). A detector needs either aegmm= or all of "
+                "encoder_net=, decoder_net= and gmm_density_net=."
+            )
+
+
+def check_widths(net: AEGMM, n_gmm: int | None) -> None:
+    """Raise if the parts' declared widths contradict each other; unbuilt nets are let through.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the net, both widths and what to change.
+    """
+    rows, code = _shapes(net.encoder)
+    decoder_in, recon = _shapes(net.decoder)
+    density_in, memberships = _shapes(net.gmm_density)
+    if code is not None and len(code) != 1:
+        raise ConfigurationError(
+            f"encoder_net returns codes of shape {code}: end it with Flatten() or Dense(latent)."
+        )
+    if _differ(code, decoder_in):
+        raise ConfigurationError(
+            f"decoder_net takes codes of width {_text(decoder_in)}, but encoder_net returns "
+            f"{_text(code)}: the two must agree."
+        )
+    if _differ(rows, recon):
+        raise ConfigurationError(
+            f"decoder_net returns rows of width {_text(recon)}, but encoder_net takes "
+            f"{_text(rows)}: a reconstruction has the shape of its row."
+        )
+    if memberships is not None:
+        _check_n_gmm(memberships[-1], n_gmm)
+    if rows is not None and code is not None and None not in rows and density_in is not None:
+        n_features = count_features(net.recon_features, rows)
+        if code[0] + n_features != density_in[-1]:
+            raise ConfigurationError(
+                f"gmm_density_net takes {density_in[-1]} inputs, but z has "
+                f"{code[0] + n_features}: {code[0]} from encoder_net and {n_features} from "
+                f"recon_features. Give it Input(({code[0] + n_features},))."
+            )
+
+
+def probe(net: keras.Model, row: Any, n_gmm: int | None) -> int:
+    """Run two copies of one prepared row through `net`; return the number of components.
+
+    Catches what declared shapes cannot tell: a ready `aegmm`, an unbuilt net, an end that is no
+    softmax.
+
+    Raises
+    ------
+    ConfigurationError
+        Says which output does not fit and what does.
+    """
+    output = net(np.repeat(row, 2, axis=0), training=False)
+    if not isinstance(output, (tuple, list)) or len(output) != 3:
+        raise ConfigurationError(
+            "aegmm must return (x_recon, z, gamma) when called; it returned "
+            f"{len(output) if isinstance(output, (tuple, list)) else type(output).__name__}."
+        )
+    x_recon, z, gamma = (keras.ops.convert_to_numpy(value) for value in output)
+    if x_recon.shape[1:] != row.shape[1:]:
+        raise ConfigurationError(
+            f"The decoder returns rows of shape {x_recon.shape[1:]} for rows of shape "
+            f"{row.shape[1:]}: a reconstruction has the shape of its row."
+        )
+    if z.ndim != 2 or gamma.ndim != 2:
+        raise ConfigurationError(
+            f"z and gamma must be (N, D) and (N, K); the net returns {z.shape} and {gamma.shape}."
+        )
+    _check_n_gmm(gamma.shape[1], n_gmm)
+    check_memberships(gamma)
+    return int(gamma.shape[1])
+
+
+def check_memberships(gamma: Any) -> None:
+    """Raise unless the rows of `gamma` (N, K) are distributions; NaN is left to the training.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the softmax that is missing.
+    """
+    if np.isfinite(gamma).all() and (
+        (gamma < 0).any() or (np.abs(gamma.sum(axis=1) - 1.0) > 1e-3).any()
+    ):
+        raise ConfigurationError(
+            "gmm_density_net's rows are no memberships (they must be >= 0 and sum to 1): end it "
+            "with Dense(n_gmm, activation='softmax')."
+        )
+
+
+def probe_zeros(net: keras.Model, shape: tuple[int, ...], n_gmm: int | None) -> None:
+    """`probe` before there are any rows, with one of zeros.
+
+    Raises
+    ------
+    ConfigurationError
+        As `probe`.
+    """
+    probe(net, np.zeros((1, *shape), dtype=np.float32), n_gmm)
+
+
+def count_features(recon_features: ReconFeatures, shape: tuple[int, ...]) -> int:
+    """Number of features that `recon_features` returns for rows of feature shape `shape`.
+
+    Raises
+    ------
+    ConfigurationError
+        If it does not return (N, F).
+    """
+    x = keras.ops.ones((2, *shape), dtype="float32")
+    features = keras.ops.convert_to_numpy(recon_features(x, 0.5 * x))
+    if features.ndim != 2 or len(features) != 2:
+        raise ConfigurationError(
+            f"recon_features returned shape {features.shape} for 2 rows; it must return (2, F)."
+        )
+    return int(features.shape[1])
+
+
+def row_shape(net: keras.Model) -> tuple[int, ...] | None:
+    """Feature shape of the rows that `net` takes, if it is declared and fixed."""
+    shape, _ = _shapes(net.encoder if isinstance(net, AEGMM) else net)
+    return None if shape is None or None in shape else shape
+
+
+def _check_n_gmm(found: int, n_gmm: int | None) -> None:
+    if n_gmm is not None and found != n_gmm:
+        raise ConfigurationError(
+            f"gmm_density_net returns {found} memberships per row but n_gmm={n_gmm}: end it with "
+            f"Dense({n_gmm}, activation='softmax') or pass n_gmm={found}."
+        )
+
+
+def _shapes(net: keras.Model) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
+    """Declared feature shapes of input and output; None where a net is not built yet."""
+    try:
+        return tuple(net.input_shape[1:]), tuple(net.output_shape[1:])
+    except (AttributeError, TypeError, ValueError):
+        return None, None  # subclassed or unbuilt: the probe sees it with real rows
+
+
+def _differ(a: tuple[int, ...] | None, b: tuple[int, ...] | None) -> bool:
+    if a is None or b is None:
+        return False
+    return len(a) != len(b) or any(
+        x != y for x, y in zip(a, b, strict=True) if None not in (x, y)
+    )
+
+
+def _text(shape: tuple[int, ...] | None) -> str:
+    return str(shape[0]) if shape is not None and len(shape) == 1 else str(shape)

@@ -1,0 +1,45 @@
+"""The whole scoring graph: scale, nets, features, energy."""
+
+import keras
+from keras import ops
+
+from aegmm_detect.nets.normalizer import Normalizer
+from aegmm_detect.numerics import gmm
+from aegmm_detect.numerics.scoring_mixture import ScoringMixture
+from aegmm_detect.types import Tensor
+
+_LARGEST = 3.4e38  # just under float32's largest number
+
+
+class ScoringGraph(keras.layers.Layer):
+    """Raw rows -> energies, (N, ...) -> (N,) float32.
+
+    A row with NaN or infinity scores NaN; every other row gets a number, so NaN means just that.
+
+    Parameters
+    ----------
+    normalizer
+        Scaling of the rows, or None.
+    net
+        Prepared rows -> (x_recon, z, gamma).
+    mixture
+        Density of z.
+    """
+
+    def __init__(
+        self, normalizer: Normalizer | None, net: keras.Model, mixture: ScoringMixture
+    ) -> None:
+        super().__init__(name="scoring", autocast=False)
+        self.normalizer = normalizer
+        self.net = net
+        self.params = mixture.as_float32()
+
+    def call(self, x: Tensor) -> Tensor:
+        """Energies of raw rows, in nats."""
+        finite = ops.all(ops.isfinite(ops.cast(x, "float32")), axis=tuple(range(1, len(x.shape))))
+        rows = ops.cast(x, "float32") if self.normalizer is None else self.normalizer(x)
+        _, z, _ = self.net(rows, training=False)
+        energy = gmm.energy(ops.cast(z, "float32"), self.params)
+        # Overflow on the way (a row 1e19 sigmas out) must not turn into NaN: it is an outlier.
+        energy = ops.where(ops.isfinite(energy), energy, _LARGEST)
+        return ops.where(finite, energy, float("nan"))

@@ -1,0 +1,107 @@
+"""Whitening matrices of covariances that may be singular: regularise, factor, invert.
+
+Axes: K components, D features. Pure; dtype in is dtype out; differentiable; no NaN for any finite
+symmetric input. TensorFlow's own Cholesky answers an indefinite matrix with NaN and no error.
+"""
+
+import keras
+from keras import ops
+
+from aegmm_detect.types import Tensor
+
+# Above this size one library call beats the unrolled scalars (which XLA fuses into one kernel).
+UNROLL_UP_TO = 8
+# Variance of a component that holds identical rows. Its inverse and the square of its inverse
+# (the penalty and its gradient) must both be finite in float32.
+VARIANCE_FLOOR = 1e-12
+
+
+def whitening(cov: Tensor, reg: float = 1e-6) -> tuple[Tensor, Tensor]:
+    """Regularise `cov` (K, D, D) and invert its Cholesky factor.
+
+    Parameters
+    ----------
+    cov
+        Symmetric matrices, (K, D, D). Rounding may have made them slightly indefinite.
+    reg
+        Jitter for the diagonal, relative to each matrix's mean variance: one absolute number
+        cannot fit both a code of variance 1e3 and a cosine of variance 1e-8.
+
+    Returns
+    -------
+    cov
+        The regularised matrices, (K, D, D): ``L @ L.T`` of the factor in use.
+    whiten
+        ``W = inv(L)``, lower triangular, (K, D, D).
+    """
+    n_dim = cov.shape[-1]
+    eye = ops.eye(n_dim, dtype=cov.dtype)
+    variances = ops.diagonal(cov, axis1=1, axis2=2)
+    scale = ops.maximum(ops.mean(variances, axis=-1), VARIANCE_FLOOR)
+    cov = cov + (reg * scale)[:, None, None] * eye
+    # A feature that is constant in one component keeps a variance that can be inverted.
+    floor = ops.maximum(VARIANCE_FLOOR - ops.diagonal(cov, axis1=1, axis2=2), 0.0)
+    cov = cov + floor[:, :, None] * eye
+    if n_dim <= UNROLL_UP_TO:
+        return _unrolled(cov, reg * scale)
+    cov = cov + _escalated_jitter(cov, scale)[:, None, None] * eye
+    factor = ops.cholesky(cov)
+    return cov, ops.solve_triangular(factor, ops.broadcast_to(eye, cov.shape), lower=True)
+
+
+def _unrolled(cov: Tensor, jitter: Tensor) -> tuple[Tensor, Tensor]:
+    """Cholesky and inverse written out over D; a pivot that rounding ate is raised to `jitter`.
+
+    Raising pivot j by e is the same as adding e to cov[j, j] (Gill, Murray & Wright 1981, 4.4.2.2),
+    so the addition is returned in `cov`: what is penalised stays what is scored.
+    """
+    n_dim = cov.shape[-1]
+    # Half the jitter: exact arithmetic leaves every pivot at least the whole of it, so only
+    # rounding can get here.
+    least = ops.maximum(0.5 * jitter, _tiny(cov.dtype))
+    factor = [[cov[:, i, j] for j in range(i + 1)] for i in range(n_dim)]
+    raised, inverse = [], []
+    for j in range(n_dim):
+        pivot = factor[j][j]
+        for m in range(j):
+            pivot = pivot - factor[j][m] * factor[j][m]
+        safe = ops.maximum(pivot, least)
+        raised.append(safe - pivot)
+        inverse.append(1.0 / ops.sqrt(safe))
+        for i in range(j + 1, n_dim):
+            below = factor[i][j]
+            for m in range(j):
+                below = below - factor[i][m] * factor[j][m]
+            factor[i][j] = below * inverse[j]
+    zero = ops.zeros_like(inverse[0])
+    whiten = [[zero] * n_dim for _ in range(n_dim)]
+    for j in range(n_dim):
+        whiten[j][j] = inverse[j]
+        for i in range(j + 1, n_dim):
+            dot = zero
+            for m in range(j, i):
+                dot = dot + factor[i][m] * whiten[m][j]
+            whiten[i][j] = -dot * inverse[i]
+    rows = [ops.stack(row, axis=-1) for row in whiten]
+    added = ops.stack(raised, axis=-1)[:, :, None] * ops.eye(n_dim, dtype=cov.dtype)
+    return cov + added, ops.stack(rows, axis=1)
+
+
+def _escalated_jitter(cov: Tensor, scale: Tensor) -> Tensor:
+    """Smallest step of 0, 1e-5 .. 1e-1 times `scale` (K,) at which Cholesky succeeds.
+
+    The steps are tried on values cut off from the gradient: one NaN in a branch that is not taken
+    would still make every gradient NaN.
+    """
+    cov, scale = ops.stop_gradient(cov), ops.stop_gradient(scale)
+    eye = ops.eye(cov.shape[-1], dtype=cov.dtype)
+    chosen = scale  # the last resort: as much jitter as variance
+    for step in (1e-1, 1e-3, 1e-5, 0.0):
+        factor = ops.cholesky(cov + (step * scale)[:, None, None] * eye)
+        usable = ops.all(ops.isfinite(ops.diagonal(factor, axis1=1, axis2=2)), axis=-1)
+        chosen = ops.where(usable, step * scale, chosen)
+    return chosen
+
+
+def _tiny(dtype: str) -> float:
+    return 1e-30 if keras.backend.standardize_dtype(dtype) == "float32" else 1e-280

@@ -1,0 +1,94 @@
+"""The training loss as data: a tuple of named, weighted terms.
+
+Zong et al. (2018), ICLR, eq. 7:  J = mean L(x, x') + lambda1 mean E(z) + lambda2 P(Sigma).
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple, TypeAlias
+
+from keras import ops
+
+from aegmm_detect.numerics import gmm
+from aegmm_detect.types import LossFn, Tensor
+
+Reduction: TypeAlias = Literal["mean", "sum"]
+
+
+class ForwardPass(NamedTuple):
+    """One batch through the net."""
+
+    x: Tensor  # (N, ...)
+    x_recon: Tensor  # (N, ...)
+    z: Tensor  # (N, D)  code, then reconstruction features
+    gamma: Tensor  # (N, K)  rows sum to 1
+
+
+class Term(NamedTuple):
+    """One summand of the loss."""
+
+    name: str  # also its column in the training log
+    weight: float
+    value: Callable[[ForwardPass, gmm.GaussianMixture], Tensor]
+
+
+class Objective(NamedTuple):
+    """A loss together with the names of what it logs."""
+
+    columns: tuple[str, ...]  # keys of what `function` returns; the first is "loss"
+    function: Callable[[ForwardPass], dict[str, Tensor]]
+
+
+def aegmm_terms(
+    w_energy: float = 0.1, w_cov_diag: float = 0.005, recon_reduction: Reduction = "mean"
+) -> tuple[Term, ...]:
+    """Terms of the AEGMM loss: reconstruction, energy, covariance diagonal.
+
+    Parameters
+    ----------
+    w_energy
+        Weight of the mean energy; lambda1 of the paper, .1 there.
+    w_cov_diag
+        Weight of the sum of inverse variances; lambda2 of the paper, .005 there.
+    recon_reduction
+        'mean' averages the squared error over a row's features, 'sum' adds it up: with n features
+        the other two weights count n times less. Size-list DAGMM projects use 'sum' with 1e-4 for
+        `w_cov_diag`.
+    """
+    reduce = {"mean": ops.mean, "sum": _sum_over_features}[recon_reduction]
+    return (
+        Term("recon", 1.0, lambda out, _: reduce(ops.square(out.x - out.x_recon))),
+        Term("energy", w_energy, lambda out, params: ops.mean(gmm.energy(out.z, params))),
+        Term("cov_diag", w_cov_diag, lambda _, params: gmm.inverse_variance(params)),
+    )
+
+
+def evaluate(
+    terms: tuple[Term, ...], out: ForwardPass, reg: float = gmm.DEFAULT_REG
+) -> dict[str, Tensor]:
+    """Loss and the unweighted value of each term, on the mixture of this very batch."""
+    params = gmm.mixture(gmm.moments(out.z, out.gamma), reg)
+    values = {term.name: term.value(out, params) for term in terms}
+    return {"loss": sum(term.weight * values[term.name] for term in terms), **values}
+
+
+def from_terms(terms: tuple[Term, ...], reg: float = gmm.DEFAULT_REG) -> Objective:
+    """Objective that logs the loss and every term."""
+    return Objective(
+        ("loss", *(term.name for term in terms)), lambda out: evaluate(terms, out, reg)
+    )
+
+
+def from_loss_fn(loss_fn: LossFn, w_energy: float, w_cov_diag: float) -> Objective:
+    """Objective around a loss of the user's own, which returns a scalar or one value per row."""
+
+    def function(out: ForwardPass) -> dict[str, Tensor]:
+        values = loss_fn(
+            out.x, out.x_recon, out.z, out.gamma, w_energy=w_energy, w_cov_diag=w_cov_diag
+        )
+        return {"loss": ops.mean(values)}
+
+    return Objective(("loss",), function)
+
+
+def _sum_over_features(squared: Tensor) -> Tensor:
+    return ops.sum(squared) / ops.cast(ops.shape(squared)[0], squared.dtype)

@@ -1,0 +1,72 @@
+"""The mixture that scoring uses: fixed after training, float64, in NumPy."""
+
+import dataclasses
+import functools
+
+import numpy as np
+from keras import ops
+
+from aegmm_detect.exceptions import IndefiniteCovarianceError
+from aegmm_detect.numerics import gmm
+from aegmm_detect.types import FloatArray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ScoringMixture:
+    """Owner of every parameter of the density that scores rows; arrays are read-only.
+
+    It may have more components than the density net that started it.
+    """
+
+    phi: FloatArray  # (K,)       weights, sum to 1
+    mu: FloatArray  # (K, D)
+    cov: FloatArray  # (K, D, D)  regularised
+    W: FloatArray  # (K, D, D)  inverse of `L`
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            array = np.array(getattr(self, field.name), dtype=np.float64)
+            array.flags.writeable = False
+            object.__setattr__(self, field.name, array)
+
+    @classmethod
+    def from_moments(
+        cls, moments: gmm.Moments, reg: float = gmm.DEFAULT_REG
+    ) -> "ScoringMixture":
+        """Parameters from the moments of the whole training set, in float64.
+
+        Raises
+        ------
+        IndefiniteCovarianceError
+            If a parameter is not finite.
+        """
+        in_double = gmm.Moments(*(ops.convert_to_tensor(m, dtype="float64") for m in moments))
+        params = gmm.mixture(in_double, reg)
+        mixture = cls(*(ops.convert_to_numpy(value) for value in params))
+        if not all(np.isfinite(value).all() for value in dataclasses.astuple(mixture)):
+            raise IndefiniteCovarianceError(
+                "The mixture of the training rows is not finite: the nets return values too large "
+                "for a covariance. Train with normalize='standard', a lower learning rate or "
+                "clip_norm=1.0."
+            )
+        return mixture
+
+    @functools.cached_property
+    def L(self) -> FloatArray:
+        """Cholesky factors of `cov`, (K, D, D)."""
+        return np.linalg.inv(self.W)
+
+    @functools.cached_property
+    def log_det_cov(self) -> FloatArray:
+        """Log-determinants of `cov`, (K,)."""
+        return -2.0 * np.log(np.diagonal(self.W, axis1=1, axis2=2)).sum(axis=-1)
+
+    @property
+    def effective_components(self) -> float:
+        """exp(entropy of phi): how many components the training rows really use."""
+        return float(ops.convert_to_numpy(gmm.effective_components(self.phi)))
+
+    def as_float32(self) -> gmm.GaussianMixture:
+        """Parameters for scoring in float32; rounded once, after all float64 work."""
+        arrays = (self.phi, self.mu, self.cov, self.W)
+        return gmm.GaussianMixture(*(array.astype("float32") for array in arrays))

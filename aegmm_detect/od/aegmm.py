@@ -1,0 +1,214 @@
+"""OutlierAEGMM: a deep autoencoding Gaussian mixture model as an outlier detector."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import keras
+
+from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, NanPolicy, Normalize
+from aegmm_detect.configs.nets import NetSizes, sizes_for
+from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.nets import blocks, checks
+from aegmm_detect.nets.aegmm import AEGMM
+from aegmm_detect.numerics.features import (
+    concat,
+    eucl_cosim_features,
+    log_euclidean,
+    negative_cosine,
+)
+from aegmm_detect.numerics.objective import Reduction
+from aegmm_detect.od.mixture import MixtureDetector
+from aegmm_detect.types import FloatArray, ReconFeatures
+
+# The weight that goes with each reduction: with a sum, the reconstruction error is larger by the
+# number of features, and the DAGMM projects that sum found .005 to make covariances too wide.
+_W_COV_DIAG = {"mean": 0.005, "sum": 1e-4}
+_AUTO_FIT = FitConfig(learning_rate=1e-3, batch_size=512, n_steps=4000)
+
+
+class OutlierAEGMM(MixtureDetector):
+    """Deep autoencoding Gaussian mixture model (Zong et al., ICLR 2018).
+
+    An encoder compresses a row to a code; code and features of its reconstruction make `z`; a
+    density net assigns `z` to the components of a Gaussian mixture. The energy of `z`, its
+    negative log-density, is the score.
+
+    Parameters
+    ----------
+    threshold
+        Energy above which a row is an outlier. Default None: `infer_threshold` sets it.
+    aegmm
+        Ready model in place of the three nets: any `keras.Model` whose call returns
+        ``(x_recon, z, gamma)``.
+    encoder_net, decoder_net, gmm_density_net
+        `keras.Model`, Sequential or functional: rows (N, ...) -> codes (N, latent) -> rows, and
+        ``z`` (N, latent + F) -> memberships (N, n_gmm) that sum to 1. Trained in place.
+    n_gmm
+        Number of mixture components. Default: what the density net returns.
+    recon_features
+        Function of (x, x_recon) -> (N, F). Default: negative cosine and relative Euclidean
+        distance.
+    data_type
+        'tabular', 'image', ...; only kept in `meta`.
+    normalize
+        'standard' (zero mean, unit variance) or 'minmax' ([0, 1]): scaling that `fit` learns from
+        the training rows and the detector keeps. Default None: rows are used as they are.
+    nan_policy
+        'raise' (default) refuses rows with NaN or infinity; 'flag' leaves them out of training,
+        scores them NaN and calls them outliers.
+    score_type
+        'energy'.
+    seed
+        Default for ``fit(seed=)``; also makes nets built by `auto` and `from_sizes` repeatable.
+
+    Raises
+    ------
+    NetTypeError
+        A net is missing or no `keras.Model`.
+    ConfigurationError
+        Widths, `n_gmm` or settings that contradict each other.
+
+    """
+
+    def __init__(
+        self,
+        threshold: float | None = None,
+        aegmm: keras.Model | None = None,
+        encoder_net: keras.Model | None = None,
+        decoder_net: keras.Model | None = None,
+        gmm_density_net: keras.Model | None = None,
+        n_gmm: int | None = None,
+        recon_features: ReconFeatures = eucl_cosim_features,
+        data_type: str | None = None,
+        *,
+        normalize: Normalize | None = None,
+        nan_policy: NanPolicy = "raise",
+        score_type: str = "energy",
+        seed: int | None = None,
+    ) -> None:
+        config = DetectorConfig.of(
+            n_gmm=n_gmm,
+            data_type=data_type,
+            normalize=normalize,
+            nan_policy=nan_policy,
+            score_type=score_type,
+            seed=seed,
+        )
+        parts = {
+            "encoder_net": encoder_net,
+            "decoder_net": decoder_net,
+            "gmm_density_net": gmm_density_net,
+        }
+        if aegmm is None:
+            checks.check_types(parts)
+            aegmm = AEGMM(encoder_net, decoder_net, gmm_density_net, n_gmm, recon_features)
+            checks.check_widths(aegmm, n_gmm)
+        elif any(net is not None for net in parts.values()):
+            raise ConfigurationError("Pass either aegmm= or the three nets, not both.")
+        else:
+            checks.check_types({"aegmm": aegmm})
+        shape = checks.row_shape(aegmm)
+        if shape is not None:
+            checks.probe_zeros(aegmm, shape, n_gmm)
+        super().__init__(aegmm, threshold, config, FitConfig())
+
+    @classmethod
+    def from_sizes(
+        cls,
+        n_features: int,
+        comp_hiddens: Sequence[int],
+        est_hiddens: Sequence[int],
+        comp_activation: str = "tanh",
+        est_activation: str = "tanh",
+        est_dropout_ratio: float | None = 0.5,
+        *,
+        recon_reduction: Reduction = "mean",
+        recon_features: ReconFeatures = eucl_cosim_features,
+        **settings: Any,
+    ) -> Self:
+        """Build the nets from lists of layer sizes, as the DAGMM projects do.
+
+        Parameters
+        ----------
+        n_features
+            Width of a row.
+        comp_hiddens
+            Encoder widths, the code's last; the decoder mirrors them. Code and output are linear.
+        est_hiddens
+            Density net widths; the last is the number of components.
+        comp_activation, est_activation
+            Names of Keras activations. Default 'tanh', the paper's.
+        est_dropout_ratio
+            Share of the density net's hidden units dropped in training; None or 0 for none.
+            Default .5, the paper's.
+        recon_reduction
+            'mean' (default) or 'sum' of the squared error over a row's features. The default of
+            ``fit(w_cov_diag=)`` goes with it: .005 with 'mean', 1e-4 with 'sum'.
+        recon_features
+            As for the constructor.
+        **settings
+            `threshold` and the keyword-only arguments of the constructor, and `data_type`.
+
+        Returns
+        -------
+        A detector whose every `fit` starts from fresh weights.
+        """
+        sizes = NetSizes.of(
+            n_features=n_features,
+            comp_hiddens=tuple(comp_hiddens),
+            est_hiddens=tuple(est_hiddens),
+            comp_activation=comp_activation,
+            est_activation=est_activation,
+            est_dropout_ratio=est_dropout_ratio,
+        )
+        fit_config = FitConfig.of(
+            recon_reduction=recon_reduction, w_cov_diag=_W_COV_DIAG.get(recon_reduction, 0.0)
+        )
+        return cls._of_own_nets(sizes, recon_features, fit_config, settings)
+
+    @classmethod
+    def auto(cls, n_features: int, **settings: Any) -> Self:
+        """A detector for rows of `n_features` numbers, for users with no opinion on nets.
+
+        Nets from the width alone, inputs standardised, log residual and cosine as features, and a
+        `fit_config` that trains for 4,000 steps of 512 rows with Adam(1e-3), whatever N.
+
+        Parameters
+        ----------
+        n_features
+            Width of a row.
+        **settings
+            As for `from_sizes`; `normalize` is 'standard' unless given.
+
+        Returns
+        -------
+        A detector whose every `fit` starts from fresh weights.
+        """
+        features = concat(negative_cosine, log_euclidean)
+        settings = {"normalize": "standard", **settings}
+        return cls._of_own_nets(sizes_for(n_features), features, _AUTO_FIT, settings)
+
+    @classmethod
+    def _of_own_nets(
+        cls,
+        sizes: NetSizes,
+        recon_features: ReconFeatures,
+        fit_config: FitConfig,
+        settings: dict[str, Any],
+    ) -> Self:
+        n_recon = checks.count_features(recon_features, (sizes.n_features,))
+
+        def fresh_weights(seed: int | None) -> list[FloatArray]:
+            nets = blocks.build(sizes, n_recon, seed)
+            return [weight for net in nets for weight in net.get_weights()]
+
+        nets = blocks.build(sizes, n_recon, settings.get("seed"))
+        detector = cls(
+            encoder_net=nets.encoder,
+            decoder_net=nets.decoder,
+            gmm_density_net=nets.density,
+            recon_features=recon_features,
+            **settings,
+        )
+        detector.fit_config, detector._fresh_weights = fit_config, fresh_weights
+        return detector

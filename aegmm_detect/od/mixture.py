@@ -1,0 +1,302 @@
+"""What the detectors with an autoencoder and a mixture share: one fit, one scorer."""
+
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
+from aegmm_detect.exceptions import ConfigurationError, NotFittedError
+from aegmm_detect.inputs import as_rows
+from aegmm_detect.nets import checks
+from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.numerics.objective import (
+    ForwardPass,
+    Objective,
+    aegmm_terms,
+    from_loss_fn,
+    from_terms,
+)
+from aegmm_detect.numerics.scoring_mixture import ScoringMixture
+from aegmm_detect.od.base import Detector
+from aegmm_detect.od.row_scorer import RowScorer
+from aegmm_detect.training.estimate import ROWS_PER_PASS, estimate_mixture
+from aegmm_detect.training.network import fit_network
+from aegmm_detect.training.optimizers import make_optimizer
+from aegmm_detect.training.prepare import TrainingRows, prepare
+from aegmm_detect.training.tracing import compiled, has_gradient, refuses_graph
+from aegmm_detect.types import UNSET, FloatArray, LossFn
+
+logger = logging.getLogger(__name__)
+
+
+class MixtureDetector(Detector):
+    """An autoencoder whose latent space has a mixture density; the energy is the score.
+
+    Parameters
+    ----------
+    net
+        Prepared rows (N, ...) -> (x_recon, z, gamma).
+    threshold
+        See `Detector`.
+    config
+        Checked settings of the detector.
+    fit_config
+        What `fit` uses for arguments that are left out.
+    fresh_weights
+        For nets that the package built: seed -> initial weights of `net`, used by every `fit`.
+        None for a user's own nets, which go on from the weights they have.
+    """
+
+    def __init__(
+        self,
+        net: keras.Model,
+        threshold: float | None,
+        config: DetectorConfig,
+        fit_config: FitConfig,
+        fresh_weights: Callable[[int | None], list[FloatArray]] | None = None,
+    ) -> None:
+        super().__init__(threshold, config.data_type, config.nan_policy)
+        self.config = config
+        self.fit_config = fit_config
+        self.net = net
+        self._fresh_weights = fresh_weights
+        self._mixture: ScoringMixture | None = None
+        self._scorer: RowScorer | None = None
+
+    def fit(
+        self,
+        X: Any,
+        loss_fn: LossFn | Any = UNSET,
+        w_energy: float = UNSET,
+        w_cov_diag: float = UNSET,
+        optimizer: Any = UNSET,
+        epochs: int = UNSET,
+        batch_size: int = UNSET,
+        verbose: bool | int | str = True,
+        log_metric: tuple[str, keras.metrics.Metric] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        *,
+        y: Any = None,
+        seed: int | None = UNSET,
+        validation_split: float = UNSET,
+        clip_norm: float | None = UNSET,
+        jit_compile: bool | str = UNSET,
+        steps_per_execution: int = UNSET,
+    ) -> keras.callbacks.History:
+        """Train the nets together, then estimate the mixture from all training rows.
+
+        Arguments that are left out come from `fit_config`; the defaults below are those of a
+        plain detector. The nets are trained in place.
+
+        Parameters
+        ----------
+        X
+            Normal instances, shape (N, ...): an array of any real dtype, a data frame (its
+            columns are remembered and checked later), a tensor, or a stream that can be read more
+            than once: a `tf.data.Dataset`, a Keras `PyDataset`, or a callable that returns an
+            iterator of batches.
+        loss_fn
+            Function of ``(x_true, x_pred, z, gamma, w_energy=, w_cov_diag=)`` that returns a
+            scalar or one value per row, in TensorFlow or `keras.ops`. Default: reconstruction +
+            `w_energy` * energy + `w_cov_diag` * sum(1 / diag(cov)), Zong et al. (2018) eq. 7.
+        w_energy
+            Weight of the mean energy. Default .1, the paper's.
+        w_cov_diag
+            Weight of the penalty against collapsed components. Default .005, the paper's.
+        optimizer
+            Keras optimizer: instance (cloned), class or name. Default Adam(1e-4), the paper's.
+        epochs
+            Passes over the rows. Default 20.
+        batch_size
+            Rows per step, at least 2. Default 64. Larger ones train more stably. The last batch
+            of an epoch is filled up with rows of that epoch.
+        verbose
+            Keras's: False or 0 silent, True or 1 progress bar, 2 one line per epoch.
+        log_metric
+            ``(column, keras metric)``, updated with (x, x_recon), for bar and history.
+        callbacks
+            Keras callbacks; `model` is the trainer. ``on_train_batch_*`` fire once per compiled
+            block of steps, with the index of its last step.
+        y
+            Must be None: this detector learns from unlabelled rows. Here for pipelines.
+        seed
+            Makes the fit repeatable on one machine: shuffling, dropout, the validation draw and
+            the initial weights of nets that the package built. Default: the detector's.
+        validation_split
+            Share of rows, drawn at random, held out for ``val_*`` columns. Default 0.
+        clip_norm
+            Largest norm of the gradient. Default None: no clipping.
+        jit_compile
+            True: XLA; False: plain graph; 'auto' (default): XLA where the run is long enough to
+            earn back the 3-6 s of compiling.
+        steps_per_execution
+            Steps per compiled block. Default 512; 1 for callbacks that need every step.
+
+        Returns
+        -------
+        Keras's `History`: loss, recon, energy, cov_diag by epoch (energies unweighted).
+
+        Raises
+        ------
+        InvalidInputError
+            Rows that cannot be trained on; the detector is left as it was.
+        ConfigurationError
+            Settings or nets that do not fit; the detector is left as it was.
+        NonFiniteLossError
+            Training met NaN or infinity: the detector is not fitted, and its nets have the last
+            weights with a finite loss.
+        """
+        if y is not None:
+            raise ConfigurationError(
+                f"{type(self).__name__} learns from unlabelled rows: leave y out, and pass only "
+                "the rows that you take for normal."
+            )
+        settings = self._settings(
+            w_energy=w_energy,
+            w_cov_diag=w_cov_diag,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            validation_split=validation_split,
+            clip_norm=clip_norm,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+        )
+        rows = as_rows(X)
+        prepared = prepare(
+            rows,
+            checks.row_shape(self.net),
+            self.config.normalize,
+            self.config.nan_policy,
+            settings.validation_split,
+            settings.seed,
+        )
+        optimizer = make_optimizer(
+            None if optimizer is UNSET else optimizer, settings.learning_rate, settings.clip_norm
+        )
+        sample = next(iter(prepared.train.batches(2)))
+        checks.probe(self.net, sample[:1], self.config.n_gmm)
+        features_eager = self._features_refuse_graph(sample)
+        objective, loss_eager = self._objective(
+            None if loss_fn is UNSET else loss_fn, settings, sample
+        )
+        self._forget_fit()
+        if self._fresh_weights is not None:
+            self.net.set_weights(self._fresh_weights(settings.seed))
+        history = fit_network(
+            self.net,
+            prepared,
+            objective,
+            optimizer,
+            settings,
+            eager=features_eager or loss_eager,
+            verbose=verbose,
+            log_metric=log_metric,
+            callbacks=callbacks,
+        )
+        self._set_mixture(prepared, features_eager)
+        self._mark_fitted(rows, prepared.shape)
+        return history
+
+    @property
+    def mixture(self) -> ScoringMixture:
+        """The density that scores rows.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        """
+        if self._mixture is None or not self.fitted:
+            name = type(self).__name__
+            raise NotFittedError(f"{name} has no mixture before fit(). Call {name}.fit(X).")
+        return self._mixture
+
+    @property
+    def phi(self) -> FloatArray:
+        """Weights of the mixture, (K,)."""
+        return self.mixture.phi
+
+    @property
+    def mu(self) -> FloatArray:
+        """Means, (K, D)."""
+        return self.mixture.mu
+
+    @property
+    def cov(self) -> FloatArray:
+        """Covariances, regularised, (K, D, D)."""
+        return self.mixture.cov
+
+    @property
+    def L(self) -> FloatArray:
+        """Cholesky factors of the covariances, (K, D, D)."""
+        return self.mixture.L
+
+    @property
+    def log_det_cov(self) -> FloatArray:
+        """Log-determinants of the covariances, (K,)."""
+        return self.mixture.log_det_cov
+
+    def _settings(self, **given: Any) -> FitConfig:
+        chosen = {name: value for name, value in given.items() if value is not UNSET}
+        if "epochs" in chosen:
+            chosen["n_steps"] = None  # what is given wins over the recipe's number of steps
+        settings = self.fit_config.replace(**chosen)
+        if settings.seed is None:
+            settings = settings.replace(seed=self.config.seed)
+        return settings
+
+    def _features_refuse_graph(self, sample: FloatArray) -> bool:
+        reason = refuses_graph(lambda x: self.net(x, training=False), sample)
+        if reason is None:
+            return False
+        warnings.warn(
+            "recon_features (or a net) cannot run inside a compiled graph, so every step runs "
+            f"uncompiled, and no gradient flows through NumPy code: {reason}",
+            UserWarning,
+            stacklevel=3,
+        )
+        return True
+
+    def _objective(
+        self, loss_fn: LossFn | None, settings: FitConfig, sample: FloatArray
+    ) -> tuple[Objective, bool]:
+        """What to minimise, and whether it has to run eagerly."""
+        if loss_fn is None:
+            terms = aegmm_terms(settings.w_energy, settings.w_cov_diag, settings.recon_reduction)
+            return from_terms(terms), False
+        objective = from_loss_fn(loss_fn, settings.w_energy, settings.w_cov_diag)
+
+        def loss(*out: Any) -> Any:
+            return objective.function(ForwardPass(*out))["loss"]
+
+        outputs = (sample, *map(keras.ops.convert_to_numpy, self.net(sample, training=False)))
+        reason = refuses_graph(loss, *outputs)
+        if reason is None:
+            return objective, False
+        if not has_gradient(loss, *outputs):
+            raise ConfigurationError(
+                "loss_fn has no gradient, so nothing would be trained: write it with keras.ops or "
+                f"TensorFlow in place of NumPy ({reason})."
+            )
+        warnings.warn(
+            f"loss_fn cannot run inside a compiled graph, so every step runs uncompiled: {reason}",
+            UserWarning,
+            stacklevel=3,
+        )
+        return objective, True
+
+    def _set_mixture(self, prepared: TrainingRows, eager: bool) -> None:
+        forward = compiled(lambda x: self.net(x, training=False), eager)
+        self._mixture = estimate_mixture(forward, prepared.train.batches(ROWS_PER_PASS))
+        used, n_gmm = self._mixture.effective_components, len(self._mixture.phi)
+        logger.info("The mixture uses %.2f of its %d components.", used, n_gmm)
+        graph = ScoringGraph(prepared.normalizer, self.net, self._mixture)
+        self._scorer = RowScorer(graph, eager)
+
+    def _score_batch(self, batch: FloatArray) -> FloatArray:
+        assert self._scorer is not None  # set by fit, and `score` asks for a fitted detector
+        return self._scorer(batch)

@@ -1,0 +1,116 @@
+"""Run a scoring graph over rows so that no row's score depends on its neighbours.
+
+Matrix products round differently for different numbers of rows. So every row goes through the
+same program at the same shape: a tile of rows, filled up where rows are missing. A longer batch
+is a loop over tiles inside one compiled program, which gives the same bits.
+"""
+
+import concurrent.futures
+import logging
+import os
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.types import FloatArray, Tensor
+
+logger = logging.getLogger(__name__)
+
+# Small enough that one row alone is quick, large enough for the nets to be busy.
+TILE = 64
+# Tiles per call of the long program; a few MB of tabular rows, so that they stay in the cache.
+_LONG = 64
+# Rows from which compiling the long program (1-2 s, once) is worth it.
+_LONG_PAYS_FROM_ROWS = 8192
+# Each worker runs a single-threaded program; more of them than cores only wait.
+_WORKERS = min(8, os.cpu_count() or 1)
+
+
+class RowScorer:
+    """Cached compiled scorer: raw rows (N, ...) -> scores (N,) float32.
+
+    Parameters
+    ----------
+    graph
+        Tile of raw rows -> scores.
+    eager
+        Run `graph` uncompiled, for feature functions that no compiled graph can hold.
+    """
+
+    def __init__(self, graph: ScoringGraph, eager: bool = False) -> None:
+        self._graph = graph
+        self._mode = "eager" if eager else "xla"
+        self._programs: dict[tuple[Any, ...], Any] = {}
+
+    def __call__(self, batch: FloatArray) -> FloatArray:
+        """Scores of checked rows."""
+        if batch.dtype not in (np.float32, np.float64):
+            # Exact for every integer that could matter to a scaling done in float64.
+            batch = batch.astype(np.float64)
+        n_tiles = _LONG if len(batch) >= _LONG_PAYS_FROM_ROWS else 1
+        starts = range(0, len(batch), TILE * n_tiles)
+        out = np.empty(len(batch), dtype=np.float32)
+        if n_tiles == 1:
+            for start in starts:
+                self._score_span(batch, start, n_tiles, out)
+        else:
+            self._score_span(batch, 0, n_tiles, out)  # compiles, before there are threads
+            with concurrent.futures.ThreadPoolExecutor(_WORKERS) as pool:
+                for span in [
+                    pool.submit(self._score_span, batch, s, n_tiles, out) for s in starts[1:]
+                ]:
+                    span.result()
+        return out
+
+    def _score_span(self, batch: FloatArray, start: int, n_tiles: int, out: FloatArray) -> None:
+        rows = batch[start : start + TILE * n_tiles]
+        if len(rows) == TILE * n_tiles:
+            filled = np.ascontiguousarray(rows)
+        else:
+            filled = np.zeros((TILE * n_tiles, *rows.shape[1:]), dtype=rows.dtype)
+            filled[: len(rows)] = rows
+        tiles = filled.reshape(n_tiles, TILE, *rows.shape[1:])
+        scores = self._run(tiles, -(-len(rows) // TILE))
+        out[start : start + len(rows)] = scores.reshape(-1)[: len(rows)]
+
+    def _run(self, tiles: FloatArray, used: int) -> FloatArray:
+        if self._mode == "eager":
+            return np.stack([np.asarray(self._graph(tf.constant(t))) for t in tiles[:used]])
+        key = (tiles.shape, tiles.dtype)
+        if key not in self._programs:
+            self._programs[key] = self._compile(tiles)
+        return np.asarray(self._programs[key](tf.constant(tiles), tf.constant(used)))
+
+    def _compile(self, tiles: FloatArray) -> Any:
+        """Program for tiles of one shape; XLA, or the plain graph where XLA has no kernel."""
+        program = self._trace(tiles)
+        try:
+            program(tf.constant(tiles), tf.constant(1))
+        except tf.errors.OpError as error:
+            if self._mode != "xla":
+                raise
+            logger.warning(
+                "XLA cannot compile the scoring graph; scoring runs as a plain graph, which is "
+                "slower: %s",
+                str(error).splitlines()[0],
+            )
+            self._mode = "graph"
+            program = self._trace(tiles)
+        return program
+
+    def _trace(self, tiles: FloatArray) -> Any:
+        def score_tiles(data: Tensor, used: Tensor) -> Tensor:
+            def body(i: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+                tile = self._graph(data[i])
+                return i + 1, tf.tensor_scatter_nd_update(scores, [[i]], tile[None])
+
+            start = (tf.constant(0), tf.zeros((len(tiles), TILE)))
+            return tf.while_loop(lambda i, _: i < used, body, start, parallel_iterations=1)[1]
+
+        function = tf.function(score_tiles, autograph=False, jit_compile=self._mode == "xla")
+        # A concrete function skips the search for the right trace, a third of a one-row call.
+        return function.get_concrete_function(
+            tf.TensorSpec(tiles.shape, tiles.dtype), tf.TensorSpec((), "int32")
+        )

@@ -1,0 +1,1 @@
+"""How weights move; the only place that runs epochs."""

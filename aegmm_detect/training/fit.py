@@ -1,0 +1,202 @@
+"""The training loop: one step, run many times inside one compiled program, under `Model.fit`."""
+
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from aegmm_detect.exceptions import NonFiniteLossError
+from aegmm_detect.numerics.objective import ForwardPass, Objective
+from aegmm_detect.types import FloatArray, Tensor
+
+logger = logging.getLogger(__name__)
+
+_REGULARIZATION = "regularization"
+_REMEDY = (
+    "Train with normalize='standard', a larger batch_size, a lower learning rate or clip_norm=1.0."
+)
+
+
+class Trainer(keras.Model):
+    """Trains a net on blocks of batches; Keras owns epochs, callbacks, history and progress.
+
+    Parameters
+    ----------
+    net
+        Prepared rows (N, ...) -> (x_recon, z, gamma).
+    objective
+        What is minimised and logged.
+    rows
+        All training rows, where blocks carry row indices; None where blocks carry the rows.
+    validation_rows
+        The same for validation blocks.
+    log_metric
+        (column, Keras metric); updated with (x, x_recon) after every step.
+    mode
+        'xla', 'graph' or 'eager': how the one step below is run, not what it does.
+    """
+
+    def __init__(
+        self,
+        net: keras.Model,
+        objective: Objective,
+        rows: Tensor | None = None,
+        validation_rows: Tensor | None = None,
+        log_metric: tuple[str, keras.metrics.Metric] | None = None,
+        mode: str = "graph",
+    ) -> None:
+        super().__init__(name="trainer")
+        self.net = net
+        self.objective = objective
+        self.mode = mode
+        self._rows, self._validation_rows = rows, validation_rows
+        columns = (*objective.columns, *([_REGULARIZATION] if net.losses else []))
+        self._columns = columns
+        self._log_metric = log_metric
+        # Plain numbers: a Keras Mean per column would cost more than the steps of a small epoch.
+        self._totals, self._steps_logged = np.zeros(len(columns)), 0
+        self.built = True
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Keras's hook: the metric that the user added."""
+        return [] if self._log_metric is None else [self._log_metric[1]]
+
+    def reset_metrics(self) -> None:
+        """Keras's hook: a new epoch or validation pass begins."""
+        super().reset_metrics()
+        self._totals, self._steps_logged = np.zeros(len(self._columns)), 0
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Keras's hook: the training log, by column."""
+        means = (self._totals / max(self._steps_logged, 1)).tolist()
+        log = dict(zip(self._columns, means, strict=True))
+        if self._log_metric is not None:
+            log[self._log_metric[0]] = float(self._log_metric[1].result())
+        return log
+
+    def call(self, x: Tensor, training: bool | None = None) -> Any:
+        """The net's own output."""
+        return self.net(x, training=training)
+
+    def step_values(self, x: Tensor, training: bool) -> dict[str, Tensor]:
+        """Loss of one batch and all that is logged beside it."""
+        x_recon, z, gamma = (ops.cast(v, "float32") for v in self.net(x, training=training))
+        values = self.objective.function(ForwardPass(x, x_recon, z, gamma))
+        if _REGULARIZATION in self._columns:
+            penalty = ops.sum(ops.stack([ops.sum(loss) for loss in self.net.losses]))
+            values = {**values, "loss": values["loss"] + penalty, _REGULARIZATION: penalty}
+        if self._log_metric is not None:
+            self._log_metric[1].update_state(x, x_recon)
+        return values
+
+    def _update(self, x: Tensor) -> dict[str, Tensor]:
+        with tf.GradientTape() as tape:
+            values = self.step_values(x, training=True)
+        weights = self.net.trainable_variables
+        gradients = tape.gradient(values["loss"], weights, unconnected_gradients="zero")
+        self.optimizer.apply(gradients, weights)
+        return values
+
+    def train_step(self, data: Tensor, n_steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Train on the batches of one block; a failing block leaves every variable untouched.
+
+        Returns
+        -------
+        Sums of the logged columns, steps taken, and whether all of them were finite.
+        """
+        variables = [*self.net.variables, *self.optimizer.variables]
+        before = [tf.identity(v.value) for v in variables]
+        sums, taken, finite = self._loop(self._update, self._rows, data, n_steps)
+        # A gradient can overflow while its loss is finite; the next step would find out too late.
+        for weight in self.net.trainable_variables:
+            finite = finite & tf.math.is_finite(tf.reduce_sum(tf.abs(weight.value)))
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(tf.where(finite, variable.value, value))
+        return sums, taken, finite
+
+    def test_step(self, data: Tensor, n_steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same values in inference mode; nothing is trained."""
+        step = functools.partial(self.step_values, training=False)
+        return self._loop(step, self._validation_rows, data, n_steps)
+
+    def _loop(
+        self,
+        step: Callable[[Tensor], dict[str, Tensor]],
+        rows: Tensor | None,
+        data: Tensor,
+        n_steps: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        def go_on(i: Tensor, finite: Tensor, _: Any) -> Tensor:
+            return (i < n_steps) & finite
+
+        def body(i: Tensor, _: Tensor, sums: Tensor) -> Any:
+            values = step(data[i] if rows is None else tf.gather(rows, data[i]))
+            logged = tf.stack([ops.cast(values[name], "float32") for name in self._columns])
+            return i + 1, tf.math.is_finite(values["loss"]), sums + logged
+
+        start = (tf.constant(0), tf.constant(True), tf.zeros(len(self._columns)))
+        taken, finite, sums = tf.while_loop(go_on, body, start, parallel_iterations=1)
+        return sums, taken, finite
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Keras's hook: what it calls for every block."""
+        if force or getattr(self, "train_function", None) is None:
+            self.train_function: Any = self._dispatcher(self.train_step, "training")
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Keras's hook: what it calls for every validation block."""
+        if force or getattr(self, "test_function", None) is None:
+            self.test_function: Any = self._dispatcher(self.test_step, "validation")
+
+    def _dispatcher(self, step: Callable[..., Any], phase: str) -> Callable[..., dict[str, Any]]:
+        run = self._compile(step)
+
+        def function(iterator: Iterator[Any]) -> dict[str, Any]:
+            nonlocal run
+            block = next(iterator)
+            try:
+                result = run(*block)
+            except tf.errors.OpError as error:
+                if self.mode != "xla":
+                    raise
+                # XLA refuses a program before running any of it, so the block can be run again.
+                logger.warning(
+                    "XLA cannot compile this net; it trains as a plain graph, which is slower: %s",
+                    str(error).splitlines()[0],
+                )
+                self.mode = "graph"
+                run = self._compile(step)
+                result = run(*block)
+            sums, taken, finite = result
+            return self._log(sums, taken, finite, phase)
+
+        return function
+
+    def _compile(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        if self.mode == "eager":
+            return step
+        return tf.function(step, autograph=False, jit_compile=self.mode == "xla")
+
+    def _log(self, sums: Tensor, taken: Tensor, finite: Tensor, phase: str) -> dict[str, Any]:
+        sums, steps = np.asarray(sums, dtype=np.float64), int(taken)
+        if not finite:
+            raise NonFiniteLossError(self._diagnosis(sums, steps, phase))
+        self._totals, self._steps_logged = self._totals + sums, self._steps_logged + steps
+        return self.get_metrics_result()
+
+    def _diagnosis(self, sums: FloatArray, steps: int, phase: str) -> str:
+        finite = np.isfinite(sums)
+        bad = [name for name, ok in zip(self._columns, finite, strict=True) if not ok]
+        cause = f"Not finite: {', '.join(bad)}."
+        if finite.all():
+            cause = "The loss was finite, but a gradient or a weight was not."
+        return (
+            f"The {phase} loss became NaN or infinite in step {steps} of a block of steps. {cause} "
+            f"The weights are those before that block, and the detector is not fitted. {_REMEDY}"
+        )

@@ -1,0 +1,132 @@
+"""Train one net on prepared rows: the bridge from settings to `Model.fit`."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from aegmm_detect.configs.aegmm import FitConfig
+from aegmm_detect.numerics.objective import Objective
+from aegmm_detect.training.data import (
+    ArrayRows,
+    Blocks,
+    Plan,
+    StreamRows,
+    array_blocks,
+    plan,
+    stream_block_limit,
+    stream_blocks,
+)
+from aegmm_detect.training.fit import Trainer
+from aegmm_detect.training.prepare import TrainingRows
+from aegmm_detect.training.seeding import seed_random_layers
+
+# XLA takes 3-6 s to compile and then saves 2-4 ms a step: below this it does not pay.
+XLA_PAYS_FROM_STEPS = 2000
+# Epochs of a fit that counts steps: an epoch costs Keras about as much as some 30 small steps.
+MIN_STEPS_PER_EPOCH = 200
+
+
+def fit_network(
+    net: keras.Model,
+    rows: TrainingRows,
+    objective: Objective,
+    optimizer: keras.optimizers.Optimizer,
+    config: FitConfig,
+    *,
+    eager: bool = False,
+    verbose: bool | int | str = False,
+    log_metric: tuple[str, keras.metrics.Metric] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+) -> keras.callbacks.History:
+    """Train `net` in place.
+
+    Parameters
+    ----------
+    net
+        Prepared rows -> (x_recon, z, gamma).
+    rows
+        What `prepare` returned.
+    objective
+        What is minimised.
+    optimizer
+        Of this fit alone.
+    config
+        Epochs, batch size, seed, compilation.
+    eager
+        Run the step uncompiled, for functions that no graph can hold.
+    verbose, callbacks
+        Keras's own.
+    log_metric
+        (column, metric of (x, x_recon)) for the training log.
+
+    Returns
+    -------
+    Keras's `History`.
+
+    Raises
+    ------
+    NonFiniteLossError
+        The weights are then those before the failing block of steps.
+    """
+    if config.seed is not None:
+        seed_random_layers(net, config.seed)
+    blocks = _training_blocks(rows.train, config)
+    cut = blocks.plan
+    validation = None
+    if rows.validation is not None:
+        # Keras counts validation in the training's blocks, so they must be as many.
+        n_rows = rows.validation.n_rows
+        val_cut = plan(n_rows, config.batch_size, cut.steps_per_block)
+        validation = array_blocks(n_rows, val_cut, None, shuffle=False)
+    n_epochs = epochs(config, cut)
+    trainer = Trainer(
+        net,
+        objective,
+        _on_device(rows.train),
+        _on_device(rows.validation),
+        log_metric,
+        _mode(eager, config, cut.steps * n_epochs),
+    )
+    optimizer.build(net.trainable_variables)
+    trainer.compile(optimizer=optimizer, steps_per_execution=cut.steps_per_block)
+    return trainer.fit(
+        blocks.dataset,
+        epochs=n_epochs,
+        steps_per_epoch=cut.steps,
+        shuffle=False,  # the blocks are
+        validation_data=None if validation is None else validation.dataset,
+        validation_steps=None if validation is None else validation.plan.steps,
+        verbose=int(verbose) if isinstance(verbose, bool) else verbose,
+        callbacks=list(callbacks or []),
+    )
+
+
+def epochs(config: FitConfig, cut: Plan) -> int:
+    """Epochs to train for: as told, or as many as make up the steps that were asked for."""
+    return config.epochs if config.n_steps is None else math.ceil(config.n_steps / cut.steps)
+
+
+def _training_blocks(rows: ArrayRows | StreamRows, config: FitConfig) -> Blocks:
+    limit = config.steps_per_execution
+    if isinstance(rows, StreamRows):
+        limit = min(limit, stream_block_limit(rows, config.batch_size))
+    min_steps = 1 if config.n_steps is None else min(MIN_STEPS_PER_EPOCH, config.n_steps)
+    cut = plan(rows.n_rows, config.batch_size, limit, min_steps)
+    if isinstance(rows, ArrayRows):
+        return array_blocks(rows.n_rows, cut, config.seed)
+    return stream_blocks(rows, cut, config.seed)
+
+
+def _on_device(rows: Any) -> Any:
+    return tf.constant(rows.array) if isinstance(rows, ArrayRows) else None
+
+
+def _mode(eager: bool, config: FitConfig, n_steps: int) -> str:
+    if eager:
+        return "eager"
+    if config.jit_compile == "auto":
+        return "xla" if n_steps >= XLA_PAYS_FROM_STEPS else "graph"
+    return "xla" if config.jit_compile else "graph"

@@ -1,0 +1,165 @@
+"""From a user's rows to rows that can be trained on: checked, scaled, split."""
+
+import dataclasses
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from aegmm_detect.configs.aegmm import NanPolicy, Normalize
+from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
+from aegmm_detect.inputs import Rows, check_shape, non_finite_rows, refuse_non_finite
+from aegmm_detect.nets.normalizer import Normalizer, NormalizerFit
+from aegmm_detect.training.data import ArrayRows, StreamRows
+from aegmm_detect.types import FloatArray
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 65_536  # rows handled at once where memory would otherwise be copied whole
+_NAN_REMEDY = (
+    "Drop or impute these rows, or make the detector with nan_policy='flag', which leaves them "
+    "out of training and calls them outliers later."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingRows:
+    """What a fit trains on, and what it learned about the inputs on the way."""
+
+    train: ArrayRows | StreamRows
+    validation: ArrayRows | None
+    normalizer: Normalizer | None
+    shape: tuple[int, ...]  # of one row
+
+
+def prepare(
+    rows: Rows,
+    shape: tuple[int, ...] | None,
+    normalize: Normalize | None,
+    nan_policy: NanPolicy,
+    validation_split: float,
+    seed: int | None,
+) -> TrainingRows:
+    """Check every row, fit the scaling on the training rows only, scale.
+
+    Parameters
+    ----------
+    rows
+        The user's rows.
+    shape
+        Feature shape that the nets take, where it is known.
+    normalize, nan_policy
+        Of the detector.
+    validation_split
+        Share of rows, drawn at random, that is kept out of training and scaling.
+    seed
+        Of that draw.
+
+    Raises
+    ------
+    InvalidInputError
+        Wrong shape, too few rows, rows with NaN or infinity.
+    """
+    if rows.array is None:
+        return _prepare_stream(rows, shape, normalize, nan_policy, validation_split)
+    array = rows.array
+    if array.ndim < 2:
+        check_shape(array, shape or (1,))
+    if shape is not None:
+        check_shape(array, shape)
+    keep = _finite_rows(array, nan_policy)
+    held_out = np.empty(0, dtype=np.int64)
+    if validation_split:
+        n_held_out = round(len(keep) * validation_split)
+        if not 0 < n_held_out < len(keep) - 1:
+            raise InvalidInputError(
+                f"validation_split={validation_split} of {len(keep)} rows leaves {n_held_out} for "
+                "validation: pass more rows or another share."
+            )
+        mixed = np.random.default_rng(seed).permutation(keep)
+        held_out, keep = np.sort(mixed[:n_held_out]), np.sort(mixed[n_held_out:])
+    _check_enough(len(keep))
+    normalizer = None
+    if normalize is not None:
+        fit = NormalizerFit(normalize)
+        for chunk in _chunks(array, keep):
+            fit.update(chunk)
+        normalizer = fit.finish(array.shape[1:])
+    return TrainingRows(
+        ArrayRows(_scaled(array, keep, normalizer)),
+        ArrayRows(_scaled(array, held_out, normalizer)) if len(held_out) else None,
+        normalizer,
+        array.shape[1:],
+    )
+
+
+def _prepare_stream(
+    rows: Rows,
+    shape: tuple[int, ...] | None,
+    normalize: Normalize | None,
+    nan_policy: NanPolicy,
+    validation_split: float,
+) -> TrainingRows:
+    if validation_split:
+        raise ConfigurationError(
+            "validation_split needs all rows in memory: pass an array, or leave it out for a "
+            "stream."
+        )
+    fit = None if normalize is None else NormalizerFit(normalize)
+    n_rows, seen = 0, 0
+    for batch in rows.read():
+        shape = batch.shape[1:] if shape is None else shape
+        check_shape(batch, shape, "A batch of X")
+        keep = _finite_rows(batch, nan_policy, first_row=seen)
+        seen += len(batch)
+        n_rows += len(keep)
+        if fit is not None and len(keep):
+            fit.update(batch[keep])
+    _check_enough(n_rows)
+    assert shape is not None  # there were rows
+    normalizer = None if fit is None else fit.finish(shape)
+
+    def read() -> Iterator[FloatArray]:
+        for batch in rows.read():
+            if nan_policy == "flag":
+                batch = np.delete(batch, non_finite_rows(batch), axis=0)
+            yield _scaled(batch, np.arange(len(batch)), normalizer)
+
+    return TrainingRows(StreamRows(read, n_rows, shape), None, normalizer, shape)
+
+
+def _finite_rows(array: Any, nan_policy: NanPolicy, first_row: int = 0) -> Any:
+    """Indices of the rows that can be used."""
+    bad = [
+        non_finite_rows(array[i : i + _CHUNK]) + i for i in range(0, max(len(array), 1), _CHUNK)
+    ]
+    rows = np.concatenate(bad)
+    if len(rows) and nan_policy == "flag":
+        logger.warning("%d rows hold NaN or infinity and are left out of training.", len(rows))
+    else:
+        refuse_non_finite(rows + first_row, "X", _NAN_REMEDY)
+    return np.delete(np.arange(len(array)), rows)
+
+
+def _chunks(array: Any, rows: Any) -> Iterator[Any]:
+    return (array[rows[i : i + _CHUNK]] for i in range(0, len(rows), _CHUNK))
+
+
+def _scaled(array: Any, rows: Any, normalizer: Normalizer | None) -> FloatArray:
+    """The chosen rows as contiguous float32, scaled in float64."""
+    whole = len(rows) == len(array)
+    if normalizer is None:
+        return np.ascontiguousarray(array if whole else array[rows], dtype=np.float32)
+    out = np.empty((len(rows), *array.shape[1:]), dtype=np.float32)
+    for i, chunk in enumerate(_chunks(array, rows)):
+        out[i * _CHUNK : i * _CHUNK + len(chunk)] = normalizer.transform(chunk)
+    return out
+
+
+def _check_enough(n_rows: int) -> None:
+    if n_rows < 2:
+        raise InvalidInputError(
+            f"X holds {n_rows} usable row{'' if n_rows == 1 else 's'}; a covariance needs at least "
+            "2, and a detector hundreds."
+        )

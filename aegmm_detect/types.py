@@ -1,0 +1,46 @@
+"""Names for the kinds of value that cross module borders; no logic."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+# A tensor of the active backend. Keras ships no types, so this documents and checks nothing more.
+Tensor: TypeAlias = Any
+Array: TypeAlias = npt.NDArray[Any]
+FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+
+# Forward pass of a net on prepared rows: (N, ...) -> (x_recon, z, gamma).
+Forward: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+
+
+class ReconFeatures(Protocol):
+    """Features of a reconstruction: inputs (N, ...) and reconstructions (N, ...) -> (N, F)."""
+
+    def __call__(self, x: Tensor, x_recon: Tensor, /) -> Tensor: ...
+
+
+class LossFn(Protocol):
+    """A training loss of the user's own: scalar, or one value per row."""
+
+    def __call__(
+        self,
+        x_true: Tensor,
+        x_pred: Tensor,
+        z: Tensor,
+        gamma: Tensor,
+        *,
+        w_energy: float,
+        w_cov_diag: float,
+    ) -> Tensor: ...
+
+
+class Unset:
+    """Type of `UNSET`, the mark of an argument that the caller left out."""
+
+    def __repr__(self) -> str:
+        return "<from fit_config>"
+
+
+UNSET: Any = Unset()

@@ -1,0 +1,84 @@
+import hashlib
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from aegmm_detect.datasets import load_thyroid
+from aegmm_detect.datasets.base import read_npz
+from aegmm_detect.exceptions import DataIntegrityError
+
+
+@pytest.fixture
+def arrays_file(tmp_path):
+    path = tmp_path / "arrays.npz"
+    np.savez(path, X=np.arange(6.0).reshape(3, 2))
+    return path
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_thyroid_is_what_its_entry_says():
+    thyroid = load_thyroid()
+    assert thyroid.X.shape == (3772, 6)
+    assert thyroid.X.dtype == np.float64
+    assert len(thyroid.feature_names) == 6
+    np.testing.assert_array_equal(thyroid.X.min(axis=0), 0.0)
+    np.testing.assert_array_equal(thyroid.X.max(axis=0), 1.0)
+    np.testing.assert_array_equal(np.unique(thyroid.y, return_counts=True), [[0, 1], [3679, 93]])
+    assert thyroid.y.dtype == np.int64
+    assert len(thyroid.X) - len(np.unique(thyroid.X, axis=0)) == 116
+
+
+def test_thyroid_columns_are_named_in_order():
+    """FTI = TT4 / T4U, so TT4 is bilinear in the other two, whatever the scaling."""
+    thyroid = load_thyroid()
+    column = dict(zip(thyroid.feature_names, thyroid.X.T, strict=True))
+    terms = [column["T4U"], column["FTI"], column["T4U"] * column["FTI"]]
+    design = np.column_stack([np.ones(len(thyroid.X)), *terms])
+    _, residual, *_ = np.linalg.lstsq(design, column["TT4"])
+    assert residual / (len(thyroid.X) * column["TT4"].var()) < 0.01
+
+
+def test_loads_are_independent():
+    load_thyroid().X[:] = np.nan
+    assert np.isfinite(load_thyroid().X).all()
+
+
+def test_attribution_travels_with_the_data():
+    folder = resources.files("aegmm_detect.datasets") / "data"
+    thyroid = load_thyroid()
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    for wanted in (sha256(folder / "thyroid.npz"), thyroid.licence, "10.24432/C5D010"):
+        assert wanted in text
+
+
+def test_the_right_bytes_are_read(arrays_file):
+    np.testing.assert_array_equal(
+        read_npz(arrays_file, sha256(arrays_file))["X"], [[0, 1], [2, 3], [4, 5]]
+    )
+
+
+def test_a_changed_file_is_refused_with_both_checksums(arrays_file):
+    expected = sha256(arrays_file)
+    content = bytearray(arrays_file.read_bytes())
+    content[-1] ^= 1
+    arrays_file.write_bytes(content)
+    with pytest.raises(DataIntegrityError, match=expected) as caught:
+        read_npz(arrays_file, expected)
+    assert sha256(arrays_file) in str(caught.value)
+    assert "pip install" in str(caught.value)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(DataIntegrityError, match="cannot be read"):
+        read_npz(tmp_path / "absent.npz", "0" * 64)
+
+
+def test_nothing_is_unpickled(tmp_path):
+    path = tmp_path / "objects.npz"
+    np.savez(path, X=np.array([object()], dtype=object))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        read_npz(path, sha256(path))
