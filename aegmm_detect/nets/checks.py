@@ -166,9 +166,7 @@ def _shapes(net: keras.Model) -> tuple[tuple[int, ...] | None, tuple[int, ...] |
 def _differ(a: tuple[int, ...] | None, b: tuple[int, ...] | None) -> bool:
     if a is None or b is None:
         return False
-    return len(a) != len(b) or any(
-        x != y for x, y in zip(a, b, strict=True) if None not in (x, y)
-    )
+    return len(a) != len(b) or any(x != y for x, y in zip(a, b, strict=True) if None not in (x, y))
 
 
 def _text(shape: tuple[int, ...] | None) -> str:

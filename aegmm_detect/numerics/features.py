@@ -4,14 +4,16 @@ Every feature takes inputs (N, ...) and reconstructions (N, ...) of one shape, f
 returns (N, F). A user's own function of that signature is no different from these. All are finite,
 value and gradient, for zero rows and for exact reconstructions.
 
-| function | value | order and sign |
-|---|---|---|
-| `euclidean` | ||x - x'|| | 0 is perfect, grows |
-| `log_euclidean` | log(||x - x'|| + 1e-3) | log(1e-3) is perfect, grows |
-| `relative_euclidean` | ||x - x'|| / min(||x||, ||x'||), at most 100 | 0 is perfect, grows |
-| `mean_squared` | mean of (x - x')^2 | 0 is perfect, grows |
-| `negative_cosine` | -cos(x, x') | -1 is perfect, 1 is opposite |
-| `eucl_cosim_features` | [negative_cosine, relative_euclidean] | the default |
+======================  ==============================================  ======================
+function                value                                           order and sign
+======================  ==============================================  ======================
+`euclidean`             ||x - x'||                                      0 is perfect, grows
+`log_euclidean`         log(||x - x'|| + 1e-3)                          log 1e-3 is perfect
+`relative_euclidean`    ||x - x'|| / min(||x||, ||x'||), at most 100    0 is perfect, grows
+`mean_squared`          mean of (x - x')^2                              0 is perfect, grows
+`negative_cosine`       -cos(x, x')                                     -1 perfect, 1 opposite
+`eucl_cosim_features`   [`negative_cosine`, `relative_euclidean`]       the default
+======================  ==============================================  ======================
 """
 
 import math
@@ -32,10 +34,15 @@ _LOG_FLOOR = 1e-3
 _register = keras.saving.register_keras_serializable("aegmm_detect")
 
 
+def squared_error(x: Tensor, x_recon: Tensor) -> Tensor:
+    """Sum of (x - x')^2 over a row, (N, 1): the loss's term and the features' common part."""
+    return ops.sum(ops.square(_flat(x) - _flat(x_recon)), axis=-1, keepdims=True)
+
+
 @_register
 def euclidean(x: Tensor, x_recon: Tensor) -> Tensor:
     """Euclidean residual ||x - x'||, (N, 1)."""
-    return _norm(_flat(x) - _flat(x_recon))
+    return _root(squared_error(x, x_recon))
 
 
 @_register
@@ -55,7 +62,7 @@ def relative_euclidean(x: Tensor, x_recon: Tensor) -> Tensor:
 @_register
 def mean_squared(x: Tensor, x_recon: Tensor) -> Tensor:
     """Mean squared error over the features of a row, (N, 1)."""
-    return ops.mean(ops.square(_flat(x) - _flat(x_recon)), axis=-1, keepdims=True)
+    return squared_error(x, x_recon) / math.prod(x.shape[1:])
 
 
 @_register
@@ -140,7 +147,10 @@ def _flat(x: Tensor) -> Tensor:
 
 
 def _norm(x: Tensor) -> Tensor:
-    """Euclidean norm (N, D) -> (N, 1), with gradient 0 in place of NaN at the zero vector."""
-    squared = ops.sum(ops.square(x), axis=-1, keepdims=True)
+    return _root(ops.sum(ops.square(x), axis=-1, keepdims=True))
+
+
+def _root(squared: Tensor) -> Tensor:
+    """Square root, with gradient 0 in place of infinity at 0."""
     positive = squared > 0.0
     return ops.where(positive, ops.sqrt(ops.where(positive, squared, 1.0)), 0.0)

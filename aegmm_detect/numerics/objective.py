@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from keras import ops
 
 from aegmm_detect.numerics import gmm
+from aegmm_detect.numerics.features import mean_squared, squared_error
 from aegmm_detect.types import LossFn, Tensor
 
 Reduction: TypeAlias = Literal["mean", "sum"]
@@ -54,9 +55,9 @@ def aegmm_terms(
         the other two weights count n times less. Size-list DAGMM projects use 'sum' with 1e-4 for
         `w_cov_diag`.
     """
-    reduce = {"mean": ops.mean, "sum": _sum_over_features}[recon_reduction]
+    recon = {"mean": mean_squared, "sum": squared_error}[recon_reduction]
     return (
-        Term("recon", 1.0, lambda out, _: reduce(ops.square(out.x - out.x_recon))),
+        Term("recon", 1.0, lambda out, _: ops.mean(recon(out.x, out.x_recon))),
         Term("energy", w_energy, lambda out, params: ops.mean(gmm.energy(out.z, params))),
         Term("cov_diag", w_cov_diag, lambda _, params: gmm.inverse_variance(params)),
     )
@@ -88,7 +89,3 @@ def from_loss_fn(loss_fn: LossFn, w_energy: float, w_cov_diag: float) -> Objecti
         return {"loss": ops.mean(values)}
 
     return Objective(("loss",), function)
-
-
-def _sum_over_features(squared: Tensor) -> Tensor:
-    return ops.sum(squared) / ops.cast(ops.shape(squared)[0], squared.dtype)

@@ -30,9 +30,7 @@ class ScoringMixture:
             object.__setattr__(self, field.name, array)
 
     @classmethod
-    def from_moments(
-        cls, moments: gmm.Moments, reg: float = gmm.DEFAULT_REG
-    ) -> "ScoringMixture":
+    def from_moments(cls, moments: gmm.Moments, reg: float = gmm.DEFAULT_REG) -> "ScoringMixture":
         """Parameters from the moments of the whole training set, in float64.
 
         Raises

@@ -1,6 +1,6 @@
 """Blocks of training batches: seeded shuffling, and what happens to the last batch.
 
-A block is (data, n_steps): `data` holds up to S batches along its first axis, of which the first
+A block is (rows, n_steps): `rows` (S, batch, ...) float32 holds S batches, of which the first
 `n_steps` count. Its shape never changes, so that one compiled program serves every block.
 """
 
@@ -16,13 +16,14 @@ from aegmm_detect.types import Array, FloatArray
 
 # A stream is shuffled through a buffer, as it need not fit into memory.
 SHUFFLE_BUFFER_ROWS = 65_536
-# A stream's blocks carry rows, not indices: keep one well inside the memory of a small machine.
-_STREAM_BLOCK_BYTES = 16 * 2**20
+# Two blocks are in memory at a time. Larger ones gain nothing; some 60 steps of 1,024 rows of 118
+# features already hide what a dispatch costs.
+_BLOCK_BYTES = 32 * 2**20
 
 
 @dataclasses.dataclass(frozen=True)
 class ArrayRows:
-    """Prepared training rows in memory; blocks carry row indices, the gather is on the device."""
+    """Prepared training rows in memory."""
 
     array: FloatArray  # (N, ...) float32
 
@@ -31,6 +32,11 @@ class ArrayRows:
         """Rows of one epoch."""
         return len(self.array)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one row."""
+        return self.array.shape[1:]
+
     def batches(self, size: int) -> Iterator[FloatArray]:
         """One pass in order."""
         return (self.array[i : i + size] for i in range(0, len(self.array), size))
@@ -38,7 +44,7 @@ class ArrayRows:
 
 @dataclasses.dataclass(frozen=True)
 class StreamRows:
-    """Prepared training rows that are read anew for every pass; blocks carry the rows."""
+    """Prepared training rows that are read anew for every pass."""
 
     read: Callable[[], Iterator[FloatArray]]  # float32 batches of any size
     n_rows: int
@@ -46,9 +52,7 @@ class StreamRows:
 
     def batches(self, size: int) -> Iterator[FloatArray]:
         """One pass in order, in batches as they come, cut to `size` where larger."""
-        return (
-            batch[i : i + size] for batch in self.read() for i in range(0, len(batch), size)
-        )
+        return (batch[i : i + size] for batch in self.read() for i in range(0, len(batch), size))
 
 
 class Plan(NamedTuple):
@@ -83,25 +87,29 @@ class Blocks:
     plan: Plan
 
 
-def array_blocks(n_rows: int, cut: Plan, seed: int | None, shuffle: bool = True) -> Blocks:
-    """Blocks of row indices, (S, batch) int32; a new full permutation for every pass."""
+def array_blocks(rows: ArrayRows, cut: Plan, seed: int | None, shuffle: bool = True) -> Blocks:
+    """Blocks of an array's rows; a new full permutation for every pass."""
 
     def generate() -> Iterator[tuple[Array, int]]:
         rng = np.random.default_rng(seed)
         while True:
             orders = [
-                rng.permutation(n_rows) if shuffle else np.arange(n_rows)
+                rng.permutation(rows.n_rows) if shuffle else np.arange(rows.n_rows)
                 for _ in range(cut.passes)
             ]
             epoch = np.resize(np.concatenate(orders).astype(np.int32), (cut.steps, cut.batch))
             for start in range(0, cut.steps, cut.steps_per_block):
                 yield _padded(epoch[start : start + cut.steps_per_block], cut.steps_per_block)
 
-    return Blocks(_blocks(generate, (cut.steps_per_block, cut.batch), "int32"), cut)
+    # Rows are gathered here, in the background, and not by XLA, which copies number by number.
+    array = tf.constant(rows.array)
+    indices = _blocks(generate, (cut.steps_per_block, cut.batch), "int32")
+    gathered = indices.map(lambda block, n_steps: (tf.gather(array, block), n_steps))
+    return Blocks(gathered.prefetch(1), cut)
 
 
 def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None) -> Blocks:
-    """Blocks of rows, (S, batch, ...) float32; shuffled through a buffer, over and over."""
+    """Blocks of a stream's rows; shuffled through a buffer, over and over."""
     batches = (
         tf.data.Dataset.from_generator(
             rows.read, output_signature=tf.TensorSpec((None, *rows.shape), "float32")
@@ -121,12 +129,12 @@ def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None) -> Blocks:
                 yield _padded(block, cut.steps_per_block)
 
     shape = (cut.steps_per_block, cut.batch, *rows.shape)
-    return Blocks(_blocks(generate, shape, "float32"), cut)
+    return Blocks(_blocks(generate, shape, "float32").prefetch(1), cut)
 
 
-def stream_block_limit(rows: StreamRows, batch_size: int) -> int:
-    """Steps whose rows fit into one block of a stream."""
-    return max(1, _STREAM_BLOCK_BYTES // (4 * math.prod(rows.shape) * batch_size))
+def steps_that_fit(rows: ArrayRows | StreamRows, batch_size: int) -> int:
+    """Steps whose rows make a block of moderate size."""
+    return max(1, _BLOCK_BYTES // (4 * math.prod(rows.shape) * min(batch_size, rows.n_rows)))
 
 
 def _padded(batches: Array, size: int) -> tuple[Array, int]:
@@ -138,4 +146,4 @@ def _blocks(
     generate: Callable[[], Iterator[tuple[Array, int]]], shape: tuple[int, ...], dtype: str
 ) -> tf.data.Dataset:
     signature = (tf.TensorSpec(shape, dtype), tf.TensorSpec((), "int32"))
-    return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(1)
+    return tf.data.Dataset.from_generator(generate, output_signature=signature)

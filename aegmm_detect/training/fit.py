@@ -31,10 +31,6 @@ class Trainer(keras.Model):
         Prepared rows (N, ...) -> (x_recon, z, gamma).
     objective
         What is minimised and logged.
-    rows
-        All training rows, where blocks carry row indices; None where blocks carry the rows.
-    validation_rows
-        The same for validation blocks.
     log_metric
         (column, Keras metric); updated with (x, x_recon) after every step.
     mode
@@ -45,8 +41,6 @@ class Trainer(keras.Model):
         self,
         net: keras.Model,
         objective: Objective,
-        rows: Tensor | None = None,
-        validation_rows: Tensor | None = None,
         log_metric: tuple[str, keras.metrics.Metric] | None = None,
         mode: str = "graph",
     ) -> None:
@@ -54,7 +48,6 @@ class Trainer(keras.Model):
         self.net = net
         self.objective = objective
         self.mode = mode
-        self._rows, self._validation_rows = rows, validation_rows
         columns = (*objective.columns, *([_REGULARIZATION] if net.losses else []))
         self._columns = columns
         self._log_metric = log_metric
@@ -103,7 +96,7 @@ class Trainer(keras.Model):
         self.optimizer.apply(gradients, weights)
         return values
 
-    def train_step(self, data: Tensor, n_steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def train_step(self, rows: Tensor, n_steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Train on the batches of one block; a failing block leaves every variable untouched.
 
         Returns
@@ -112,7 +105,7 @@ class Trainer(keras.Model):
         """
         variables = [*self.net.variables, *self.optimizer.variables]
         before = [tf.identity(v.value) for v in variables]
-        sums, taken, finite = self._loop(self._update, self._rows, data, n_steps)
+        sums, taken, finite = self._loop(self._update, rows, n_steps)
         # A gradient can overflow while its loss is finite; the next step would find out too late.
         for weight in self.net.trainable_variables:
             finite = finite & tf.math.is_finite(tf.reduce_sum(tf.abs(weight.value)))
@@ -120,23 +113,18 @@ class Trainer(keras.Model):
             variable.assign(tf.where(finite, variable.value, value))
         return sums, taken, finite
 
-    def test_step(self, data: Tensor, n_steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def test_step(self, rows: Tensor, n_steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The same values in inference mode; nothing is trained."""
-        step = functools.partial(self.step_values, training=False)
-        return self._loop(step, self._validation_rows, data, n_steps)
+        return self._loop(functools.partial(self.step_values, training=False), rows, n_steps)
 
     def _loop(
-        self,
-        step: Callable[[Tensor], dict[str, Tensor]],
-        rows: Tensor | None,
-        data: Tensor,
-        n_steps: Tensor,
+        self, step: Callable[[Tensor], dict[str, Tensor]], rows: Tensor, n_steps: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         def go_on(i: Tensor, finite: Tensor, _: Any) -> Tensor:
             return (i < n_steps) & finite
 
         def body(i: Tensor, _: Tensor, sums: Tensor) -> Any:
-            values = step(data[i] if rows is None else tf.gather(rows, data[i]))
+            values = step(rows[i])
             logged = tf.stack([ops.cast(values[name], "float32") for name in self._columns])
             return i + 1, tf.math.is_finite(values["loss"]), sums + logged
 

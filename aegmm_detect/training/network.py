@@ -2,10 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import keras
-import tensorflow as tf
 
 from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.numerics.objective import Objective
@@ -16,7 +14,7 @@ from aegmm_detect.training.data import (
     StreamRows,
     array_blocks,
     plan,
-    stream_block_limit,
+    steps_that_fit,
     stream_blocks,
 )
 from aegmm_detect.training.fit import Trainer
@@ -78,15 +76,12 @@ def fit_network(
     validation = None
     if rows.validation is not None:
         # Keras counts validation in the training's blocks, so they must be as many.
-        n_rows = rows.validation.n_rows
-        val_cut = plan(n_rows, config.batch_size, cut.steps_per_block)
-        validation = array_blocks(n_rows, val_cut, None, shuffle=False)
+        val_cut = plan(rows.validation.n_rows, config.batch_size, cut.steps_per_block)
+        validation = array_blocks(rows.validation, val_cut, None, shuffle=False)
     n_epochs = epochs(config, cut)
     trainer = Trainer(
         net,
         objective,
-        _on_device(rows.train),
-        _on_device(rows.validation),
         log_metric,
         _mode(eager, config, cut.steps * n_epochs),
     )
@@ -110,18 +105,12 @@ def epochs(config: FitConfig, cut: Plan) -> int:
 
 
 def _training_blocks(rows: ArrayRows | StreamRows, config: FitConfig) -> Blocks:
-    limit = config.steps_per_execution
-    if isinstance(rows, StreamRows):
-        limit = min(limit, stream_block_limit(rows, config.batch_size))
+    limit = min(config.steps_per_execution, steps_that_fit(rows, config.batch_size))
     min_steps = 1 if config.n_steps is None else min(MIN_STEPS_PER_EPOCH, config.n_steps)
     cut = plan(rows.n_rows, config.batch_size, limit, min_steps)
     if isinstance(rows, ArrayRows):
-        return array_blocks(rows.n_rows, cut, config.seed)
+        return array_blocks(rows, cut, config.seed)
     return stream_blocks(rows, cut, config.seed)
-
-
-def _on_device(rows: Any) -> Any:
-    return tf.constant(rows.array) if isinstance(rows, ArrayRows) else None
 
 
 def _mode(eager: bool, config: FitConfig, n_steps: int) -> str:

@@ -131,9 +131,7 @@ def _prepare_stream(
 
 def _finite_rows(array: Any, nan_policy: NanPolicy, first_row: int = 0) -> Any:
     """Indices of the rows that can be used."""
-    bad = [
-        non_finite_rows(array[i : i + _CHUNK]) + i for i in range(0, max(len(array), 1), _CHUNK)
-    ]
+    bad = [non_finite_rows(array[i : i + _CHUNK]) + i for i in range(0, max(len(array), 1), _CHUNK)]
     rows = np.concatenate(bad)
     if len(rows) and nan_policy == "flag":
         logger.warning("%d rows hold NaN or infinity and are left out of training.", len(rows))
