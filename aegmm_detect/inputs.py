@@ -6,7 +6,6 @@ recognised by what they can do, so that this module loads without TensorFlow.
 """
 
 import dataclasses
-import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -48,14 +47,16 @@ def as_rows(X: Any) -> Rows:
     if X is None or isinstance(X, (str, bytes, dict)):
         raise InvalidInputError(f"X is a {type(X).__name__}. {_ACCEPTED}")
     if _is_frame(X):
-        return _in_memory(_frame_to_array(X), tuple(str(name) for name in X.columns))
-    if hasattr(X, "element_spec"):
-        return Rows(lambda: (_batch(item) for item in X), None, None)
-    if isinstance(X, Iterator) or inspect.isgenerator(X):
+        frame = X if hasattr(X, "to_numpy") else X.to_pandas()
+        return _in_memory(_frame_to_array(frame), tuple(str(name) for name in frame.columns))
+    # Before the next question: an iterator over a tf.data.Dataset has an `element_spec`, too.
+    if isinstance(X, Iterator):
         raise InvalidInputError(
             "X is a generator, which can be read only once, and fit needs several passes. Pass "
             "the function that makes it: fit(lambda: my_batches())."
         )
+    if hasattr(X, "element_spec"):
+        return Rows(lambda: (_batch(item) for item in X), None, None)
     if callable(X) and not hasattr(X, "__array__"):
         return Rows(lambda: (_batch(item) for item in X()), None, None)
     if hasattr(X, "__getitem__") and hasattr(X, "__len__") and hasattr(X, "on_epoch_end"):
@@ -150,9 +151,15 @@ def _is_frame(X: Any) -> bool:
 
 
 def _frame_to_array(frame: Any) -> Array:
-    columns = [(str(name), np.asarray(frame[name].to_numpy())) for name in frame.columns]
-    if not columns:
+    names = list(frame.columns)
+    if not names:
         raise InvalidInputError("The data frame has no columns.")
+    if repeated := sorted({str(name) for name in names if names.count(name) > 1}):
+        raise InvalidInputError(
+            f"The data frame has several columns named {repeated}: rename them, or pass "
+            "X.to_numpy()."
+        )
+    columns = [(str(name), np.asarray(frame[name].to_numpy())) for name in names]
     # Nullable columns arrive as objects; `None` and NA in them become NaN, text does not convert.
     converted, text = [], []
     for name, values in columns:
@@ -171,8 +178,8 @@ def _frame_to_array(frame: Any) -> Array:
 def _real(values: Array) -> Array:
     if values.dtype == object:
         values = np.array([np.nan if _is_missing(v) else v for v in values])
-    if values.dtype.kind not in "biuf":
-        raise TypeError(values.dtype)
+    if values.dtype.kind not in "biuf" or values.ndim != 1:
+        raise TypeError(f"{values.dtype} values of shape {values.shape[1:]}")
     return values.astype(np.float32) if values.dtype.kind == "b" else values
 
 
@@ -181,6 +188,9 @@ def _is_missing(value: Any) -> bool:
 
 
 def _to_array(X: Any) -> Array:
+    if isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "biuf":
+        # `asarray` would bring back what the mask hides.
+        X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
     try:
         array = np.asarray(X)
     except (TypeError, ValueError) as error:

@@ -38,10 +38,8 @@ def check_widths(net: AEGMM, n_gmm: int | None) -> None:
     rows, code = _shapes(net.encoder)
     decoder_in, recon = _shapes(net.decoder)
     density_in, memberships = _shapes(net.gmm_density)
-    if code is not None and len(code) != 1:
-        raise ConfigurationError(
-            f"encoder_net returns codes of shape {code}: end it with Flatten() or Dense(latent)."
-        )
+    if code is not None:
+        _check_flat(code)
     if _differ(code, decoder_in):
         raise ConfigurationError(
             f"decoder_net takes codes of width {_text(decoder_in)}, but encoder_net returns "
@@ -75,18 +73,20 @@ def probe(net: keras.Model, row: Any, n_gmm: int | None) -> int:
     ConfigurationError
         Says which output does not fit and what does.
     """
-    output = net(np.repeat(row, 2, axis=0), training=False)
+    rows = np.repeat(row, 2, axis=0)
+    if isinstance(net, AEGMM):
+        # Before the features, which would complain in TensorFlow's words.
+        code = net.encoder(rows, training=False)
+        _check_flat(tuple(code.shape[1:]))
+        _check_recon(tuple(net.decoder(code, training=False).shape[1:]), row.shape[1:])
+    output = net(rows, training=False)
     if not isinstance(output, (tuple, list)) or len(output) != 3:
         raise ConfigurationError(
             "aegmm must return (x_recon, z, gamma) when called; it returned "
             f"{len(output) if isinstance(output, (tuple, list)) else type(output).__name__}."
         )
     x_recon, z, gamma = (keras.ops.convert_to_numpy(value) for value in output)
-    if x_recon.shape[1:] != row.shape[1:]:
-        raise ConfigurationError(
-            f"The decoder returns rows of shape {x_recon.shape[1:]} for rows of shape "
-            f"{row.shape[1:]}: a reconstruction has the shape of its row."
-        )
+    _check_recon(x_recon.shape[1:], row.shape[1:])
     if z.ndim != 2 or gamma.ndim != 2:
         raise ConfigurationError(
             f"z and gamma must be (N, D) and (N, K); the net returns {z.shape} and {gamma.shape}."
@@ -145,6 +145,21 @@ def row_shape(net: keras.Model) -> tuple[int, ...] | None:
     """Feature shape of the rows that `net` takes, if it is declared and fixed."""
     shape, _ = _shapes(net.encoder if isinstance(net, AEGMM) else net)
     return None if shape is None or None in shape else shape
+
+
+def _check_flat(code: tuple[int, ...]) -> None:
+    if len(code) != 1:
+        raise ConfigurationError(
+            f"encoder_net returns codes of shape {code}: end it with Flatten() or Dense(latent)."
+        )
+
+
+def _check_recon(recon: tuple[int, ...], row: tuple[int, ...]) -> None:
+    if recon != row:
+        raise ConfigurationError(
+            f"The decoder returns rows of shape {recon} for rows of shape {row}: a reconstruction "
+            "has the shape of its row."
+        )
 
 
 def _check_n_gmm(found: int, n_gmm: int | None) -> None:

@@ -18,8 +18,15 @@ class Dropout(keras.layers.Dropout):
         """Drop units in training; the identity otherwise."""
         if not training or self.rate == 0:
             return inputs
-        seed = self.seed_generator.next(ordered=False)
+        if self.rate == 1:
+            return tf.zeros_like(inputs)
+        # Counts up. The unordered sequence would come round after 1,486 masks.
+        seed = self.seed_generator.next()
         seed = tf.cast(tf.math.floormod(seed, tf.int32.max - 1), "int32")
+        noise_shape = None
+        if self.noise_shape is not None:
+            sizes = tf.shape(inputs)
+            noise_shape = [sizes[i] if n is None else n for i, n in enumerate(self.noise_shape)]
         return tf.nn.experimental.stateless_dropout(
-            inputs, rate=self.rate, seed=seed, rng_alg="philox"
+            inputs, rate=self.rate, seed=seed, rng_alg="philox", noise_shape=noise_shape
         )

@@ -33,11 +33,13 @@ class ScoringGraph(keras.layers.Layer):
         self.normalizer = normalizer
         self.net = net
         self.params = mixture.as_float32()
+        # One type for whatever a caller holds, so that it cannot change a score's last bit.
+        self.row_dtype = "float32" if normalizer is None else "float64"
 
     def call(self, x: Tensor) -> Tensor:
-        """Energies of raw rows, in nats."""
+        """Energies of raw rows of `row_dtype`, in nats."""
         finite = ops.all(ops.isfinite(ops.cast(x, "float32")), axis=tuple(range(1, len(x.shape))))
-        rows = ops.cast(x, "float32") if self.normalizer is None else self.normalizer(x)
+        rows = x if self.normalizer is None else self.normalizer(x)
         _, z, _ = self.net(rows, training=False)
         energy = gmm.energy(ops.cast(z, "float32"), self.params)
         # Overflow on the way (a row 1e19 sigmas out) must not turn into NaN: it is an outlier.

@@ -7,6 +7,7 @@ symmetric input. TensorFlow's own Cholesky answers an indefinite matrix with NaN
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from aegmm_detect.types import Tensor
@@ -113,15 +114,17 @@ def _unrolled(cov: Tensor, jitter: Tensor) -> tuple[Tensor, Tensor]:
 def _escalated(cov: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """Library Cholesky with the least of 0, 1e-5 .. 1 times `scale` (K,) that makes it succeed.
 
+    TensorFlow's own Cholesky, because `ops.cholesky` raises where this one returns NaN.
+
     Returns the additions to the diagonal, (K, D), and W.
     """
     eye = ops.eye(cov.shape[-1], dtype=cov.dtype)
     chosen = scale  # the last resort: as much jitter as variance
     for step in (1e-1, 1e-3, 1e-5, 0.0):
-        factor = ops.cholesky(cov + (step * scale)[:, None, None] * eye)
+        factor = tf.linalg.cholesky(cov + (step * scale)[:, None, None] * eye)
         usable = ops.all(ops.isfinite(ops.diagonal(factor, axis1=1, axis2=2)), axis=-1)
         chosen = ops.where(usable, step * scale, chosen)
-    factor = ops.cholesky(cov + chosen[:, None, None] * eye)
+    factor = tf.linalg.cholesky(cov + chosen[:, None, None] * eye)
     whiten = ops.solve_triangular(factor, ops.broadcast_to(eye, cov.shape), lower=True)
     return ops.broadcast_to(chosen[:, None], cov.shape[:2]), whiten
 

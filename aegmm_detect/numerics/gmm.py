@@ -38,7 +38,9 @@ def moments(z: Tensor, gamma: Tensor) -> Moments:
     z, gamma = ops.convert_to_tensor(z), ops.convert_to_tensor(gamma)
     mass = ops.sum(gamma, axis=0)
     # Sums around the batch's own mean keep their digits when every value is near 1e6.
-    origin = ops.stop_gradient(ops.mean(z, axis=0))
+    # A batch without rows has no mean; its moments must still merge to no change.
+    n_rows = ops.cast(ops.maximum(ops.shape(z)[0], 1), z.dtype)
+    origin = ops.stop_gradient(ops.sum(z, axis=0) / n_rows)
     mean = ops.matmul(ops.transpose(gamma), z - origin) / _floor(mass)[:, None]
     centred = (z - origin)[:, None, :] - mean  # (N, K, D)
     scatter = ops.einsum("nkd,nke->kde", gamma[:, :, None] * centred, centred)

@@ -26,8 +26,7 @@ class ScoringMixture:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             array = np.array(getattr(self, field.name), dtype=np.float64)
-            array.flags.writeable = False
-            object.__setattr__(self, field.name, array)
+            object.__setattr__(self, field.name, _read_only(array))
 
     @classmethod
     def from_moments(cls, moments: gmm.Moments, reg: float = gmm.DEFAULT_REG) -> "ScoringMixture":
@@ -52,12 +51,13 @@ class ScoringMixture:
     @functools.cached_property
     def L(self) -> FloatArray:
         """Cholesky factors of `cov`, (K, D, D)."""
-        return np.linalg.inv(self.W)
+        # The general inverse leaves rounding above the diagonal.
+        return _read_only(np.tril(np.linalg.inv(self.W)))
 
     @functools.cached_property
     def log_det_cov(self) -> FloatArray:
         """Log-determinants of `cov`, (K,)."""
-        return -2.0 * np.log(np.diagonal(self.W, axis1=1, axis2=2)).sum(axis=-1)
+        return _read_only(-2.0 * np.log(np.diagonal(self.W, axis1=1, axis2=2)).sum(axis=-1))
 
     @property
     def effective_components(self) -> float:
@@ -68,3 +68,8 @@ class ScoringMixture:
         """Parameters for scoring in float32; rounded once, after all float64 work."""
         arrays = (self.phi, self.mu, self.cov, self.W)
         return gmm.GaussianMixture(*(array.astype("float32") for array in arrays))
+
+
+def _read_only(array: FloatArray) -> FloatArray:
+    array.flags.writeable = False
+    return array

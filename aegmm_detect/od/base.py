@@ -2,7 +2,6 @@
 
 import abc
 import logging
-import operator
 from typing import Any, final
 
 import numpy as np
@@ -236,11 +235,11 @@ class Detector(abc.ABC):
 
 
 def _positive(batch_size: Any) -> int:
-    try:
-        size = operator.index(batch_size)
-    except TypeError:
-        # The peer's default is the float 1e10.
-        size = int(batch_size) if isinstance(batch_size, float) and batch_size >= 1 else 0
-    if size < 1:
+    # Whole floats, too: the peer's default is 1e10.
+    if not isinstance(batch_size, (int, float, np.number)) or not batch_size >= 1:
+        whole = False
+    else:
+        whole = batch_size == int(batch_size)
+    if not whole:
         raise ConfigurationError(f"batch_size={batch_size!r}: pass a whole number of rows from 1.")
-    return size
+    return int(batch_size)

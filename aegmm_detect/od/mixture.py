@@ -1,7 +1,6 @@
 """What the detectors with an autoencoder and a mixture share: one fit, one scorer."""
 
 import logging
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,21 +11,15 @@ from aegmm_detect.exceptions import ConfigurationError, NotFittedError
 from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.scoring import ScoringGraph
-from aegmm_detect.numerics.objective import (
-    ForwardPass,
-    Objective,
-    aegmm_terms,
-    from_loss_fn,
-    from_terms,
-)
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.od.base import Detector
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.training.estimate import ROWS_PER_PASS, estimate_mixture
 from aegmm_detect.training.network import fit_network
+from aegmm_detect.training.objectives import choose_objective, must_run_eagerly
 from aegmm_detect.training.optimizers import make_optimizer
 from aegmm_detect.training.prepare import TrainingRows, prepare
-from aegmm_detect.training.tracing import compiled, has_gradient, refuses_graph
+from aegmm_detect.training.tracing import compiled
 from aegmm_detect.types import UNSET, FloatArray, LossFn
 
 logger = logging.getLogger(__name__)
@@ -179,9 +172,9 @@ class MixtureDetector(Detector):
         )
         sample = next(iter(prepared.train.batches(2)))
         checks.probe(self.net, sample[:1], self.config.n_gmm)
-        features_eager = self._features_refuse_graph(sample)
-        objective, loss_eager = self._objective(
-            None if loss_fn is UNSET else loss_fn, settings, sample
+        eager_net = must_run_eagerly(self.net, sample)
+        objective, eager_loss = choose_objective(
+            None if loss_fn is UNSET else loss_fn, settings, self.net, sample
         )
         self._forget_fit()
         if self._fresh_weights is not None:
@@ -192,12 +185,12 @@ class MixtureDetector(Detector):
             objective,
             optimizer,
             settings,
-            eager=features_eager or loss_eager,
+            eager=eager_net or eager_loss,
             verbose=verbose,
             log_metric=log_metric,
             callbacks=callbacks,
         )
-        self._set_mixture(prepared, features_eager)
+        self._set_mixture(prepared, eager_net)
         self._mark_fitted(rows, prepared.shape)
         return history
 
@@ -248,46 +241,6 @@ class MixtureDetector(Detector):
         if settings.seed is None:
             settings = settings.replace(seed=self.config.seed)
         return settings
-
-    def _features_refuse_graph(self, sample: FloatArray) -> bool:
-        reason = refuses_graph(lambda x: self.net(x, training=False), sample)
-        if reason is None:
-            return False
-        warnings.warn(
-            "recon_features (or a net) cannot run inside a compiled graph, so every step runs "
-            f"uncompiled, and no gradient flows through NumPy code: {reason}",
-            UserWarning,
-            stacklevel=3,
-        )
-        return True
-
-    def _objective(
-        self, loss_fn: LossFn | None, settings: FitConfig, sample: FloatArray
-    ) -> tuple[Objective, bool]:
-        """What to minimise, and whether it has to run eagerly."""
-        if loss_fn is None:
-            terms = aegmm_terms(settings.w_energy, settings.w_cov_diag, settings.recon_reduction)
-            return from_terms(terms), False
-        objective = from_loss_fn(loss_fn, settings.w_energy, settings.w_cov_diag)
-
-        def loss(*out: Any) -> Any:
-            return objective.function(ForwardPass(*out))["loss"]
-
-        outputs = (sample, *map(keras.ops.convert_to_numpy, self.net(sample, training=False)))
-        reason = refuses_graph(loss, *outputs)
-        if reason is None:
-            return objective, False
-        if not has_gradient(loss, *outputs):
-            raise ConfigurationError(
-                "loss_fn has no gradient, so nothing would be trained: write it with keras.ops or "
-                f"TensorFlow in place of NumPy ({reason})."
-            )
-        warnings.warn(
-            f"loss_fn cannot run inside a compiled graph, so every step runs uncompiled: {reason}",
-            UserWarning,
-            stacklevel=3,
-        )
-        return objective, True
 
     def _set_mixture(self, prepared: TrainingRows, eager: bool) -> None:
         forward = compiled(lambda x: self.net(x, training=False), eager)

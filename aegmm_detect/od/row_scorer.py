@@ -42,13 +42,10 @@ class RowScorer:
     def __init__(self, graph: ScoringGraph, eager: bool = False) -> None:
         self._graph = graph
         self._mode = "eager" if eager else "xla"
-        self._programs: dict[tuple[Any, ...], Any] = {}
+        self._programs: dict[int, Any] = {}  # by number of tiles
 
     def __call__(self, batch: FloatArray) -> FloatArray:
         """Scores of checked rows."""
-        if batch.dtype not in (np.float32, np.float64):
-            # Exact for every integer that could matter to a scaling done in float64.
-            batch = batch.astype(np.float64)
         n_tiles = _LONG if len(batch) >= _LONG_PAYS_FROM_ROWS else 1
         starts = range(0, len(batch), TILE * n_tiles)
         out = np.empty(len(batch), dtype=np.float32)
@@ -66,10 +63,8 @@ class RowScorer:
 
     def _score_span(self, batch: FloatArray, start: int, n_tiles: int, out: FloatArray) -> None:
         rows = batch[start : start + TILE * n_tiles]
-        if len(rows) == TILE * n_tiles:
-            filled = np.ascontiguousarray(rows)
-        else:
-            filled = np.zeros((TILE * n_tiles, *rows.shape[1:]), dtype=rows.dtype)
+        filled = np.zeros((TILE * n_tiles, *rows.shape[1:]), dtype=self._graph.row_dtype)
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, and scores NaN
             filled[: len(rows)] = rows
         tiles = filled.reshape(n_tiles, TILE, *rows.shape[1:])
         scores = self._run(tiles, -(-len(rows) // TILE))
@@ -78,10 +73,10 @@ class RowScorer:
     def _run(self, tiles: FloatArray, used: int) -> FloatArray:
         if self._mode == "eager":
             return np.stack([np.asarray(self._graph(tf.constant(t))) for t in tiles[:used]])
-        key = (tiles.shape, tiles.dtype)
-        if key not in self._programs:
-            self._programs[key] = self._compile(tiles)
-        return np.asarray(self._programs[key](tf.constant(tiles), tf.constant(used)))
+        n_tiles = len(tiles)
+        if n_tiles not in self._programs:
+            self._programs[n_tiles] = self._compile(tiles)
+        return np.asarray(self._programs[n_tiles](tf.constant(tiles), tf.constant(used)))
 
     def _compile(self, tiles: FloatArray) -> Any:
         """Program for tiles of one shape; XLA, or the plain graph where XLA has no kernel."""

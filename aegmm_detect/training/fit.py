@@ -92,7 +92,12 @@ class Trainer(keras.Model):
         with tf.GradientTape() as tape:
             values = self.step_values(x, training=True)
         weights = self.net.trainable_variables
-        gradients = tape.gradient(values["loss"], weights, unconnected_gradients="zero")
+        gradients = tape.gradient(values["loss"], weights)
+        # A custom loss may leave a net out; its weights stay where they are.
+        gradients = [
+            ops.zeros_like(weight) if gradient is None else gradient
+            for gradient, weight in zip(gradients, weights, strict=True)
+        ]
         self.optimizer.apply(gradients, weights)
         return values
 

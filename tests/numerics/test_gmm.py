@@ -147,7 +147,8 @@ def test_an_empty_component_is_finite_and_changes_no_energy(dtype, n_dim):
     z, gamma = sample(n_dim=n_dim, dtype=dtype)
     with_empty = np.insert(gamma, 1, 0.0, axis=1)
     energy = assert_finite_with_gradients(z, with_empty)
-    np.testing.assert_allclose(energy, gmm.energy(z, fitted(z, gamma)), rtol=1e-5)
+    rtol = 1e-3 if dtype == "float32" else 1e-9
+    np.testing.assert_allclose(energy, gmm.energy(z, fitted(z, gamma)), rtol=rtol)
 
 
 @DTYPES

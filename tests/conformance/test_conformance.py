@@ -1,0 +1,188 @@
+"""The laws that every registered detector keeps."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from aegmm_detect.exceptions import AEGMMError, NotFittedError, ThresholdNotInferredError
+from aegmm_detect.registry import DETECTORS, get_detector
+
+N_FEATURES = 6
+QUICK = {"epochs": 2, "batch_size": 64, "verbose": 0}
+
+
+def make(name, **settings):
+    return get_detector(name).auto(N_FEATURES, **{"seed": 3, **settings})
+
+
+@pytest.fixture(scope="module", params=sorted(DETECTORS))
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def detector(name, normal_rows):
+    detector = make(name)
+    detector.fit(normal_rows, **QUICK)
+    detector.infer_threshold(normal_rows, 90.0)
+    return detector
+
+
+def test_scores_are_one_finite_float32_per_row(detector, normal_rows):
+    scores = detector.score(normal_rows)
+    assert scores.shape == (len(normal_rows),)
+    assert scores.dtype == np.float32
+    assert np.isfinite(scores).all()
+    assert len(np.unique(scores)) > len(scores) // 2
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 64, 65, 599, 10**9, 1e10])
+def test_scores_do_not_depend_on_the_batch_size(detector, normal_rows, batch_size):
+    rows = normal_rows[:200] if batch_size == 1 else normal_rows
+    np.testing.assert_array_equal(
+        detector.score(rows, batch_size=batch_size), detector.score(normal_rows)[: len(rows)]
+    )
+
+
+def test_scores_do_not_depend_on_how_long_the_batch_is(detector, normal_rows):
+    long = np.tile(normal_rows, (20, 1))  # long enough for the program of many tiles
+    np.testing.assert_array_equal(detector.score(long), np.tile(detector.score(normal_rows), 20))
+
+
+def test_row_order_changes_nothing_but_order(detector, normal_rows):
+    order = np.random.default_rng(0).permutation(len(normal_rows))
+    np.testing.assert_array_equal(
+        detector.score(normal_rows[order]), detector.score(normal_rows)[order]
+    )
+
+
+def test_same_seed_same_scores_other_seed_other_scores(name, detector, normal_rows):
+    again, other = make(name), make(name, seed=4)
+    again.fit(normal_rows, **QUICK)
+    other.fit(normal_rows, **QUICK)
+    np.testing.assert_array_equal(again.score(normal_rows), detector.score(normal_rows))
+    assert not np.array_equal(other.score(normal_rows), detector.score(normal_rows))
+
+
+def test_the_seed_of_fit_makes_an_unseeded_detector_repeatable(name, normal_rows):
+    first, second = make(name, seed=None), make(name, seed=None)
+    first.fit(normal_rows, **QUICK, seed=11)
+    second.fit(normal_rows, **QUICK, seed=11)
+    np.testing.assert_array_equal(first.score(normal_rows), second.score(normal_rows))
+
+
+def test_input_is_left_untouched(name, normal_rows):
+    before = normal_rows.copy()
+    detector = make(name)
+    detector.fit(normal_rows, **QUICK)
+    detector.predict(normal_rows) if detector.threshold else detector.score(normal_rows)
+    np.testing.assert_array_equal(normal_rows, before)
+
+
+def test_fit_does_not_touch_global_random_state(name, normal_rows):
+    np.random.seed(5)  # noqa: NPY002
+    want = np.random.get_state()[1].copy()  # noqa: NPY002
+    make(name).fit(normal_rows[:200], **QUICK)
+    np.testing.assert_array_equal(np.random.get_state()[1], want)  # noqa: NPY002
+
+
+def test_predict_returns_what_monitoring_code_reads(name, detector, normal_rows):
+    result = detector.predict(normal_rows)
+    assert list(result) == ["data", "meta"]
+    assert list(result["data"]) == ["instance_score", "feature_score", "is_outlier"]
+    assert result["data"]["feature_score"] is None
+    assert result["data"]["instance_score"].dtype == np.float32
+    is_outlier = result["data"]["is_outlier"]
+    assert is_outlier.dtype == np.int64
+    np.testing.assert_array_equal(
+        is_outlier, (detector.score(normal_rows) > detector.threshold).astype(int)
+    )
+    assert sorted(result["meta"]) == ["data_type", "detector_type", "name", "online", "version"]
+    assert result["meta"]["name"] == name
+    short = detector.predict(normal_rows, return_instance_score=False)["data"]
+    assert short["instance_score"] is None
+
+
+def test_callers_may_write_into_the_meta_they_get(detector, normal_rows):
+    before = copy.deepcopy(detector.meta)
+    detector.predict(normal_rows[:3])["meta"]["name"] = "mine"
+    assert detector.meta == before
+
+
+def test_a_score_equal_to_the_threshold_is_no_outlier(detector, normal_rows):
+    threshold, scores = detector.threshold, detector.score(normal_rows)
+    try:
+        detector.threshold = float(scores[5])
+        assert detector.predict(normal_rows)["data"]["is_outlier"][5] == 0
+    finally:
+        detector.threshold = threshold
+
+
+def test_inferred_threshold_is_the_percentile_and_a_float(detector, normal_rows):
+    scores = detector.score(normal_rows)
+    for perc in (50.0, 90.0, 95.0):
+        threshold = detector.infer_threshold(normal_rows, threshold_perc=perc)
+        assert type(threshold) is float
+        assert threshold == detector.threshold
+        assert abs((scores <= threshold).mean() - perc / 100) <= 1.0 / len(scores) + 1e-9
+
+
+def test_no_rows_no_scores(detector):
+    assert detector.score(np.empty((0, N_FEATURES))).shape == (0,)
+
+
+def test_far_rows_are_outliers_and_keep_their_order(detector, normal_rows):
+    far = normal_rows[:1] * np.array([[1e2], [1e3], [1e4], [1e5]])
+    scores = detector.score(far)
+    assert np.isfinite(scores).all()
+    assert (scores > detector.score(normal_rows).mean()).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_non_finite_rows_are_refused_by_number(detector, normal_rows, bad):
+    rows = normal_rows[:9].copy()
+    rows[[4, 7], 2] = bad
+    for call in (detector.score, detector.predict, detector.infer_threshold):
+        with pytest.raises(ValueError, match=r"2 rows \(first: 4, 7\)"):
+            call(rows)
+
+
+def test_non_finite_rows_can_be_flagged_and_are_never_inliers(name, normal_rows):
+    rows = normal_rows.copy()
+    rows[[4, 7], 2] = [np.nan, np.inf]
+    detector = make(name, nan_policy="flag")
+    detector.fit(rows, **QUICK)
+    detector.infer_threshold(rows, 95.0)
+    assert np.isfinite(detector.threshold)
+    data = detector.predict(rows)["data"]
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(data["instance_score"])), [4, 7])
+    assert data["is_outlier"][[4, 7]].tolist() == [1, 1]
+
+
+def test_before_fit_every_method_says_so(name, normal_rows):
+    detector = make(name)
+    for call in (detector.score, detector.predict, detector.infer_threshold):
+        with pytest.raises(NotFittedError, match=r"fit\(X\)"):
+            call(normal_rows)
+
+
+def test_predict_without_a_threshold_names_the_next_step(name, normal_rows):
+    detector = make(name)
+    detector.fit(normal_rows, **QUICK)
+    with pytest.raises(ThresholdNotInferredError, match="infer_threshold"):
+        detector.predict(normal_rows)
+
+
+def test_wrong_width_names_the_users_array(detector, normal_rows):
+    with pytest.raises(ValueError, match="X has 5 features per row.* take 6") as caught:
+        detector.score(normal_rows[:, :5])
+    assert isinstance(caught.value, AEGMMError)
+    with pytest.raises(ValueError, match="one row must still be a batch"):
+        detector.score(normal_rows[0])
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5, "all"])
+def test_batch_size_must_be_a_positive_number(detector, normal_rows, batch_size):
+    with pytest.raises(ValueError, match="batch_size"):
+        detector.score(normal_rows, batch_size=batch_size)

@@ -1,0 +1,78 @@
+"""Small nets and small data that many tests share."""
+
+import os
+
+# Before TensorFlow loads: its start-up notices are no concern of a test.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def make_nets() -> Callable[..., dict[str, Any]]:
+    """Constructor arguments of a small tabular detector; the same seed gives the same weights."""
+    import keras
+
+    def make(
+        n_features: int = 6,
+        n_gmm: int = 2,
+        n_recon: int = 2,
+        seed: int = 0,
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        kernel_regularizer: Any = None,
+    ) -> dict[str, Any]:
+        layers = keras.layers
+        seeds = iter(range(seed * 100, seed * 100 + 100))
+
+        def dense(width: int, activation: str | None = None) -> Any:
+            init = keras.initializers.GlorotUniform(seed=next(seeds))
+            return layers.Dense(
+                width,
+                activation,
+                kernel_initializer=init,
+                kernel_regularizer=kernel_regularizer,
+            )
+
+        middle = [layers.BatchNormalization()] if batch_norm else []
+        drop = [layers.Dropout(dropout, seed=next(seeds))] if dropout else []
+        return {
+            "encoder_net": keras.Sequential(
+                [keras.Input((n_features,)), dense(8, "tanh"), *middle, dense(1)]
+            ),
+            "decoder_net": keras.Sequential(
+                [keras.Input((1,)), dense(8, "tanh"), dense(n_features)]
+            ),
+            "gmm_density_net": keras.Sequential(
+                [
+                    keras.Input((1 + n_recon,)),
+                    dense(6, "tanh"),
+                    *drop,
+                    dense(n_gmm, "softmax"),
+                ]
+            ),
+            "n_gmm": n_gmm,
+        }
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def normal_rows() -> np.ndarray:
+    """600 correlated rows of 6 features, float32."""
+    rng = np.random.default_rng(7)
+    return (rng.normal(size=(600, 6)) @ rng.normal(size=(6, 6))).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def fitted(make_nets: Callable[..., dict[str, Any]], normal_rows: np.ndarray) -> Any:
+    """A fitted detector with a threshold; tests must leave it as it is."""
+    from aegmm_detect.od import OutlierAEGMM
+
+    detector = OutlierAEGMM(threshold=2.0, **make_nets())
+    detector.fit(normal_rows, epochs=3, batch_size=64, verbose=0, seed=0)
+    return detector

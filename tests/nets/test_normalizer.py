@@ -1,0 +1,108 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from aegmm_detect.nets.normalizer import Normalizer, NormalizerFit
+
+SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler}
+KINDS = pytest.mark.parametrize("kind", SCALERS)
+bounded = settings(max_examples=25, deadline=None)
+
+
+def fit(kind, *batches):
+    fitting = NormalizerFit(kind)
+    for batch in batches:
+        fitting.update(batch)
+    return fitting.finish(batches[0].shape[1:])
+
+
+def sample(seed=0, shape=(50, 4)):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=shape) * 10 ** rng.uniform(-3, 3, shape[1:]) + rng.normal(size=shape[1:])
+
+
+def numpy_of(layer, batch):
+    return keras.ops.convert_to_numpy(layer(batch))
+
+
+@KINDS
+@given(seed=st.integers(0, 2**32 - 1), cut=st.integers(1, 49))
+@bounded
+def test_batches_are_scaled_as_scikit_learn_scales_the_whole(kind, seed, cut):
+    X = sample(seed)
+    got = fit(kind, X[:cut], X[cut:]).transform(X)
+    np.testing.assert_allclose(got, SCALERS[kind]().fit_transform(X), rtol=1e-5, atol=1e-6)
+
+
+@KINDS
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int16", "int64", "uint8"])
+def test_the_layer_and_numpy_agree_in_every_dtype(kind, dtype):
+    X = np.random.default_rng(0).integers(0, 100, (50, 4)).astype(dtype)
+    normalizer = fit(kind, X)
+    got, want = numpy_of(normalizer, X), normalizer.transform(X)
+    assert got.dtype == want.dtype == np.float32
+    np.testing.assert_array_equal(got, want)
+    compiled = tf.function(normalizer, jit_compile=True)
+    np.testing.assert_allclose(compiled(tf.constant(X)), want, rtol=1e-6)
+
+
+@KINDS
+@pytest.mark.parametrize("value", [0.0, -3.7, 1e9])
+def test_a_constant_column_becomes_zero_and_stays_comparable(kind, value):
+    """Its scale is 1: another value later is as far from 0 as it is from the constant."""
+    X = sample()
+    X[:, 1] = value
+    normalizer = fit(kind, X[:20], X[20:])
+    scaled = normalizer.transform(X)
+    assert np.isfinite(scaled).all()
+    np.testing.assert_allclose(scaled[:, 1], 0.0, atol=1e-6)
+    X[:, 1] += 2.5
+    np.testing.assert_allclose(normalizer.transform(X)[:, 1], 2.5, atol=1e-6)
+
+
+@KINDS
+def test_timestamps_keep_what_is_left_after_the_subtraction(kind):
+    """In float32 two seconds of the year 2020 differ by 0 or by 128."""
+    X = 1_577_836_800.0 + np.arange(100.0)[:, None]
+    normalizer = fit(kind, X)
+    want = SCALERS[kind]().fit_transform(X)
+    for got in (normalizer.transform(X), numpy_of(normalizer, X)):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+        steps = np.diff(got[:, 0])
+        np.testing.assert_allclose(steps, steps.mean(), rtol=1e-3)
+
+
+@KINDS
+def test_images_are_scaled_pixel_by_pixel(kind):
+    X = sample(shape=(20, 3, 2, 1))
+    normalizer = fit(kind, X)
+    flat = fit(kind, X.reshape(20, 6)).transform(X.reshape(20, 6))
+    np.testing.assert_array_equal(normalizer.transform(X), flat.reshape(X.shape))
+    np.testing.assert_array_equal(numpy_of(normalizer, X), flat.reshape(X.shape))
+
+
+@KINDS
+def test_a_single_row_can_be_scaled(kind):
+    X = sample(shape=(1, 4))
+    np.testing.assert_array_equal(fit(kind, X).transform(X), np.zeros((1, 4), "float32"))
+
+
+@KINDS
+def test_the_layer_survives_its_configuration(kind):
+    normalizer = fit(kind, sample(shape=(20, 3, 2)))
+    config = keras.saving.serialize_keras_object(normalizer)
+    loaded = keras.saving.deserialize_keras_object(config)
+    assert isinstance(loaded, Normalizer)
+    np.testing.assert_array_equal(loaded.offset, normalizer.offset)
+    np.testing.assert_array_equal(loaded.scale, normalizer.scale)
+
+
+def test_rows_are_left_as_they_are():
+    X = sample()
+    before = X.copy()
+    fit("standard", X).transform(X)
+    np.testing.assert_array_equal(X, before)

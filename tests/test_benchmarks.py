@@ -1,0 +1,125 @@
+"""The benchmarks run, and their contenders compute what the package computes."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from aegmm_detect.numerics.features import eucl_cosim_features
+from aegmm_detect.numerics.objective import ForwardPass, aegmm_terms, evaluate
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """Import a module of `benchmarks`, which is not installed with the package."""
+    monkeypatch.syspath_prepend(ROOT)
+    return lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+def test_the_eager_loop_minimises_the_packages_loss(module):
+    eager, rng = module("eager"), np.random.default_rng(0)
+    x, x_recon = rng.normal(size=(2, 50, 6)).astype("float32")
+    code = rng.normal(size=(50, 1)).astype("float32")
+    gamma = rng.dirichlet(np.ones(2), size=50).astype("float32")
+    features = eager.recon_features(x, x_recon)
+    np.testing.assert_allclose(features, eucl_cosim_features(x, x_recon), rtol=1e-5)
+    out = ForwardPass(x, x_recon, keras.ops.concatenate([code, features], axis=1), gamma)
+    want = evaluate(aegmm_terms(), out)["loss"]
+    np.testing.assert_allclose(eager.loss(*out), want, rtol=1e-4)
+
+
+def test_the_matrix_products_are_those_of_the_nets(module):
+    subject, n_features, batch = module("subject"), 18, 64
+    products = module("matmuls").BareProducts(n_features, batch)._products
+    done = sum(left.shape[0] * left.shape[1] * right.shape[1] for left, right, _ in products)
+    nets = subject.build_nets(n_features).values()
+    kernels = [w.size for net in nets for w in net.get_weights() if w.ndim == 2]
+    assert done == batch * (3 * sum(kernels) - kernels[0])
+
+
+def test_one_command_measures_and_another_makes_tables(module, monkeypatch, tmp_path, capsys):
+    speed, protocol, table = module("speed"), module("protocol"), module("table")
+    tiny = protocol.Sizes(
+        rounds=2,
+        features=(6,),
+        epoch_rows=((64, 640),),
+        jit_compile=False,
+        eager_steps=2,
+        matmul_rows=128,
+        score_rows=500,
+        latency_calls=11,
+        memory_rows=(1000,),
+        eager_memory_rows=(1000,),
+        fresh_processes=2,
+    )
+    monkeypatch.setattr(speed, "QUICK", tiny)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Fresh processes would take minutes.
+    monkeypatch.setattr(module("startup"), "in_fresh_process", lambda *_: 0.5)
+    monkeypatch.setattr(module("first_fit"), "in_fresh_process", lambda *_: 2.0)
+    memory = {"data_bytes": 72_000, "before": 10**8, "peak": 10**8 + 4_000_000}
+    monkeypatch.setattr(module("memory"), "in_fresh_process", lambda *_: memory)
+    out = tmp_path / "results" / "speed.json"
+
+    speed.main(["--quick", "--out", str(out)])
+    table.main([str(out)])
+
+    found = json.loads(out.read_text())["benchmarks"]
+    assert set(found) == set(speed.NAMES)
+    train, score = found["train"]["cases"][0], found["score"]["cases"][0]
+    for case in (train, score):
+        assert all(len(t["seconds"]) == tiny.rounds for t in case["turns"].values())
+        assert min(case["rows_per_second"].values()) > 0
+    assert train["turns"][protocol.OURS]["count"] == 10
+    assert train["first_epoch_seconds"] > 0
+    assert score["largest_difference_of_scores"] < 1e-3
+    eager_calls = found["latency"]["cases"][0]["turns"]["eager pass"]["seconds"]
+    assert len(eager_calls) == 2
+    text = capsys.readouterr().out
+    for title, *_ in table.SECTIONS.values():
+        assert f"\n{title}\n~~~" in text
+
+
+def test_a_ratio_compares_equal_amounts_of_work(module):
+    protocol = module("protocol")
+    slow, fast = protocol.Turns(10, [1.0, 2.0, 3.0]), protocol.Turns(100, [1.0, 1.0, 1.0])
+    assert protocol.ratio(slow, fast) == pytest.approx(
+        {"value": 20.0, "lowest": 10.0, "highest": 30.0}
+    )
+
+
+def test_a_failing_process_says_why(module):
+    with pytest.raises(RuntimeError, match="no such luck"):
+        module("protocol").in_fresh_process("raise SystemExit('no such luck')")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_growth_is_that_of_one_pass(module, monkeypatch):
+    memory = module("memory")
+    block = 64 * 2**20
+
+    def work(rows):
+        return np.ones(block if len(rows) > 100 else 1, dtype=np.uint8)
+
+    monkeypatch.setattr(memory, "WARM_UP_ROWS", 100)
+    monkeypatch.setitem(memory.TASKS, "block", lambda: work)
+    found = memory.growth("block", 1000)
+    assert 0.9 * block < found["peak"] - found["before"] < 1.5 * block
+    assert found["data_bytes"] == 1000 * memory.N_FEATURES * 4
+
+
+def test_all_passes_whose_memory_is_measured_run(module, monkeypatch):
+    memory, subject = module("memory"), module("subject")
+    monkeypatch.setattr(memory, "N_FEATURES", 6)  # the detector is there from another test
+    rows = subject.make_rows(100, 6)
+    results = {name: make()(rows) for name, make in memory.TASKS.items()}
+    np.testing.assert_allclose(
+        results["aegmm_detect score"], results["eager pass"], rtol=1e-3, atol=1e-3
+    )
+    assert results["aegmm_detect estimate"].phi.shape == (2,)

@@ -1,0 +1,380 @@
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aegmm_detect.exceptions import InvalidInputError
+from aegmm_detect.inputs import (
+    as_rows,
+    check_names,
+    check_shape,
+    non_finite_rows,
+    refuse_non_finite,
+)
+
+bounded = settings(max_examples=50, deadline=None)
+DATA = np.arange(12.0).reshape(6, 2)
+# A long double is a double on some machines.
+REAL_DTYPES = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "g"]
+
+
+def every_row(rows):
+    return np.concatenate(list(rows.read()))
+
+
+class Batches(keras.utils.PyDataset):
+    """`DATA` in two batches; with targets, as Keras's own training wants them, or without."""
+
+    def __init__(self, with_targets):
+        super().__init__()
+        self.with_targets = with_targets
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        batch = DATA[4 * index : 4 * index + 4]
+        return (batch, np.zeros(len(batch))) if self.with_targets else batch
+
+
+class HasColumns:
+    """A data frame that is not of pandas: columns, and series with `to_numpy`."""
+
+    columns = ("a", "b")
+
+    def __getitem__(self, name):
+        return pd.Series(DATA[:, self.columns.index(name)])
+
+    def to_numpy(self):
+        return DATA
+
+
+class Table:
+    """A table as pyarrow has it: its columns are values, not names."""
+
+    columns = tuple(DATA.T)
+
+    def to_pandas(self):
+        return pd.DataFrame(DATA, columns=["a", "b"])
+
+
+IN_MEMORY = {
+    "array": lambda: DATA,
+    "list": lambda: DATA.tolist(),
+    "list of arrays": lambda: list(DATA),
+    "tuple": lambda: tuple(map(tuple, DATA)),
+    "eager tensor": lambda: tf.constant(DATA),
+    "variable": lambda: tf.Variable(DATA),
+    "keras variable": lambda: keras.Variable(DATA, dtype="float64"),
+    "pandas frame": lambda: pd.DataFrame(DATA),
+    "another frame": HasColumns,
+    "table": Table,
+}
+STREAMS = {
+    "tf.data": lambda: tf.data.Dataset.from_tensor_slices(DATA).batch(4),
+    "tf.data with targets": lambda: tf.data.Dataset.from_tensor_slices((DATA, DATA)).batch(4),
+    "PyDataset": lambda: Batches(with_targets=False),
+    "PyDataset with targets": lambda: Batches(with_targets=True),
+    "generator function": lambda: lambda: (DATA[i : i + 4] for i in (0, 4)),
+    "function that returns a list": lambda: lambda: [DATA[:4].tolist(), DATA[4:].tolist()],
+    "function that returns frames": lambda: lambda: [tf.constant(DATA)],
+}
+
+
+@pytest.mark.parametrize("kind", IN_MEMORY | STREAMS)
+def test_every_accepted_kind_gives_the_same_rows_again_and_again(kind):
+    rows = as_rows((IN_MEMORY | STREAMS)[kind]())
+    for _ in range(3):
+        np.testing.assert_array_equal(every_row(rows), DATA)
+
+
+@pytest.mark.parametrize("kind", IN_MEMORY)
+def test_what_is_in_memory_is_an_array_and_can_be_cut_into_batches(kind):
+    rows = as_rows(IN_MEMORY[kind]())
+    np.testing.assert_array_equal(rows.array, DATA)
+    batches = list(rows.batches(4))
+    assert [len(batch) for batch in batches] == [4, 2]
+    np.testing.assert_array_equal(np.concatenate(batches), DATA)
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_a_stream_keeps_its_own_batches(kind):
+    rows = as_rows(STREAMS[kind]())
+    assert rows.array is None
+    assert [len(b) for b in rows.batches(1)] == [len(b) for b in rows.read()]
+
+
+def test_nothing_of_a_stream_is_read_before_it_is_asked_for():
+    def explode():
+        raise AssertionError("read too early")
+
+    as_rows(explode)
+
+
+def test_an_array_is_neither_copied_nor_changed():
+    assert as_rows(DATA).array is DATA
+
+
+@pytest.mark.parametrize("dtype", REAL_DTYPES)
+def test_every_real_dtype_is_taken(dtype):
+    X = (DATA % 2).astype(dtype)
+    rows = as_rows(X)
+    assert rows.array.dtype.kind in "iuf"
+    np.testing.assert_array_equal(rows.array, X.astype(float))
+    assert not len(non_finite_rows(rows.array))
+    np.testing.assert_array_equal(as_rows(pd.DataFrame(X)).array, X.astype(float))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "uint16", "bool"])
+def test_tensors_of_real_dtypes_are_taken(dtype):
+    want = (DATA % 2).astype(dtype)
+    np.testing.assert_array_equal(as_rows(tf.constant(want)).array, want.astype(float))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bool"])
+def test_masked_values_are_missing(dtype):
+    X = np.ma.masked_array((DATA % 2).astype(dtype), mask=DATA == 3)
+    want = np.where(DATA == 3, np.nan, DATA % 2)
+    np.testing.assert_array_equal(as_rows(X).array, want)
+    np.testing.assert_array_equal(every_row(as_rows(lambda: [X])), want)
+
+
+def test_images_keep_their_shape():
+    assert as_rows(np.zeros((3, 4, 4, 1), "uint8")).array.shape == (3, 4, 4, 1)
+
+
+# Data frames.
+
+
+def frame():
+    return pd.DataFrame(
+        {
+            "double": [1.0, 2.0, np.nan],
+            "whole": [1, 2, 3],
+            "flag": [True, False, True],
+            "Float64": pd.array([1.5, None, 2.5], dtype="Float64"),
+            "Int64": pd.array([1, 2, None], dtype="Int64"),
+            "boolean": pd.array([None, True, False], dtype="boolean"),
+            "complete": pd.array([1, 2, 3], dtype="Int32"),
+            "objects": pd.Series([1, None, 2.5], dtype=object),
+            "category": pd.Categorical([3, 1, 3]),
+        }
+    )
+
+
+def test_missing_values_of_every_numeric_column_become_nan():
+    nan = np.nan
+    rows = as_rows(frame())
+    assert rows.names == tuple(frame().columns)
+    want = [
+        [1, 1, 1, 1.5, 1, nan, 1, 1, 3],
+        [2, 2, 0, nan, 2, 1, 2, nan, 1],
+        [nan, 3, 1, 2.5, nan, 0, 3, 2.5, 3],
+    ]
+    np.testing.assert_array_equal(rows.array, want)
+    np.testing.assert_array_equal(non_finite_rows(rows.array), [0, 1, 2])
+
+
+def test_a_frame_is_not_changed():
+    X = frame()
+    as_rows(X)
+    pd.testing.assert_frame_equal(X, frame())
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        ["a", "b", "c"],
+        ["1.5", "2.5", "3.5"],
+        [1.0, "b", None],
+        pd.Categorical(["low", "high", "low"]),
+        pd.to_datetime(["2020-01-01"] * 3),
+        [1 + 2j, 0, 0],
+        [[1], [2], [3]],
+    ],
+    ids=["text", "digits", "mixed", "category", "date", "complex", "lists"],
+)
+def test_columns_without_numbers_are_named_in_the_error(column):
+    X = pd.DataFrame({"good": [1.0, 2.0, 3.0], "bad one": column})
+    with pytest.raises(InvalidInputError, match=r"columns \['bad one'\] do not hold numbers"):
+        as_rows(X)
+
+
+def test_a_frame_without_columns_is_refused():
+    with pytest.raises(InvalidInputError, match="no columns"):
+        as_rows(pd.DataFrame(index=range(3)))
+
+
+def test_columns_of_one_name_are_refused_by_that_name():
+    """Selecting by name gives both at once, twice."""
+    with pytest.raises(InvalidInputError, match=r"several columns named \['a'\]"):
+        as_rows(pd.DataFrame(np.zeros((2, 3)), columns=["a", "a", "b"]))
+
+
+def test_names_are_text():
+    assert as_rows(pd.DataFrame(DATA)).names == ("0", "1")
+    assert as_rows(DATA).names is None
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("a", "c"), r"missing \['b'\], unexpected \['c'\]"),
+        (("a",), r"missing \['b'\], unexpected \[\]"),
+        (("a", "b", "c"), r"missing \[\], unexpected \['c'\]"),
+        (("b", "a"), "same columns in another order"),
+    ],
+)
+def test_other_columns_than_those_of_fit_are_refused_with_the_remedy(names, message):
+    with pytest.raises(InvalidInputError, match=message + r".*X\[\['a', 'b'\]\]"):
+        check_names(names, ("a", "b"))
+
+
+def test_equal_columns_pass_and_so_does_what_has_none():
+    check_names(("a", "b"), ("a", "b"))
+    check_names(None, ("a", "b"))
+    check_names(("a", "b"), None)
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: (batch for batch in [DATA]),
+        lambda: iter([DATA]),
+        lambda: map(np.asarray, [DATA]),
+        lambda: iter(tf.data.Dataset.from_tensors(DATA)),
+    ],
+    ids=["generator", "iterator", "map", "tf.data iterator"],
+)
+def test_what_can_be_read_only_once_is_refused_with_advice(make):
+    with pytest.raises(InvalidInputError, match=r"read only once.*fit\(lambda:"):
+        as_rows(make())
+
+
+@pytest.mark.parametrize(
+    ("X", "what"),
+    [
+        (None, "NoneType"),
+        ("text", "str"),
+        (b"bytes", "bytes"),
+        ({"a": [1.0]}, "dict"),
+        ({1.0, 2.0}, "object"),
+        (object(), "object"),
+        (3.5, "single number"),
+        (np.float32(1), "single number"),
+        (DATA.astype(complex), "complex128"),
+        (DATA.astype(str), "<U"),
+        (DATA.astype(object), "object"),
+        (DATA.astype("M8[s]"), "datetime64"),
+        (np.zeros(3, dtype=[("a", float)]), "not real numbers"),
+        ([["a", "b"]], "<U"),
+        ([[1.0, None]], "object"),
+        ([[1.0], [1.0, 2.0]], "list"),
+        (tf.constant(["text"]), "object"),
+        (tf.ragged.constant([[1.0], [1.0, 2.0]]), "RaggedTensor|object"),
+        (tf.sparse.from_dense(DATA), "SparseTensor|object"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else value[:8],
+)
+def test_what_holds_no_rows_of_numbers_is_refused_with_what_is_accepted(X, what):
+    with pytest.raises(InvalidInputError, match=rf"({what})[\s\S]*Pass a NumPy array"):
+        as_rows(X)
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        lambda: [DATA.astype(complex)],
+        lambda: [None],
+        lambda: [{"a": 1.0}],
+        lambda: ["text"],
+        lambda: [3.5],
+    ],
+    ids=["complex", "None", "dict", "text", "numbers"],
+)
+def test_a_stream_of_something_else_is_refused_when_it_is_read(stream):
+    rows = as_rows(stream)
+    with pytest.raises(InvalidInputError, match="Pass a NumPy array"):
+        list(rows.read())
+
+
+# Shapes.
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 4, 1)])
+@pytest.mark.parametrize("n", [0, 1, 7])
+def test_batches_of_the_right_rows_pass(shape, n):
+    check_shape(np.zeros((n, *shape)), shape)
+
+
+@pytest.mark.parametrize(
+    ("got", "shape", "message"),
+    [
+        ((3, 4), (5,), "X has 4 features per row, but the detector's nets take 5"),
+        ((5,), (5,), r"X has shape \(5,\): one row must still be a batch. Use X\[np.newaxis\]"),
+        ((7,), (5,), r"X has shape \(7,\): one row must still be a batch"),
+        ((4, 4, 1), (4, 4, 1), r"X has shape \(4, 4, 1\): one row must still be a batch"),
+        ((2, 4, 4), (4, 4, 1), r"X has rows of shape \(4, 4\), .* take \(4, 4, 1\)"),
+        ((2, 4, 4, 1), (16,), r"X has rows of shape \(4, 4, 1\), .* take \(16,\)"),
+        ((2, 16), (4, 4, 1), r"X has rows of shape \(16,\), .* take \(4, 4, 1\)"),
+        ((2, 3, 1), (3,), r"X has rows of shape \(3, 1\), .* take \(3,\)"),
+    ],
+)
+def test_a_wrong_shape_is_refused_with_the_users_name_and_both_shapes(got, shape, message):
+    with pytest.raises(InvalidInputError, match=message):
+        check_shape(np.zeros(got), shape)
+    with pytest.raises(InvalidInputError, match="^A batch has "):
+        check_shape(np.zeros(got), shape, "A batch")
+
+
+# Rows that are not finite.
+
+special = st.sampled_from([np.nan, np.inf, -np.inf, 1e39, -1e300])
+
+
+@given(
+    bad=st.dictionaries(st.integers(0, 9), special),
+    column=st.integers(0, 2),
+    image=st.booleans(),
+)
+@bounded
+def test_exactly_the_rows_that_float32_cannot_hold_are_found(bad, column, image):
+    X = np.random.default_rng(0).normal(size=(10, 3))
+    for row, value in bad.items():
+        X[row, column] = value
+    X = X.reshape(10, 3, 1, 1) if image else X
+    np.testing.assert_array_equal(non_finite_rows(X), sorted(bad))
+
+
+@pytest.mark.parametrize("dtype", REAL_DTYPES)
+def test_the_largest_finite_numbers_are_finite(dtype):
+    """Though their sum is not."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        largest = min(float(np.finfo(dtype).max), float(np.finfo("f4").max))
+    else:
+        largest = 1 if dtype.kind == "b" else np.iinfo(dtype).max
+    X = np.full((4, 3), largest, dtype=dtype)
+    assert not len(non_finite_rows(X))
+    if dtype.kind == "f":
+        assert not len(non_finite_rows(-X))
+        X[2, 1] = np.nan
+        assert non_finite_rows(X).tolist() == [2]
+
+
+def test_no_rows_hold_nothing_bad():
+    assert not len(non_finite_rows(np.zeros((0, 3))))
+
+
+def test_the_error_counts_the_rows_and_names_the_first_ones():
+    refuse_non_finite(np.array([], dtype=int), "X", "Drop them.")
+    with pytest.raises(InvalidInputError, match=r"X holds .* in 1 row \(first: 3\). Drop them."):
+        refuse_non_finite(np.array([3]), "X", "Drop them.")
+    with pytest.raises(InvalidInputError, match=r"in 9 rows \(first: 0, 1, 2, 3, 4, \.\.\.\)"):
+        refuse_non_finite(np.arange(9), "X", "Drop them.")
