@@ -190,7 +190,7 @@ def _is_missing(value: Any) -> bool:
 def _to_array(X: Any) -> Array:
     if isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "biuf":
         # `asarray` would bring back what the mask hides.
-        X = X.astype(np.result_type(X.dtype, np.float32)).filled(np.nan)
+        X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
     try:
         array = np.asarray(X)
     except (TypeError, ValueError) as error:

@@ -27,13 +27,19 @@ def score() -> Callable[[Any], object]:
 
 def estimate() -> Callable[[Any], object]:
     """The pass that ends `fit`."""
+    import tensorflow as tf
+
     from aegmm_detect.training.data import ArrayRows
     from aegmm_detect.training.estimate import ROWS_PER_PASS, estimate_mixture
     from aegmm_detect.training.tracing import compiled
 
     net = fitted_detector(N_FEATURES).net
-    forward = compiled(lambda x: net(x, training=False))
-    return lambda rows: estimate_mixture(forward, ArrayRows(rows).batches(ROWS_PER_PASS))
+    forward = compiled(lambda x: net(x, training=False), (N_FEATURES,))
+
+    def work(rows: Any) -> object:
+        return estimate_mixture(forward, map(tf.constant, ArrayRows(rows).batches(ROWS_PER_PASS)))
+
+    return work
 
 
 def eager_score() -> Callable[[Any], object]:

@@ -15,7 +15,7 @@ from aegmm_detect.inputs import (
     refuse_non_finite,
 )
 
-bounded = settings(max_examples=50, deadline=None)
+bounded = settings(max_examples=30, deadline=None)
 DATA = np.arange(12.0).reshape(6, 2)
 # A long double is a double on some machines.
 REAL_DTYPES = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "g"]
@@ -329,7 +329,7 @@ def test_batches_of_the_right_rows_pass(shape, n):
 def test_a_wrong_shape_is_refused_with_the_users_name_and_both_shapes(got, shape, message):
     with pytest.raises(InvalidInputError, match=message):
         check_shape(np.zeros(got), shape)
-    with pytest.raises(InvalidInputError, match="^A batch has "):
+    with pytest.raises(InvalidInputError, match=r"^A batch has "):
         check_shape(np.zeros(got), shape, "A batch")
 
 

@@ -113,15 +113,16 @@ def check_memberships(gamma: Any) -> None:
         )
 
 
-def probe_zeros(net: keras.Model, shape: tuple[int, ...], n_gmm: int | None) -> None:
-    """`probe` before there are any rows, with one of zeros.
+def probe_before_fit(net: keras.Model, shape: tuple[int, ...], n_gmm: int | None) -> None:
+    """`probe` while there are no rows yet, with a random one.
 
     Raises
     ------
     ConfigurationError
         As `probe`.
     """
-    probe(net, np.zeros((1, *shape), dtype=np.float32), n_gmm)
+    row = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
+    probe(net, row, n_gmm)
 
 
 def count_features(recon_features: ReconFeatures, shape: tuple[int, ...]) -> int:

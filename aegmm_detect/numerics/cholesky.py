@@ -1,7 +1,8 @@
 """Whitening matrices of covariances that may be singular: regularise, factor, invert.
 
-Axes: K components, D features. Pure; dtype in is dtype out; differentiable; no NaN for any finite
-symmetric input. TensorFlow's own Cholesky answers an indefinite matrix with NaN and no error.
+Axes: K components, D features. Pure; dtype in is dtype out; differentiable; no NaN for a covariance
+that is singular, or indefinite by rounding. TensorFlow's own Cholesky answers an indefinite matrix
+with NaN and no error.
 """
 
 from typing import Any

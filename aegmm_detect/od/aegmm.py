@@ -109,7 +109,7 @@ class OutlierAEGMM(MixtureDetector):
             checks.check_types({"aegmm": aegmm})
         shape = checks.row_shape(aegmm)
         if shape is not None:
-            checks.probe_zeros(aegmm, shape, n_gmm)
+            checks.probe_before_fit(aegmm, shape, n_gmm)
         super().__init__(aegmm, threshold, config, FitConfig())
 
     @classmethod

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
 from aegmm_detect.exceptions import ConfigurationError, NotFittedError
@@ -243,8 +244,9 @@ class MixtureDetector(Detector):
         return settings
 
     def _set_mixture(self, prepared: TrainingRows, eager: bool) -> None:
-        forward = compiled(lambda x: self.net(x, training=False), eager)
-        self._mixture = estimate_mixture(forward, prepared.train.batches(ROWS_PER_PASS))
+        forward = compiled(lambda x: self.net(x, training=False), prepared.shape, eager)
+        batches = map(tf.constant, prepared.train.batches(ROWS_PER_PASS))
+        self._mixture = estimate_mixture(forward, batches)
         used, n_gmm = self._mixture.effective_components, len(self._mixture.phi)
         logger.info("The mixture uses %.2f of its %d components.", used, n_gmm)
         graph = ScoringGraph(prepared.normalizer, self.net, self._mixture)

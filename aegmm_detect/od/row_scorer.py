@@ -97,12 +97,13 @@ class RowScorer:
 
     def _trace(self, tiles: FloatArray) -> Any:
         def score_tiles(data: Tensor, used: Tensor) -> Tensor:
-            def body(i: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-                tile = self._graph(data[i])
-                return i + 1, tf.tensor_scatter_nd_update(scores, [[i]], tile[None])
+            def body(i: Tensor, scores: Any) -> tuple[Tensor, Any]:
+                return i + 1, scores.write(i, self._graph(data[i]))
 
-            start = (tf.constant(0), tf.zeros((len(tiles), TILE)))
-            return tf.while_loop(lambda i, _: i < used, body, start, parallel_iterations=1)[1]
+            start = (tf.constant(0), tf.TensorArray("float32", len(tiles), element_shape=(TILE,)))
+            return tf.while_loop(lambda i, _: i < used, body, start, parallel_iterations=1)[
+                1
+            ].stack()
 
         function = tf.function(score_tiles, autograph=False, jit_compile=self._mode == "xla")
         # A concrete function skips the search for the right trace, a third of a one-row call.

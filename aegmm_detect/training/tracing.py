@@ -33,8 +33,13 @@ def has_gradient(function: Callable[..., Any], *args: Any) -> bool:
     return any(gradient is not None for gradient in tape.gradient(total, tensors))
 
 
-def compiled(function: Callable[[Any], Any], eager: bool = False) -> Callable[[Any], Any]:
-    """`function` of one batch as a graph for batches of any length, or as it is."""
+def compiled(
+    function: Callable[[Any], Any], row_shape: tuple[int, ...], eager: bool = False
+) -> Callable[[Any], Any]:
+    """`function` of float32 batches (N, *row_shape) as one graph for every N, or as it is."""
     if eager:
         return function
-    return tf.function(function, autograph=False, reduce_retracing=True)
+    # Traced here and once: TensorFlow warns users whose program fits several detectors otherwise.
+    return tf.function(function, autograph=False).get_concrete_function(
+        tf.TensorSpec((None, *row_shape), "float32")
+    )

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from pydantic import ValidationError
 
@@ -82,7 +84,7 @@ def test_a_copy_with_changes_is_checked_like_the_first():
     config = FitConfig.of(epochs=3)
     assert config.replace(batch_size=8) == FitConfig.of(epochs=3, batch_size=8)
     assert config == FitConfig.of(epochs=3)
-    with pytest.raises(ConfigurationError, match="^batch_size=0"):
+    with pytest.raises(ConfigurationError, match=r"^batch_size=0"):
         config.replace(batch_size=0)
     with pytest.raises(ConfigurationError, match="n_epochs is not an argument"):
         config.replace(n_epochs=3)
@@ -107,7 +109,7 @@ def test_automatic_sizes_are_a_funnel_for_every_width():
         sizes = sizes_for(n_features)
         widths = sizes.comp_hiddens
         assert sizes.n_features == n_features
-        assert all(wide > narrow >= 1 for wide, narrow in zip(widths, widths[1:], strict=False))
+        assert all(wide > narrow >= 1 for wide, narrow in itertools.pairwise(widths))
         assert widths[-1] == sizes.latent_dim
         assert sizes.n_gmm >= 2
         if before is not None:  # wider rows never get a smaller net

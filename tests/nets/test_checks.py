@@ -59,9 +59,7 @@ def image_net(**changes):
             layers.Dense(2),
         ]
     )
-    decoder = keras.Sequential(
-        [keras.Input((2,)), layers.Dense(64), layers.Reshape((8, 8, 1))]
-    )
+    decoder = keras.Sequential([keras.Input((2,)), layers.Dense(64), layers.Reshape((8, 8, 1))])
     parts = {
         "encoder_net": encoder,
         "decoder_net": decoder,
@@ -216,7 +214,7 @@ def test_the_shape_of_a_row_is_known_where_it_is_declared():
 def test_a_ready_net_passes_and_tells_its_number_of_components():
     assert checks.probe(ready(), ROW, None) == 2
     assert checks.probe(ready(), ROW, 2) == 2
-    checks.probe_zeros(ready(), (6,), 2)
+    checks.probe_before_fit(ready(), (6,), 2)
 
 
 def test_the_probe_changes_no_row():

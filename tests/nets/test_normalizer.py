@@ -10,7 +10,7 @@ from aegmm_detect.nets.normalizer import Normalizer, NormalizerFit
 
 SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler}
 KINDS = pytest.mark.parametrize("kind", SCALERS)
-bounded = settings(max_examples=25, deadline=None)
+bounded = settings(max_examples=15, deadline=None)
 
 
 def fit(kind, *batches):

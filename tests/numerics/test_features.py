@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from aegmm_detect.numerics import features
 
-bounded = settings(max_examples=50, deadline=None)
+bounded = settings(max_examples=30, deadline=None)
 
 FUNCTIONS = (
     features.euclidean,
@@ -67,9 +67,7 @@ FORMULAS = {
 @given(pair=pairs())
 @bounded
 def test_features_follow_their_formulas(function, pair):
-    np.testing.assert_allclose(
-        function(*pair), FORMULAS[function](*pair), rtol=1e-12, atol=1e-12
-    )
+    np.testing.assert_allclose(function(*pair), FORMULAS[function](*pair), rtol=1e-12, atol=1e-12)
 
 
 @given(pair=pairs())

@@ -16,7 +16,7 @@ from aegmm_detect.numerics.objective import (
     from_terms,
 )
 
-bounded = settings(max_examples=25, deadline=None)
+bounded = settings(max_examples=15, deadline=None)
 weights = st.floats(0, 10)
 
 
