@@ -67,22 +67,20 @@ class RowScorer:
         with np.errstate(over="ignore"):  # beyond float32 is infinite, and scores NaN
             filled[: len(rows)] = rows
         tiles = filled.reshape(n_tiles, TILE, *rows.shape[1:])
-        scores = self._run(tiles, -(-len(rows) // TILE))
-        out[start : start + len(rows)] = scores.reshape(-1)[: len(rows)]
+        out[start : start + len(rows)] = self._run(tiles).reshape(-1)[: len(rows)]
 
-    def _run(self, tiles: FloatArray, used: int) -> FloatArray:
+    def _run(self, tiles: FloatArray) -> FloatArray:
         if self._mode == "eager":
-            return np.stack([np.asarray(self._graph(tf.constant(t))) for t in tiles[:used]])
-        n_tiles = len(tiles)
-        if n_tiles not in self._programs:
-            self._programs[n_tiles] = self._compile(tiles)
-        return np.asarray(self._programs[n_tiles](tf.constant(tiles), tf.constant(used)))
+            return np.stack([np.asarray(self._graph(tf.constant(tile))) for tile in tiles])
+        if len(tiles) not in self._programs:
+            self._programs[len(tiles)] = self._compile(tiles)
+        return np.asarray(self._programs[len(tiles)](tf.constant(tiles)))
 
     def _compile(self, tiles: FloatArray) -> Any:
         """Program for tiles of one shape; XLA, or the plain graph where XLA has no kernel."""
         program = self._trace(tiles)
         try:
-            program(tf.constant(tiles), tf.constant(1))
+            program(tf.constant(tiles))
         except tf.errors.OpError as error:
             if self._mode != "xla":
                 raise
@@ -96,17 +94,19 @@ class RowScorer:
         return program
 
     def _trace(self, tiles: FloatArray) -> Any:
-        def score_tiles(data: Tensor, used: Tensor) -> Tensor:
+        # A captured tensor, not a number: XLA would unroll the loop of the one-tile program, and
+        # fuse and round it in another way than the long one's.
+        n_tiles = tf.constant(len(tiles))
+
+        def score_tiles(data: Tensor) -> Tensor:
             def body(i: Tensor, scores: Any) -> tuple[Tensor, Any]:
                 return i + 1, scores.write(i, self._graph(data[i]))
 
-            start = (tf.constant(0), tf.TensorArray("float32", len(tiles), element_shape=(TILE,)))
-            return tf.while_loop(lambda i, _: i < used, body, start, parallel_iterations=1)[
-                1
-            ].stack()
+            scores = tf.TensorArray("float32", len(tiles), element_shape=(TILE,))
+            start = (tf.constant(0), scores)
+            _, scores = tf.while_loop(lambda i, _: i < n_tiles, body, start, parallel_iterations=1)
+            return scores.stack()
 
         function = tf.function(score_tiles, autograph=False, jit_compile=self._mode == "xla")
         # A concrete function skips the search for the right trace, a third of a one-row call.
-        return function.get_concrete_function(
-            tf.TensorSpec(tiles.shape, tiles.dtype), tf.TensorSpec((), "int32")
-        )
+        return function.get_concrete_function(tf.TensorSpec(tiles.shape, tiles.dtype))

@@ -175,7 +175,7 @@ def test_predict_without_a_threshold_names_the_next_step(name, normal_rows):
 
 
 def test_wrong_width_names_the_users_array(detector, normal_rows):
-    with pytest.raises(ValueError, match="X has 5 features per row.* take 6") as caught:
+    with pytest.raises(ValueError, match=r"X has 5 features per row.* take 6") as caught:
         detector.score(normal_rows[:, :5])
     assert isinstance(caught.value, AEGMMError)
     with pytest.raises(ValueError, match="one row must still be a batch"):
