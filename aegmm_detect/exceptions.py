@@ -10,8 +10,7 @@
     ├── ThresholdNotInferredError   (ValueError)    infer_threshold() has to come first
     ├── NonFiniteLossError          (ValueError)    training met NaN or infinity
     │   └── IndefiniteCovarianceError               no usable covariance after training
-    ├── DataIntegrityError          (ValueError)    a data file is not the expected bytes
-    └── MissingExtraError           (ImportError)   an optional dependency is not installed
+    └── DataIntegrityError          (ValueError)    a data file is not the expected bytes
 
 Model servers answer ``ValueError`` with a 4xx status, so everything that another request could
 put right is one.
@@ -52,7 +51,3 @@ class IndefiniteCovarianceError(NonFiniteLossError):
 
 class DataIntegrityError(AEGMMError, ValueError):
     """A data file does not hold the bytes that its entry promises."""
-
-
-class MissingExtraError(AEGMMError, ImportError):
-    """An optional dependency is missing; the message names the ``pip install`` that brings it."""

@@ -55,10 +55,14 @@ def as_rows(X: Any) -> Rows:
             "X is a generator, which can be read only once, and fit needs several passes. Pass "
             "the function that makes it: fit(lambda: my_batches())."
         )
+    if hasattr(X, "cardinality") and int(X.cardinality()) == -1:
+        raise InvalidInputError(
+            "X is a data set without an end. Leave .repeat() out: fit makes its own passes."
+        )
     if hasattr(X, "element_spec"):
         return Rows(lambda: (_batch(item) for item in X), None, None)
     if callable(X) and not hasattr(X, "__array__"):
-        return Rows(lambda: (_batch(item) for item in X()), None, None)
+        return Rows(lambda: (_batch(item) for item in _iterate(X())), None, None)
     if hasattr(X, "__getitem__") and hasattr(X, "__len__") and hasattr(X, "on_epoch_end"):
         return Rows(lambda: (_batch(X[i]) for i in range(len(X))), None, None)
     return _in_memory(_to_array(X), None)
@@ -74,7 +78,7 @@ def check_shape(batch: Array, shape: tuple[int, ...], name: str = "X") -> None:
     """
     if batch.shape[1:] == shape:
         return
-    if batch.ndim == 1 or (batch.ndim < len(shape) + 1 and batch.shape == shape):
+    if batch.ndim == 1 or batch.shape == shape:
         raise InvalidInputError(
             f"{name} has shape {batch.shape}: one row must still be a batch. Use "
             f"{name}[np.newaxis] for rows of shape {shape}."
@@ -143,7 +147,14 @@ def _in_memory(array: Array, names: tuple[str, ...] | None) -> Rows:
 
 def _batch(item: Any) -> Array:
     # Keras data sets may yield (inputs,) or (inputs, targets); a detector has only inputs.
-    return _to_array(item[0] if isinstance(item, tuple) else item)
+    item = item[0] if isinstance(item, tuple) else item
+    return _frame_to_array(item) if hasattr(item, "columns") else _to_array(item)
+
+
+def _iterate(batches: Any) -> Iterator[Any]:
+    if not hasattr(batches, "__iter__"):
+        raise InvalidInputError(f"X returned a {type(batches).__name__} when called. {_ACCEPTED}")
+    return iter(batches)
 
 
 def _is_frame(X: Any) -> bool:

@@ -65,7 +65,7 @@ for row in planted:
 assert (energy[planted] > limit).all(), "a planted outlier hides among the blobs"
 
 # %%
-# Every row, and the two
+# Every row and the two
 # ---------------------
 
 figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")

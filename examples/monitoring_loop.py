@@ -38,7 +38,8 @@ X_train, X_quiet, X_stream = np.split(normal, [1800, 2800])
 QUIET_PERC = 97.5
 detector = OutlierAEGMM.auto(n_features=6, nan_policy="flag", data_type="tabular", seed=0)
 detector.fit(X_train, verbose=0)
-detector.infer_threshold(X_quiet, threshold_perc=QUIET_PERC)
+threshold = detector.infer_threshold(X_quiet, threshold_perc=QUIET_PERC)
+print(f"threshold: {threshold:.2f}")
 
 # %%
 # The stream

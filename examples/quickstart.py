@@ -13,6 +13,7 @@ tests, 93 of them anomalies.
 
 import argparse
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -32,7 +33,7 @@ import matplotlib.pyplot as plt
 
 parser = argparse.ArgumentParser(description="Find anomalies in thyroid function tests.")
 parser.add_argument("--seed", type=int, default=0, help="of the split and of training")
-parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".png"))
+parser.add_argument("--out", type=Path, default=Path(sys.argv[0]).with_suffix(".png"))
 args = parser.parse_args()
 
 # %%
@@ -142,4 +143,4 @@ right.legend(loc="lower left")
 
 figure.suptitle(f"Thyroid, seed {args.seed}")
 figure.savefig(args.out, dpi=90)
-print(f"Picture: {args.out}")
+print(f"Picture: {os.path.relpath(args.out)}")

@@ -22,7 +22,7 @@ class AEGMM(keras.Model):
     gmm_density_net
         Latent vectors (N, latent + F) -> memberships (N, n_gmm), rows sum to 1.
     n_gmm
-        Number of components; by default what `gmm_density_net` returns.
+        Number of components, which a detector made with ``aegmm=`` checks the net against.
     recon_features
         Function of (x, x_recon) -> (N, F).
     name

@@ -51,8 +51,10 @@ def gmm_energy(
     -------
     The energy in nats and the penalty sum(1 / diag(cov)), a scalar.
     """
-    z, phi, mu, cov, L = map(ops.convert_to_tensor, (z, phi, mu, cov, L))
-    shift = 0.5 * (_log_det(L) - ops.convert_to_tensor(log_det_cov))
+    z = ops.convert_to_tensor(z)
+    # A detector's own attributes are float64, its latent vectors float32.
+    phi, mu, cov, L, log_det_cov = (ops.cast(v, z.dtype) for v in (phi, mu, cov, L, log_det_cov))
+    shift = 0.5 * (_log_det(L) - log_det_cov)
     params = gmm.GaussianMixture(phi, mu, cov, _inverse_lower(L))
     log_prob = gmm.log_prob(z, params) + shift
     energies = -ops.logsumexp(log_prob, axis=-1)

@@ -67,9 +67,10 @@ def log_prob(z: Tensor, params: GaussianMixture) -> Tensor:
     white = ops.einsum("kde,nke->nkd", params.whiten, centred)
     half_log_det = ops.sum(ops.log(ops.diagonal(params.whiten, axis1=1, axis2=2)), axis=-1)
     log_norm = half_log_det - 0.5 * z.shape[-1] * math.log(2.0 * math.pi)
-    # Nearer to 0 than for other divisions: an empty component has a covariance at its floor, and
-    # the spike of density that it makes must not outweigh the others' at its centre.
-    log_phi = ops.log(ops.maximum(params.phi, 1e-30))
+    # An empty component has a covariance at its floor: the spike of density at its centre must not
+    # count. Not -inf, whose gradient is NaN.
+    used = params.phi > 0.0
+    log_phi = ops.where(used, ops.log(ops.where(used, params.phi, 1.0)), -1e4)
     return log_phi + log_norm - 0.5 * ops.sum(ops.square(white), axis=-1)
 
 

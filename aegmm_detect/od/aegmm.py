@@ -23,7 +23,8 @@ from aegmm_detect.types import FloatArray, ReconFeatures
 # The weight that goes with each reduction: with a sum, the reconstruction error is larger by the
 # number of features, and the DAGMM projects that sum found .005 to make covariances too wide.
 _W_COV_DIAG = {"mean": 0.005, "sum": 1e-4}
-_AUTO_FIT = FitConfig(learning_rate=1e-3, batch_size=512, n_steps=4000)
+# The paper's objective as printed, squared norm and all, in a fixed number of larger steps.
+_AUTO_FIT = FitConfig(recon_reduction="sum", learning_rate=1e-3, batch_size=512, n_steps=4000)
 
 
 class OutlierAEGMM(MixtureDetector):
@@ -105,8 +106,11 @@ class OutlierAEGMM(MixtureDetector):
             checks.check_widths(aegmm, n_gmm)
         elif any(net is not None for net in parts.values()):
             raise ConfigurationError("Pass either aegmm= or the three nets, not both.")
+        elif recon_features is not eucl_cosim_features:
+            raise ConfigurationError("aegmm= brings its own features: leave recon_features out.")
         else:
             checks.check_types({"aegmm": aegmm})
+            n_gmm = getattr(aegmm, "n_gmm", None) if n_gmm is None else n_gmm
         shape = checks.row_shape(aegmm)
         if shape is not None:
             checks.probe_before_fit(aegmm, shape, n_gmm)
@@ -196,6 +200,7 @@ class OutlierAEGMM(MixtureDetector):
         fit_config: FitConfig,
         settings: dict[str, Any],
     ) -> Self:
+        DetectorConfig.of(seed=settings.get("seed"))  # before it is used
         n_recon = checks.count_features(recon_features, (sizes.n_features,))
 
         def fresh_weights(seed: int | None) -> list[FloatArray]:

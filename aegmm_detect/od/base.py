@@ -217,7 +217,9 @@ class Detector(abc.ABC):
     def _require_fitted(self, method: str) -> None:
         if not self._fitted:
             name = type(self).__name__
-            raise NotFittedError(f"{name}.{method}() was called before fit(). Call {name}.fit(X).")
+            raise NotFittedError(
+                f"{name}.{method}() needs a fitted detector: call {name}.fit(X) first."
+            )
 
     def _forget_fit(self) -> None:
         """To be called when training starts to change weights."""
@@ -236,10 +238,7 @@ class Detector(abc.ABC):
 
 def _positive(batch_size: Any) -> int:
     # Whole floats, too: the peer's default is 1e10.
-    if not isinstance(batch_size, (int, float, np.number)) or not batch_size >= 1:
-        whole = False
-    else:
-        whole = batch_size == int(batch_size)
-    if not whole:
+    number = isinstance(batch_size, (int, float, np.number))
+    if not number or not float(batch_size).is_integer() or batch_size < 1:
         raise ConfigurationError(f"batch_size={batch_size!r}: pass a whole number of rows from 1.")
     return int(batch_size)

@@ -15,7 +15,8 @@ from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.od.base import Detector
 from aegmm_detect.od.row_scorer import RowScorer
-from aegmm_detect.training.estimate import ROWS_PER_PASS, estimate_mixture
+from aegmm_detect.training.estimate import estimate_mixture, rows_per_pass
+from aegmm_detect.training.fit import check_log_metric
 from aegmm_detect.training.network import fit_network
 from aegmm_detect.training.objectives import choose_objective, must_run_eagerly
 from aegmm_detect.training.optimizers import make_optimizer
@@ -39,9 +40,6 @@ class MixtureDetector(Detector):
         Checked settings of the detector.
     fit_config
         What `fit` uses for arguments that are left out.
-    fresh_weights
-        For nets that the package built: seed -> initial weights of `net`, used by every `fit`.
-        None for a user's own nets, which go on from the weights they have.
     """
 
     def __init__(
@@ -50,13 +48,14 @@ class MixtureDetector(Detector):
         threshold: float | None,
         config: DetectorConfig,
         fit_config: FitConfig,
-        fresh_weights: Callable[[int | None], list[FloatArray]] | None = None,
     ) -> None:
         super().__init__(threshold, config.data_type, config.nan_policy)
         self.config = config
         self.fit_config = fit_config
         self.net = net
-        self._fresh_weights = fresh_weights
+        # Seed -> initial weights for every `fit`; only where the package built the nets. A user's
+        # own go on from the weights they have.
+        self._fresh_weights: Callable[[int | None], list[FloatArray]] | None = None
         self._mixture: ScoringMixture | None = None
         self._scorer: RowScorer | None = None
 
@@ -71,7 +70,7 @@ class MixtureDetector(Detector):
         batch_size: int = UNSET,
         verbose: bool | int | str = True,
         log_metric: tuple[str, keras.metrics.Metric] | None = None,
-        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None = None,
         *,
         y: Any = None,
         seed: int | None = UNSET,
@@ -127,11 +126,13 @@ class MixtureDetector(Detector):
             True: XLA; False: plain graph; 'auto' (default): XLA where the run is long enough to
             earn back the 3-6 s of compiling.
         steps_per_execution
-            Steps per compiled block. Default 512; 1 for callbacks that need every step.
+            Most steps in a compiled block. Default 512, fewer where rows are wide; 1 for callbacks
+            that need every step.
 
         Returns
         -------
-        Keras's `History`: loss, recon, energy, cov_diag by epoch (energies unweighted).
+        Keras's `History`: loss, recon, energy, cov_diag by epoch, each unweighted, and
+        regularization where layers have any.
 
         Raises
         ------
@@ -140,14 +141,20 @@ class MixtureDetector(Detector):
         ConfigurationError
             Settings or nets that do not fit; the detector is left as it was.
         NonFiniteLossError
-            Training met NaN or infinity: the detector is not fitted, and its nets have the last
-            weights with a finite loss.
+            Training met NaN or infinity: the detector is not fitted, and its nets have the weights
+            from before the block of steps in which it happened.
         """
         if y is not None:
             raise ConfigurationError(
                 f"{type(self).__name__} learns from unlabelled rows: leave y out, and pass only "
                 "the rows that you take for normal."
             )
+        if loss_fn is not UNSET and loss_fn is not None and not callable(loss_fn):
+            raise ConfigurationError(
+                f"loss_fn is a {type(loss_fn).__name__}, not a function. The second argument of "
+                "fit is the loss; this detector takes no labels."
+            )
+        check_log_metric(log_metric)
         settings = self._settings(
             w_energy=w_energy,
             w_cov_diag=w_cov_diag,
@@ -189,7 +196,7 @@ class MixtureDetector(Detector):
             eager=eager_net or eager_loss,
             verbose=verbose,
             log_metric=log_metric,
-            callbacks=callbacks,
+            callbacks=[callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks,
         )
         self._set_mixture(prepared, eager_net)
         self._mark_fitted(rows, prepared.shape)
@@ -239,13 +246,13 @@ class MixtureDetector(Detector):
         if "epochs" in chosen:
             chosen["n_steps"] = None  # what is given wins over the recipe's number of steps
         settings = self.fit_config.replace(**chosen)
-        if settings.seed is None:
+        if "seed" not in chosen and settings.seed is None:
             settings = settings.replace(seed=self.config.seed)
         return settings
 
     def _set_mixture(self, prepared: TrainingRows, eager: bool) -> None:
         forward = compiled(lambda x: self.net(x, training=False), prepared.shape, eager)
-        batches = map(tf.constant, prepared.train.batches(ROWS_PER_PASS))
+        batches = map(tf.constant, prepared.train.batches(rows_per_pass(prepared.shape)))
         self._mixture = estimate_mixture(forward, batches)
         used, n_gmm = self._mixture.effective_components, len(self._mixture.phi)
         logger.info("The mixture uses %.2f of its %d components.", used, n_gmm)

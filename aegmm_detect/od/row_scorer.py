@@ -8,6 +8,7 @@ is a loop over tiles inside one compiled program, which gives the same bits.
 import concurrent.futures
 import logging
 import os
+import threading
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ logger = logging.getLogger(__name__)
 
 # Small enough that one row alone is quick, large enough for the nets to be busy.
 TILE = 64
-# Tiles per call of the long program; a few MB of tabular rows, so that they stay in the cache.
+# Tiles per call of the long program, and the memory they may take: fewer of wide rows.
 _LONG = 64
+_LONG_BYTES = 8 * 2**20
 # Rows from which compiling the long program (1-2 s, once) is worth it.
 _LONG_PAYS_FROM_ROWS = 8192
 # Each worker runs a single-threaded program; more of them than cores only wait.
@@ -43,23 +45,27 @@ class RowScorer:
         self._graph = graph
         self._mode = "eager" if eager else "xla"
         self._programs: dict[int, Any] = {}  # by number of tiles
+        self._compiling = threading.Lock()
 
     def __call__(self, batch: FloatArray) -> FloatArray:
         """Scores of checked rows."""
-        n_tiles = _LONG if len(batch) >= _LONG_PAYS_FROM_ROWS else 1
+        n_tiles = self._tiles_per_call(batch)
         starts = range(0, len(batch), TILE * n_tiles)
         out = np.empty(len(batch), dtype=np.float32)
         if n_tiles == 1:
             for start in starts:
                 self._score_span(batch, start, n_tiles, out)
-        else:
-            self._score_span(batch, 0, n_tiles, out)  # compiles, before there are threads
-            with concurrent.futures.ThreadPoolExecutor(_WORKERS) as pool:
-                for span in [
-                    pool.submit(self._score_span, batch, s, n_tiles, out) for s in starts[1:]
-                ]:
-                    span.result()
+            return out
+        with concurrent.futures.ThreadPoolExecutor(_WORKERS) as pool:
+            spans = [pool.submit(self._score_span, batch, s, n_tiles, out) for s in starts]
+            for span in spans:
+                span.result()
         return out
+
+    def _tiles_per_call(self, batch: FloatArray) -> int:
+        if len(batch) < _LONG_PAYS_FROM_ROWS:
+            return 1
+        return int(np.clip(_LONG_BYTES // (TILE * batch[:1].size * 8), 1, _LONG))
 
     def _score_span(self, batch: FloatArray, start: int, n_tiles: int, out: FloatArray) -> None:
         rows = batch[start : start + TILE * n_tiles]
@@ -73,7 +79,9 @@ class RowScorer:
         if self._mode == "eager":
             return np.stack([np.asarray(self._graph(tf.constant(tile))) for tile in tiles])
         if len(tiles) not in self._programs:
-            self._programs[len(tiles)] = self._compile(tiles)
+            with self._compiling:  # servers score from many threads
+                if len(tiles) not in self._programs:
+                    self._programs[len(tiles)] = self._compile(tiles)
         return np.asarray(self._programs[len(tiles)](tf.constant(tiles)))
 
     def _compile(self, tiles: FloatArray) -> Any:
@@ -89,7 +97,9 @@ class RowScorer:
                 "slower: %s",
                 str(error).splitlines()[0],
             )
+            # One mode for all lengths, or they would not agree to the last bit.
             self._mode = "graph"
+            self._programs.clear()
             program = self._trace(tiles)
         return program
 

@@ -16,6 +16,7 @@ from aegmm_detect.types import Array, FloatArray
 
 # A stream is shuffled through a buffer, as it need not fit into memory.
 SHUFFLE_BUFFER_ROWS = 65_536
+_SHUFFLE_BUFFER_BYTES = 256 * 2**20
 # Two blocks are in memory at a time. Larger ones gain nothing; some 60 steps of 1,024 rows of 118
 # features already hide what a dispatch costs.
 _BLOCK_BYTES = 32 * 2**20
@@ -64,17 +65,16 @@ class Plan(NamedTuple):
     passes: int  # over the rows, in one epoch
 
 
-def plan(n_rows: int, batch_size: int, steps_per_block: int, min_steps: int = 1) -> Plan:
+def plan(n_rows: int, batch_size: int, steps_per_block: int, steps: int | None = None) -> Plan:
     """Cut an epoch into full batches and equal blocks.
 
+    An epoch is one pass over the rows, or `steps` batches, which may be part of a pass or several.
     Where the batch size does not divide the rows, the last batch is filled up with rows of the
-    same epoch, so that none is too short for a covariance. Where one pass has fewer than
-    `min_steps` batches, an epoch is several passes: a dispatch per handful of steps would cost
-    more than the steps.
+    same epoch, so that none is too short for a covariance.
     """
     batch = min(batch_size, n_rows)
-    passes = math.ceil(min_steps * batch / n_rows)
-    steps = math.ceil(n_rows * passes / batch)
+    passes = 1 if steps is None else math.ceil(steps * batch / n_rows)
+    steps = math.ceil(n_rows / batch) if steps is None else steps
     n_blocks = math.ceil(steps / steps_per_block)
     return Plan(batch, steps, math.ceil(steps / n_blocks), passes)
 
@@ -102,10 +102,11 @@ def array_blocks(rows: ArrayRows, cut: Plan, seed: int | None, shuffle: bool = T
                 yield _padded(epoch[start : start + cut.steps_per_block], cut.steps_per_block)
 
     # Rows are gathered here, in the background, and not by XLA, which copies number by number.
-    array = tf.constant(rows.array)
+    with tf.device("CPU"):
+        array = tf.constant(rows.array)
     indices = _blocks(generate, (cut.steps_per_block, cut.batch), "int32")
     gathered = indices.map(lambda block, n_steps: (tf.gather(array, block), n_steps))
-    return Blocks(gathered.prefetch(1), cut)
+    return Blocks(gathered, cut)
 
 
 def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None) -> Blocks:
@@ -115,7 +116,7 @@ def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None) -> Blocks:
             rows.read, output_signature=tf.TensorSpec((None, *rows.shape), "float32")
         )
         .unbatch()
-        .shuffle(min(SHUFFLE_BUFFER_ROWS, rows.n_rows), seed=seed)
+        .shuffle(min(rows.n_rows, _buffer_rows(rows.shape)), seed=seed)
         .repeat()
         .batch(cut.batch, drop_remainder=True)
     )
@@ -129,12 +130,16 @@ def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None) -> Blocks:
                 yield _padded(block, cut.steps_per_block)
 
     shape = (cut.steps_per_block, cut.batch, *rows.shape)
-    return Blocks(_blocks(generate, shape, "float32").prefetch(1), cut)
+    return Blocks(_blocks(generate, shape, "float32"), cut)
 
 
 def steps_that_fit(rows: ArrayRows | StreamRows, batch_size: int) -> int:
     """Steps whose rows make a block of moderate size."""
     return max(1, _BLOCK_BYTES // (4 * math.prod(rows.shape) * min(batch_size, rows.n_rows)))
+
+
+def _buffer_rows(shape: tuple[int, ...]) -> int:
+    return max(1, min(SHUFFLE_BUFFER_ROWS, _SHUFFLE_BUFFER_BYTES // (4 * math.prod(shape))))
 
 
 def _padded(batches: Array, size: int) -> tuple[Array, int]:

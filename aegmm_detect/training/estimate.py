@@ -1,6 +1,7 @@
 """The mixture after training: one streamed pass over all training rows, memory flat in N."""
 
 import functools
+import math
 from collections.abc import Iterable
 
 from keras import ops
@@ -9,8 +10,14 @@ from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.types import FloatArray, Forward
 
-# Large enough for the nets to be busy, small enough for 100,000 columns.
-ROWS_PER_PASS = 8192
+# Large enough for the nets to be busy; fewer rows where they are wide, images for example.
+_MOST_ROWS = 8192
+_PASS_BYTES = 8 * 2**20
+
+
+def rows_per_pass(row_shape: tuple[int, ...]) -> int:
+    """Rows that go through the net at once, whatever a row holds."""
+    return max(1, min(_MOST_ROWS, _PASS_BYTES // (4 * math.prod(row_shape))))
 
 
 def estimate_mixture(

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from aegmm_detect.exceptions import NonFiniteLossError
+from aegmm_detect.exceptions import ConfigurationError, NonFiniteLossError
 from aegmm_detect.numerics.objective import ForwardPass, Objective
 from aegmm_detect.types import FloatArray, Tensor
 
@@ -20,6 +20,24 @@ _REGULARIZATION = "regularization"
 _REMEDY = (
     "Train with normalize='standard', a larger batch_size, a lower learning rate or clip_norm=1.0."
 )
+
+
+def check_log_metric(log_metric: Any) -> None:
+    """Raise unless `log_metric` is None or (column of its own, Keras metric).
+
+    Raises
+    ------
+    ConfigurationError
+        Shows an example.
+    """
+    if log_metric is None:
+        return
+    pair = isinstance(log_metric, tuple) and len(log_metric) == 2
+    if not (pair and isinstance(log_metric[1], keras.metrics.Metric)) or log_metric[0] == "loss":
+        raise ConfigurationError(
+            f"log_metric={log_metric!r}: pass a pair of a column's name, other than 'loss', and a "
+            "Keras metric, for example ('mse', keras.metrics.MeanSquaredError())."
+        )
 
 
 class Trainer(keras.Model):
@@ -93,7 +111,7 @@ class Trainer(keras.Model):
             values = self.step_values(x, training=True)
         weights = self.net.trainable_variables
         gradients = tape.gradient(values["loss"], weights)
-        # A custom loss may leave a net out; its weights stay where they are.
+        # A custom loss may leave a net out.
         gradients = [
             ops.zeros_like(weight) if gradient is None else gradient
             for gradient, weight in zip(gradients, weights, strict=True)
@@ -191,5 +209,6 @@ class Trainer(keras.Model):
             cause = "The loss was finite, but a gradient or a weight was not."
         return (
             f"The {phase} loss became NaN or infinite in step {steps} of a block of steps. {cause} "
-            f"The weights are those before that block, and the detector is not fitted. {_REMEDY}"
+            f"The weights are those before that step's block, and the detector is not fitted. "
+            f"{_REMEDY}"
         )

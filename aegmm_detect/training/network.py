@@ -10,7 +10,6 @@ from aegmm_detect.numerics.objective import Objective
 from aegmm_detect.training.data import (
     ArrayRows,
     Blocks,
-    Plan,
     StreamRows,
     array_blocks,
     plan,
@@ -78,7 +77,7 @@ def fit_network(
         # Keras counts validation in the training's blocks, so they must be as many.
         val_cut = plan(rows.validation.n_rows, config.batch_size, cut.steps_per_block)
         validation = array_blocks(rows.validation, val_cut, None, shuffle=False)
-    n_epochs = epochs(config, cut)
+    n_epochs = _epochs(config, rows.train)
     trainer = Trainer(
         net,
         objective,
@@ -86,28 +85,36 @@ def fit_network(
         _mode(eager, config, cut.steps * n_epochs),
     )
     optimizer.build(net.trainable_variables)
-    trainer.compile(optimizer=optimizer, steps_per_execution=cut.steps_per_block)
+    trainer.compile(
+        optimizer=optimizer, steps_per_execution=cut.steps_per_block, auto_scale_loss=False
+    )
     return trainer.fit(
-        blocks.dataset,
+        # Not a batch more than needed: a stream's source may not like a pass that nobody reads.
+        blocks.dataset.take(n_epochs * math.ceil(cut.steps / cut.steps_per_block)).prefetch(1),
         epochs=n_epochs,
         steps_per_epoch=cut.steps,
         shuffle=False,  # the blocks are
-        validation_data=None if validation is None else validation.dataset,
+        validation_data=None if validation is None else validation.dataset.prefetch(1),
         validation_steps=None if validation is None else validation.plan.steps,
         verbose=int(verbose) if isinstance(verbose, bool) else verbose,
         callbacks=list(callbacks or []),
     )
 
 
-def epochs(config: FitConfig, cut: Plan) -> int:
-    """Epochs to train for: as told, or as many as make up the steps that were asked for."""
-    return config.epochs if config.n_steps is None else math.ceil(config.n_steps / cut.steps)
+def _epochs(config: FitConfig, rows: ArrayRows | StreamRows) -> int:
+    """Epochs to train for: as told, or as many equal ones as suit a given number of steps."""
+    if config.n_steps is None:
+        return config.epochs
+    one_pass = plan(rows.n_rows, config.batch_size, 1).steps
+    return max(1, round(config.n_steps / max(one_pass, MIN_STEPS_PER_EPOCH)))
 
 
 def _training_blocks(rows: ArrayRows | StreamRows, config: FitConfig) -> Blocks:
     limit = min(config.steps_per_execution, steps_that_fit(rows, config.batch_size))
-    min_steps = 1 if config.n_steps is None else min(MIN_STEPS_PER_EPOCH, config.n_steps)
-    cut = plan(rows.n_rows, config.batch_size, limit, min_steps)
+    steps = None
+    if config.n_steps is not None:
+        steps = math.ceil(config.n_steps / _epochs(config, rows))
+    cut = plan(rows.n_rows, config.batch_size, limit, steps)
     if isinstance(rows, ArrayRows):
         return array_blocks(rows, cut, config.seed)
     return stream_blocks(rows, cut, config.seed)

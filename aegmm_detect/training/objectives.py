@@ -18,7 +18,7 @@ from aegmm_detect.training.tracing import has_gradient, refuses_graph
 from aegmm_detect.types import FloatArray, LossFn
 
 # Warnings point at the user's call of `fit`.
-_FRAMES_TO_FIT = 4
+_FRAMES_TO_FIT = 3
 
 
 def must_run_eagerly(net: keras.Model, sample: FloatArray) -> bool:
@@ -64,7 +64,7 @@ def choose_objective(
 
     outputs = (sample, *map(keras.ops.convert_to_numpy, net(sample, training=False)))
     reason = refuses_graph(loss, *outputs)
-    if not has_gradient(loss, *outputs):
+    if not has_gradient(lambda *out: loss(outputs[0], *out), *outputs[1:]):
         raise ConfigurationError(
             "No gradient flows through loss_fn, so nothing would be trained: write it with "
             "keras.ops or TensorFlow in place of NumPy, and make it depend on x_pred, z or gamma."

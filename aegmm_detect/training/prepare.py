@@ -72,10 +72,10 @@ def prepare(
     held_out = np.empty(0, dtype=np.int64)
     if validation_split:
         n_held_out = round(len(keep) * validation_split)
-        if not 0 < n_held_out < len(keep) - 1:
+        if not 2 <= n_held_out <= len(keep) - 2:
             raise InvalidInputError(
                 f"validation_split={validation_split} of {len(keep)} rows leaves {n_held_out} for "
-                "validation: pass more rows or another share."
+                "validation, and a mixture needs 2 on either side: pass more rows or another share."
             )
         mixed = np.random.default_rng(seed).permutation(keep)
         held_out, keep = np.sort(mixed[:n_held_out]), np.sort(mixed[n_held_out:])
@@ -109,6 +109,11 @@ def _prepare_stream(
     fit = None if normalize is None else NormalizerFit(normalize)
     n_rows, seen = 0, 0
     for batch in rows.read():
+        if batch.ndim < 2:
+            raise InvalidInputError(
+                f"X yields batches of shape {batch.shape}; they must be (N, ...). Batch single "
+                "rows first, for example with dataset.batch(256)."
+            )
         shape = batch.shape[1:] if shape is None else shape
         check_shape(batch, shape, "A batch of X")
         keep = _finite_rows(batch, nan_policy, first_row=seen)
@@ -121,10 +126,17 @@ def _prepare_stream(
     normalizer = None if fit is None else fit.finish(shape)
 
     def read() -> Iterator[FloatArray]:
+        n_read = 0
         for batch in rows.read():
             if nan_policy == "flag":
                 batch = np.delete(batch, non_finite_rows(batch), axis=0)
+            n_read += len(batch)
             yield _scaled(batch, np.arange(len(batch)), normalizer)
+        if n_read != n_rows:
+            raise InvalidInputError(
+                f"X gave {n_rows} rows when read first and {n_read} in a later pass. A callable "
+                "must return a fresh iterator over the same rows each time: lambda: my_batches()."
+            )
 
     return TrainingRows(StreamRows(read, n_rows, shape), None, normalizer, shape)
 

@@ -18,7 +18,7 @@ COUNTS = {
     "n_rows": st.integers(2, 3000),
     "batch_size": st.integers(2, 600),
     "steps_per_block": st.integers(1, 300),
-    "min_steps": st.integers(1, 40),
+    "steps": st.none() | st.integers(1, 400),
 }
 
 
@@ -42,13 +42,15 @@ def epoch(blocks):
 @settings(deadline=None, max_examples=200)
 @given(**COUNTS)
 def test_a_plan_covers_the_rows_with_full_batches_and_little_more(
-    n_rows, batch_size, steps_per_block, min_steps
+    n_rows, batch_size, steps_per_block, steps
 ):
-    cut = plan(n_rows, batch_size, steps_per_block, min_steps)
+    cut = plan(n_rows, batch_size, steps_per_block, steps)
     assert 2 <= cut.batch <= batch_size
-    assert cut.steps >= min_steps
-    surplus = cut.steps * cut.batch - n_rows * cut.passes
-    assert 0 <= surplus < cut.batch
+    if steps is None:
+        assert 0 <= cut.steps * cut.batch - n_rows < cut.batch
+    else:
+        assert cut.steps == steps
+        assert (cut.passes - 1) * n_rows < cut.steps * cut.batch <= cut.passes * n_rows
     assert cut.steps_per_block <= steps_per_block
     # As many blocks as Keras counts dispatches.
     n_blocks = -(-cut.steps // cut.steps_per_block)
