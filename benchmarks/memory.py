@@ -30,14 +30,14 @@ def estimate() -> Callable[[Any], object]:
     import tensorflow as tf
 
     from aegmm_detect.training.data import ArrayRows
-    from aegmm_detect.training.estimate import ROWS_PER_PASS, estimate_mixture
+    from aegmm_detect.training.estimate import estimate_mixture, rows_per_pass
     from aegmm_detect.training.tracing import compiled
 
-    net = fitted_detector(N_FEATURES).net
+    net, size = fitted_detector(N_FEATURES).net, rows_per_pass((N_FEATURES,))
     forward = compiled(lambda x: net(x, training=False), (N_FEATURES,))
 
     def work(rows: Any) -> object:
-        return estimate_mixture(forward, map(tf.constant, ArrayRows(rows).batches(ROWS_PER_PASS)))
+        return estimate_mixture(forward, map(tf.constant, ArrayRows(rows).batches(size)))
 
     return work
 

@@ -5,6 +5,7 @@ python -m benchmarks.speed [--quick] [--only NAME ...] [--out benchmarks/results
 
 import argparse
 import dataclasses
+import datetime
 import importlib
 import json
 import os
@@ -25,6 +26,7 @@ def run(name: str, sizes: Sizes) -> dict[str, Any]:
     load_before, start = load_average(), time.perf_counter()
     cases = module.run(sizes)
     return {
+        "date": datetime.date.today().isoformat(),
         "load_average": {"before": load_before, "after": load_average()},
         "wall_seconds": round(time.perf_counter() - start, 1),
         "cases": cases,
@@ -50,6 +52,11 @@ def main(arguments: list[str] | None = None) -> None:
         "sizes": dataclasses.asdict(sizes),
         "benchmarks": {},
     }
+    if options.out.exists() and len(options.only) < len(NAMES):
+        # A part is measured anew; what it stood beside stays, with its own load and time.
+        earlier = json.loads(options.out.read_text(encoding="utf-8"))
+        if earlier["quick"] == options.quick:
+            result["benchmarks"] = earlier["benchmarks"]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     for name in NAMES:
         if name in options.only:

@@ -69,9 +69,11 @@ class RowScorer:
 
     def _score_span(self, batch: FloatArray, start: int, n_tiles: int, out: FloatArray) -> None:
         rows = batch[start : start + TILE * n_tiles]
-        filled = np.zeros((TILE * n_tiles, *rows.shape[1:]), dtype=self._graph.row_dtype)
         with np.errstate(over="ignore"):  # beyond float32 is infinite, and scores NaN
-            filled[: len(rows)] = rows
+            filled = np.ascontiguousarray(rows, dtype=self._graph.row_dtype)
+        if len(rows) < TILE * n_tiles:
+            missing = np.zeros((TILE * n_tiles - len(rows), *rows.shape[1:]), dtype=filled.dtype)
+            filled = np.concatenate([filled, missing])
         tiles = filled.reshape(n_tiles, TILE, *rows.shape[1:])
         out[start : start + len(rows)] = self._run(tiles).reshape(-1)[: len(rows)]
 
