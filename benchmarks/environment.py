@@ -7,6 +7,20 @@ from pathlib import Path
 from typing import Any
 
 
+# By name: a prefix such as TF_ catches other programs' variables, and paths with them.
+_SETTINGS = (
+    "KERAS_BACKEND",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+
+
 def describe() -> dict[str, Any]:
     """Versions, processor, memory, settings of the environment that change speed."""
     names = ("tensorflow", "keras", "numpy", "scikit-learn")
@@ -19,11 +33,7 @@ def describe() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "memory_gib": _memory_gib(),
-        "settings": {
-            name: value
-            for name, value in sorted(os.environ.items())
-            if name.startswith(("OMP_", "OPENBLAS_", "MKL_", "TF_", "XLA_", "KERAS_"))
-        },
+        "settings": {name: os.environ[name] for name in _SETTINGS if name in os.environ},
     }
 
 
