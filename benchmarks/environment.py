@@ -6,7 +6,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-
 # By name: a prefix such as TF_ catches other programs' variables, and paths with them.
 _SETTINGS = (
     "KERAS_BACKEND",
