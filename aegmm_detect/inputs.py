@@ -20,13 +20,26 @@ _ACCEPTED = (
 )
 
 
+class Columns:
+    """Names of the columns that every data frame must have; those of the first one by default."""
+
+    def __init__(self, names: tuple[str, ...] | None = None) -> None:
+        self.names = names
+
+    def see(self, names: tuple[str, ...]) -> None:
+        """Take note of a frame's columns, or raise `InvalidInputError`."""
+        if self.names is None:
+            self.names = names
+        check_names(names, self.names)
+
+
 @dataclasses.dataclass(frozen=True)
 class Rows:
     """Rows that can be read more than once."""
 
     read: Callable[[], Iterator[Array]]  # a fresh pass over batches of rows, any batch sizes
     array: Array | None  # all rows, where they are in memory
-    names: tuple[str, ...] | None  # columns of a data frame
+    columns: Columns  # of data frames, also those that a stream yields
 
     def batches(self, batch_size: int) -> Iterator[Array]:
         """Batches for one pass: of `batch_size` from memory, as they come from a stream."""
@@ -36,19 +49,27 @@ class Rows:
         return (array[i : i + batch_size] for i in range(0, len(array), batch_size))
 
 
-def as_rows(X: Any) -> Rows:
+def as_rows(X: Any, names: tuple[str, ...] | None = None) -> Rows:
     """Recognise `X`; nothing of a stream is read yet.
+
+    Parameters
+    ----------
+    X
+        What the user passed.
+    names
+        Columns that data frames must have, where they are known.
 
     Raises
     ------
     InvalidInputError
         Says what came and what is accepted.
     """
+    columns = Columns(names)
     if X is None or isinstance(X, (str, bytes, dict)):
         raise InvalidInputError(f"X is a {type(X).__name__}. {_ACCEPTED}")
     if _is_frame(X):
         frame = X if hasattr(X, "to_numpy") else X.to_pandas()
-        return _in_memory(_frame_to_array(frame), tuple(str(name) for name in frame.columns))
+        return _in_memory(_frame_to_array(frame, columns), columns)
     # Before the next question: an iterator over a tf.data.Dataset has an `element_spec`, too.
     if isinstance(X, Iterator):
         raise InvalidInputError(
@@ -60,12 +81,12 @@ def as_rows(X: Any) -> Rows:
             "X is a data set without an end. Leave .repeat() out: fit makes its own passes."
         )
     if hasattr(X, "element_spec"):
-        return Rows(lambda: (_batch(item) for item in X), None, None)
+        return Rows(lambda: (_batch(item, columns) for item in X), None, columns)
     if callable(X) and not hasattr(X, "__array__"):
-        return Rows(lambda: (_batch(item) for item in _iterate(X())), None, None)
+        return Rows(lambda: (_batch(item, columns) for item in _iterate(X())), None, columns)
     if hasattr(X, "__getitem__") and hasattr(X, "__len__") and hasattr(X, "on_epoch_end"):
-        return Rows(lambda: (_batch(X[i]) for i in range(len(X))), None, None)
-    return _in_memory(_to_array(X), None)
+        return Rows(lambda: (_batch(X[i], columns) for i in range(len(X))), None, columns)
+    return _in_memory(_to_array(X), columns)
 
 
 def check_shape(batch: Array, shape: tuple[int, ...], name: str = "X") -> None:
@@ -93,15 +114,15 @@ def check_shape(batch: Array, shape: tuple[int, ...], name: str = "X") -> None:
     )
 
 
-def check_names(names: tuple[str, ...] | None, expected: tuple[str, ...] | None) -> None:
-    """Raise if two data frames disagree on their columns; arrays, which have none, always pass.
+def check_names(names: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    """Raise if two data frames disagree on their columns.
 
     Raises
     ------
     InvalidInputError
         Names the missing, unexpected or reordered columns.
     """
-    if names is None or expected is None or names == expected:
+    if names == expected:
         return
     missing = [name for name in expected if name not in names]
     unexpected = [name for name in names if name not in expected]
@@ -141,14 +162,14 @@ def refuse_non_finite(rows: Array, name: str, remedy: str) -> None:
         )
 
 
-def _in_memory(array: Array, names: tuple[str, ...] | None) -> Rows:
-    return Rows(lambda: iter((array,)), array, names)
+def _in_memory(array: Array, columns: Columns) -> Rows:
+    return Rows(lambda: iter((array,)), array, columns)
 
 
-def _batch(item: Any) -> Array:
+def _batch(item: Any, columns: Columns) -> Array:
     # Keras data sets may yield (inputs,) or (inputs, targets); a detector has only inputs.
     item = item[0] if isinstance(item, tuple) else item
-    return _frame_to_array(item) if hasattr(item, "columns") else _to_array(item)
+    return _frame_to_array(item, columns) if hasattr(item, "columns") else _to_array(item)
 
 
 def _iterate(batches: Any) -> Iterator[Any]:
@@ -161,7 +182,7 @@ def _is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and (hasattr(X, "to_numpy") or hasattr(X, "to_pandas"))
 
 
-def _frame_to_array(frame: Any) -> Array:
+def _frame_to_array(frame: Any, columns: Columns) -> Array:
     names = list(frame.columns)
     if not names:
         raise InvalidInputError("The data frame has no columns.")
@@ -170,14 +191,14 @@ def _frame_to_array(frame: Any) -> Array:
             f"The data frame has several columns named {repeated}: rename them, or pass "
             "X.to_numpy()."
         )
-    columns = [(str(name), np.asarray(frame[name].to_numpy())) for name in names]
+    columns.see(tuple(str(name) for name in names))
     # Nullable columns arrive as objects; `None` and NA in them become NaN, text does not convert.
     converted, text = [], []
-    for name, values in columns:
+    for name in names:
         try:
-            converted.append(_real(values))
+            converted.append(_real(np.asarray(frame[name].to_numpy())))
         except (TypeError, ValueError):
-            text.append(name)
+            text.append(str(name))
     if text:
         raise InvalidInputError(
             f"The data frame's columns {text} do not hold numbers. Encode or drop them, for "

@@ -168,7 +168,7 @@ def frame():
 def test_missing_values_of_every_numeric_column_become_nan():
     nan = np.nan
     rows = as_rows(frame())
-    assert rows.names == tuple(frame().columns)
+    assert rows.columns.names == tuple(frame().columns)
     want = [
         [1, 1, 1, 1.5, 1, nan, 1, 1, 3],
         [2, 2, 0, nan, 2, 1, 2, nan, 1],
@@ -215,8 +215,8 @@ def test_columns_of_one_name_are_refused_by_that_name():
 
 
 def test_names_are_text():
-    assert as_rows(pd.DataFrame(DATA)).names == ("0", "1")
-    assert as_rows(DATA).names is None
+    assert as_rows(pd.DataFrame(DATA)).columns.names == ("0", "1")
+    assert as_rows(DATA).columns.names is None
 
 
 @pytest.mark.parametrize(
@@ -235,8 +235,18 @@ def test_other_columns_than_those_of_fit_are_refused_with_the_remedy(names, mess
 
 def test_equal_columns_pass_and_so_does_what_has_none():
     check_names(("a", "b"), ("a", "b"))
-    check_names(None, ("a", "b"))
-    check_names(("a", "b"), None)
+    as_rows(DATA, names=("a", "b"))
+    as_rows(pd.DataFrame(DATA, columns=["a", "b"]))
+
+
+def test_frames_inside_a_stream_must_agree_with_each_other_and_with_fit():
+    first, other = pd.DataFrame(DATA, columns=["a", "b"]), pd.DataFrame(DATA, columns=["b", "a"])
+    rows = as_rows(lambda: iter([first, other]))
+    with pytest.raises(InvalidInputError, match="another order"):
+        list(rows.read())
+    assert rows.columns.names == ("a", "b")
+    with pytest.raises(InvalidInputError, match="another order"):
+        list(as_rows(lambda: iter([other]), names=("a", "b")).read())
 
 
 # What is refused.

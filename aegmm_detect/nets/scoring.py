@@ -8,7 +8,8 @@ from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.types import Tensor
 
-_LARGEST = 3.4e38  # just under float32's largest number
+# Score of rows whose energy is no number in float32: just under its largest number.
+BEYOND = 3.4e38
 
 
 class ScoringGraph(keras.layers.Layer):
@@ -43,5 +44,5 @@ class ScoringGraph(keras.layers.Layer):
         _, z, _ = self.net(rows, training=False)
         energy = gmm.energy(ops.cast(z, "float32"), self.params)
         # Overflow on the way (a row 1e19 sigmas out) must not turn into NaN: it is an outlier.
-        energy = ops.where(ops.isfinite(energy), energy, _LARGEST)
+        energy = ops.where(ops.isfinite(energy), energy, BEYOND)
         return ops.where(finite, energy, float("nan"))

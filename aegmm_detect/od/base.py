@@ -13,7 +13,7 @@ from aegmm_detect.exceptions import (
     NotFittedError,
     ThresholdNotInferredError,
 )
-from aegmm_detect.inputs import Rows, as_rows, check_names, check_shape, refuse_non_finite
+from aegmm_detect.inputs import Rows, as_rows, check_shape, refuse_non_finite
 from aegmm_detect.numerics import thresholds
 from aegmm_detect.types import FloatArray
 from aegmm_detect.version import __version__
@@ -118,8 +118,7 @@ class Detector(abc.ABC):
             ``nan_policy='flag'``.
         """
         self._require_fitted("score")
-        rows = as_rows(X)
-        check_names(rows.names, self._names)
+        rows = as_rows(X, self._names)
         parts = [np.empty(0, dtype=np.float32)]
         for batch in rows.batches(_positive(batch_size)):
             check_shape(batch, self._row_shape or ())
@@ -233,7 +232,7 @@ class Detector(abc.ABC):
             self._threshold, self._inferred = None, False
 
     def _mark_fitted(self, rows: Rows, row_shape: tuple[int, ...]) -> None:
-        self._names, self._row_shape, self._fitted = rows.names, row_shape, True
+        self._names, self._row_shape, self._fitted = rows.columns.names, row_shape, True
 
 
 def _positive(batch_size: Any) -> int:

@@ -5,22 +5,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
 from aegmm_detect.exceptions import ConfigurationError, NotFittedError
 from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets import checks
-from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.od.base import Detector
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.training.estimate import estimate_mixture, rows_per_pass
 from aegmm_detect.training.fit import check_log_metric
-from aegmm_detect.training.network import fit_network
 from aegmm_detect.training.objectives import choose_objective, must_run_eagerly
 from aegmm_detect.training.optimizers import make_optimizer
 from aegmm_detect.training.prepare import TrainingRows, prepare
+from aegmm_detect.training.run import fit_network
 from aegmm_detect.training.tracing import compiled
 from aegmm_detect.types import UNSET, FloatArray, LossFn
 
@@ -154,7 +155,6 @@ class MixtureDetector(Detector):
                 f"loss_fn is a {type(loss_fn).__name__}, not a function. The second argument of "
                 "fit is the loss; this detector takes no labels."
             )
-        check_log_metric(log_metric)
         settings = self._settings(
             w_energy=w_energy,
             w_cov_diag=w_cov_diag,
@@ -184,6 +184,7 @@ class MixtureDetector(Detector):
         objective, eager_loss = choose_objective(
             None if loss_fn is UNSET else loss_fn, settings, self.net, sample
         )
+        check_log_metric(log_metric, objective.columns)
         self._forget_fit()
         if self._fresh_weights is not None:
             self.net.set_weights(self._fresh_weights(settings.seed))
@@ -261,4 +262,12 @@ class MixtureDetector(Detector):
 
     def _score_batch(self, batch: FloatArray) -> FloatArray:
         assert self._scorer is not None  # set by fit, and `score` asks for a fitted detector
-        return self._scorer(batch)
+        scores = self._scorer(batch)
+        if n_beyond := np.count_nonzero(scores >= BEYOND):
+            logger.warning(
+                "%d rows score %.3g, the largest number: they are too far out for float32, or "
+                "recon_features is NaN for them.",
+                n_beyond,
+                BEYOND,
+            )
+        return scores

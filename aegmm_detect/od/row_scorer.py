@@ -6,7 +6,7 @@ is a loop over tiles inside one compiled program, which gives the same bits.
 """
 
 import concurrent.futures
-import logging
+import functools
 import os
 import threading
 from typing import Any
@@ -15,9 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.training.tracing import Mode, first_call
 from aegmm_detect.types import FloatArray, Tensor
-
-logger = logging.getLogger(__name__)
 
 # Small enough that one row alone is quick, large enough for the nets to be busy.
 TILE = 64
@@ -43,7 +42,7 @@ class RowScorer:
 
     def __init__(self, graph: ScoringGraph, eager: bool = False) -> None:
         self._graph = graph
-        self._mode = "eager" if eager else "xla"
+        self._mode: Mode = "eager" if eager else "xla"
         self._programs: dict[int, Any] = {}  # by number of tiles
         self._compiling = threading.Lock()
 
@@ -80,32 +79,22 @@ class RowScorer:
     def _run(self, tiles: FloatArray) -> FloatArray:
         if self._mode == "eager":
             return np.stack([np.asarray(self._graph(tf.constant(tile))) for tile in tiles])
-        if len(tiles) not in self._programs:
-            with self._compiling:  # servers score from many threads
-                if len(tiles) not in self._programs:
-                    self._programs[len(tiles)] = self._compile(tiles)
-        return np.asarray(self._programs[len(tiles)](tf.constant(tiles)))
+        program = self._programs.get(len(tiles)) or self._compile(tiles)
+        return np.asarray(program(tf.constant(tiles)))
 
     def _compile(self, tiles: FloatArray) -> Any:
-        """Program for tiles of one shape; XLA, or the plain graph where XLA has no kernel."""
-        program = self._trace(tiles)
-        try:
-            program(tf.constant(tiles))
-        except tf.errors.OpError as error:
-            if self._mode != "xla":
-                raise
-            logger.warning(
-                "XLA cannot compile the scoring graph; scoring runs as a plain graph, which is "
-                "slower: %s",
-                str(error).splitlines()[0],
-            )
-            # One mode for all lengths, or they would not agree to the last bit.
-            self._mode = "graph"
-            self._programs.clear()
-            program = self._trace(tiles)
-        return program
+        with self._compiling:  # servers score from many threads
+            if len(tiles) not in self._programs:
+                trace = functools.partial(self._trace, tiles)
+                _, program, mode = first_call(trace, self._mode, tf.constant(tiles))
+                if mode != self._mode:
+                    # One mode for all lengths, or they would not agree to the last bit.
+                    self._mode = mode
+                    self._programs.clear()
+                self._programs[len(tiles)] = program
+            return self._programs[len(tiles)]
 
-    def _trace(self, tiles: FloatArray) -> Any:
+    def _trace(self, tiles: FloatArray, mode: Mode) -> Any:
         # A captured tensor, not a number: XLA would unroll the loop of the one-tile program, and
         # fuse and round it in another way than the long one's.
         n_tiles = tf.constant(len(tiles))
@@ -119,6 +108,6 @@ class RowScorer:
             _, scores = tf.while_loop(lambda i, _: i < n_tiles, body, start, parallel_iterations=1)
             return scores.stack()
 
-        function = tf.function(score_tiles, autograph=False, jit_compile=self._mode == "xla")
+        function = tf.function(score_tiles, autograph=False, jit_compile=mode == "xla")
         # A concrete function skips the search for the right trace, a third of a one-row call.
         return function.get_concrete_function(tf.TensorSpec(tiles.shape, tiles.dtype))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from aegmm_detect.types import Array, FloatArray
+from aegmm_detect.types import Array, FloatArray, Tensor
 
 # A stream is shuffled through a buffer, as it need not fit into memory.
 SHUFFLE_BUFFER_ROWS = 65_536
@@ -105,7 +105,12 @@ def array_blocks(rows: ArrayRows, cut: Plan, seed: int | None, shuffle: bool = T
     with tf.device("CPU"):
         array = tf.constant(rows.array)
     indices = _blocks(generate, (cut.steps_per_block, cut.batch), "int32")
-    gathered = indices.map(lambda block, n_steps: (tf.gather(array, block), n_steps))
+
+    @tf.autograph.experimental.do_not_convert  # nothing to convert, and Python 3.13 warns of it
+    def gather(block: Tensor, n_steps: Tensor) -> tuple[Tensor, Tensor]:
+        return tf.gather(array, block), n_steps
+
+    gathered = indices.map(gather)
     return Blocks(gathered, cut)
 
 

@@ -1,8 +1,7 @@
 """The training loop: one step, run many times inside one compiled program, under `Model.fit`."""
 
 import functools
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -12,17 +11,16 @@ from keras import ops
 
 from aegmm_detect.exceptions import ConfigurationError, NonFiniteLossError
 from aegmm_detect.numerics.objective import ForwardPass, Objective
+from aegmm_detect.training.tracing import Mode, first_call
 from aegmm_detect.types import FloatArray, Tensor
 
-logger = logging.getLogger(__name__)
-
-_REGULARIZATION = "regularization"
+REGULARIZATION = "regularization"
 _REMEDY = (
     "Train with normalize='standard', a larger batch_size, a lower learning rate or clip_norm=1.0."
 )
 
 
-def check_log_metric(log_metric: Any) -> None:
+def check_log_metric(log_metric: Any, columns: Sequence[str] = ()) -> None:
     """Raise unless `log_metric` is None or (column of its own, Keras metric).
 
     Raises
@@ -32,11 +30,12 @@ def check_log_metric(log_metric: Any) -> None:
     """
     if log_metric is None:
         return
+    taken = {"loss", REGULARIZATION, *columns}
     pair = isinstance(log_metric, tuple) and len(log_metric) == 2
-    if not (pair and isinstance(log_metric[1], keras.metrics.Metric)) or log_metric[0] == "loss":
+    if not (pair and isinstance(log_metric[1], keras.metrics.Metric)) or log_metric[0] in taken:
         raise ConfigurationError(
-            f"log_metric={log_metric!r}: pass a pair of a column's name, other than 'loss', and a "
-            "Keras metric, for example ('mse', keras.metrics.MeanSquaredError())."
+            f"log_metric={log_metric!r}: pass a pair of a column's name, none of {sorted(taken)}, "
+            "and a Keras metric, for example ('mse', keras.metrics.MeanSquaredError())."
         )
 
 
@@ -60,13 +59,13 @@ class Trainer(keras.Model):
         net: keras.Model,
         objective: Objective,
         log_metric: tuple[str, keras.metrics.Metric] | None = None,
-        mode: str = "graph",
+        mode: Mode = "graph",
     ) -> None:
         super().__init__(name="trainer")
         self.net = net
         self.objective = objective
         self.mode = mode
-        columns = (*objective.columns, *([_REGULARIZATION] if net.losses else []))
+        columns = (*objective.columns, *([REGULARIZATION] if net.losses else []))
         self._columns = columns
         self._log_metric = log_metric
         # Plain numbers: a Keras Mean per column would cost more than the steps of a small epoch.
@@ -99,9 +98,9 @@ class Trainer(keras.Model):
         """Loss of one batch and all that is logged beside it."""
         x_recon, z, gamma = (ops.cast(v, "float32") for v in self.net(x, training=training))
         values = self.objective.function(ForwardPass(x, x_recon, z, gamma))
-        if _REGULARIZATION in self._columns:
+        if REGULARIZATION in self._columns:
             penalty = ops.sum(ops.stack([ops.sum(loss) for loss in self.net.losses]))
-            values = {**values, "loss": values["loss"] + penalty, _REGULARIZATION: penalty}
+            values = {**values, "loss": values["loss"] + penalty, REGULARIZATION: penalty}
         if self._log_metric is not None:
             self._log_metric[1].update_state(x, x_recon)
         return values
@@ -166,33 +165,24 @@ class Trainer(keras.Model):
             self.test_function: Any = self._dispatcher(self.test_step, "validation")
 
     def _dispatcher(self, step: Callable[..., Any], phase: str) -> Callable[..., dict[str, Any]]:
-        run = self._compile(step)
+        program: Callable[..., Any] | None = None
+
+        def trace(mode: Mode) -> Callable[..., Any]:
+            if mode == "eager":
+                return step
+            return tf.function(step, autograph=False, jit_compile=mode == "xla")
 
         def function(iterator: Iterator[Any]) -> dict[str, Any]:
-            nonlocal run
+            nonlocal program
             block = next(iterator)
-            try:
-                result = run(*block)
-            except tf.errors.OpError as error:
-                if self.mode != "xla":
-                    raise
-                # XLA refuses a program before running any of it, so the block can be run again.
-                logger.warning(
-                    "XLA cannot compile this net; it trains as a plain graph, which is slower: %s",
-                    str(error).splitlines()[0],
-                )
-                self.mode = "graph"
-                run = self._compile(step)
-                result = run(*block)
+            if program is None:
+                result, program, self.mode = first_call(trace, self.mode, *block)
+            else:
+                result = program(*block)
             sums, taken, finite = result
             return self._log(sums, taken, finite, phase)
 
         return function
-
-    def _compile(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        if self.mode == "eager":
-            return step
-        return tf.function(step, autograph=False, jit_compile=self.mode == "xla")
 
     def _log(self, sums: Tensor, taken: Tensor, finite: Tensor, phase: str) -> dict[str, Any]:
         sums, steps = np.asarray(sums, dtype=np.float64), int(taken)

@@ -18,7 +18,7 @@ from aegmm_detect.training.tracing import has_gradient, refuses_graph
 from aegmm_detect.types import FloatArray, LossFn
 
 # Warnings point at the user's call of `fit`.
-_FRAMES_TO_FIT = 3
+_FRAMES_TO_FIT = 4
 
 
 def must_run_eagerly(net: keras.Model, sample: FloatArray) -> bool:
@@ -26,12 +26,7 @@ def must_run_eagerly(net: keras.Model, sample: FloatArray) -> bool:
     reason = refuses_graph(lambda x: net(x, training=False), sample)
     if reason is None:
         return False
-    warnings.warn(
-        "recon_features (or a net) cannot run inside a compiled graph, so every step runs "
-        f"uncompiled, and no gradient flows through NumPy code: {reason}",
-        UserWarning,
-        stacklevel=_FRAMES_TO_FIT,
-    )
+    _warn_uncompiled("recon_features (or a net)", reason)
     return True
 
 
@@ -71,9 +66,14 @@ def choose_objective(
         )
     if reason is None:
         return objective, False
+    _warn_uncompiled("loss_fn", reason)
+    return objective, True
+
+
+def _warn_uncompiled(what: str, reason: str) -> None:
     warnings.warn(
-        f"loss_fn cannot run inside a compiled graph, so every step runs uncompiled: {reason}",
+        f"{what} cannot run inside a compiled graph, so every step runs uncompiled, and no "
+        f"gradient flows through NumPy code: {reason}",
         UserWarning,
         stacklevel=_FRAMES_TO_FIT,
     )
-    return objective, True

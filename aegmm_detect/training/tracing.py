@@ -1,10 +1,16 @@
-"""Can a function run inside a compiled graph, and do gradients flow through it?"""
+"""How a function can be compiled, and whether gradients flow through it."""
 
+import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
+
+logger = logging.getLogger(__name__)
+
+# How the same function is run; what it computes is the same but for rounding.
+Mode = Literal["xla", "graph", "eager"]
 
 
 def refuses_graph(function: Callable[..., Any], *args: Any) -> str | None:
@@ -43,3 +49,36 @@ def compiled(
     return tf.function(function, autograph=False).get_concrete_function(
         tf.TensorSpec((None, *row_shape), "float32")
     )
+
+
+def first_call(
+    trace: Callable[[Mode], Callable[..., Any]], mode: Mode, *args: Any
+) -> tuple[Any, Callable[..., Any], Mode]:
+    """Compile and call for the first time; where XLA has no kernel, as a plain graph.
+
+    Parameters
+    ----------
+    trace
+        Mode -> program.
+    mode
+        What to try.
+    args
+        Of the program. Later calls must have the same shapes, or the fall-back does not cover them.
+
+    Returns
+    -------
+    The result, the program to go on with, and its mode.
+    """
+    program = trace(mode)
+    try:
+        return program(*args), program, mode
+    except tf.errors.OpError as error:
+        if mode != "xla":
+            raise
+        # XLA refuses a program before running any of it, so it can be run again.
+        logger.warning(
+            "XLA cannot compile these nets; they run as a plain graph, which is slower: %s",
+            str(error).splitlines()[0],
+        )
+    program = trace("graph")
+    return program(*args), program, "graph"

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from aegmm_detect.nets.normalizer import Normalizer, NormalizerFit
+from aegmm_detect.nets.normalizer import Normalizer
+from aegmm_detect.training.scaling import NormalizerFit
 
 SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler}
 KINDS = pytest.mark.parametrize("kind", SCALERS)

@@ -12,9 +12,9 @@ from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.objective import ForwardPass, aegmm_terms, evaluate, from_terms
 from aegmm_detect.training.data import ArrayRows, array_blocks, plan
 from aegmm_detect.training.estimate import estimate_mixture
-from aegmm_detect.training.network import fit_network
 from aegmm_detect.training.optimizers import make_optimizer
 from aegmm_detect.training.prepare import TrainingRows
+from aegmm_detect.training.run import fit_network
 from aegmm_detect.training.seeding import seed_random_layers
 from aegmm_detect.training.tracing import has_gradient, refuses_graph
 

@@ -19,6 +19,7 @@ from aegmm_detect.training.data import (
 from aegmm_detect.training.fit import Trainer
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.training.seeding import seed_random_layers
+from aegmm_detect.training.tracing import Mode
 
 # XLA takes 3-6 s to compile and then saves 2-4 ms a step: below this it does not pay.
 XLA_PAYS_FROM_STEPS = 2000
@@ -70,20 +71,15 @@ def fit_network(
     """
     if config.seed is not None:
         seed_random_layers(net, config.seed)
-    blocks = _training_blocks(rows.train, config)
+    n_epochs = _epochs(config, rows.train)
+    blocks = _training_blocks(rows.train, config, n_epochs)
     cut = blocks.plan
     validation = None
     if rows.validation is not None:
         # Keras counts validation in the training's blocks, so they must be as many.
         val_cut = plan(rows.validation.n_rows, config.batch_size, cut.steps_per_block)
         validation = array_blocks(rows.validation, val_cut, None, shuffle=False)
-    n_epochs = _epochs(config, rows.train)
-    trainer = Trainer(
-        net,
-        objective,
-        log_metric,
-        _mode(eager, config, cut.steps * n_epochs),
-    )
+    trainer = Trainer(net, objective, log_metric, _mode(eager, config, cut.steps * n_epochs))
     optimizer.build(net.trainable_variables)
     trainer.compile(
         optimizer=optimizer, steps_per_execution=cut.steps_per_block, auto_scale_loss=False
@@ -109,18 +105,16 @@ def _epochs(config: FitConfig, rows: ArrayRows | StreamRows) -> int:
     return max(1, round(config.n_steps / max(one_pass, MIN_STEPS_PER_EPOCH)))
 
 
-def _training_blocks(rows: ArrayRows | StreamRows, config: FitConfig) -> Blocks:
+def _training_blocks(rows: ArrayRows | StreamRows, config: FitConfig, n_epochs: int) -> Blocks:
     limit = min(config.steps_per_execution, steps_that_fit(rows, config.batch_size))
-    steps = None
-    if config.n_steps is not None:
-        steps = math.ceil(config.n_steps / _epochs(config, rows))
+    steps = None if config.n_steps is None else math.ceil(config.n_steps / n_epochs)
     cut = plan(rows.n_rows, config.batch_size, limit, steps)
     if isinstance(rows, ArrayRows):
         return array_blocks(rows, cut, config.seed)
     return stream_blocks(rows, cut, config.seed)
 
 
-def _mode(eager: bool, config: FitConfig, n_steps: int) -> str:
+def _mode(eager: bool, config: FitConfig, n_steps: int) -> Mode:
     if eager:
         return "eager"
     if config.jit_compile == "auto":
