@@ -10,7 +10,9 @@
     ├── ThresholdNotInferredError   (ValueError)    infer_threshold() has to come first
     ├── NonFiniteLossError          (ValueError)    training met NaN or infinity
     │   └── IndefiniteCovarianceError               no usable covariance after training
-    └── DataIntegrityError          (ValueError)    a data file is not the expected bytes
+    ├── DataIntegrityError          (ValueError)    a data file is not the expected bytes
+    ├── DataUnavailableError        (OSError)       a data file is nowhere to be had
+    └── MissingExtraError           (ImportError)   an optional package is not installed
 
 Model servers answer ``ValueError`` with a 4xx status, so everything that another request could
 put right is one.
@@ -51,3 +53,11 @@ class IndefiniteCovarianceError(NonFiniteLossError):
 
 class DataIntegrityError(AEGMMError, ValueError):
     """A data file does not hold the bytes that its entry promises."""
+
+
+class DataUnavailableError(AEGMMError, OSError):
+    """A data file is neither in the data folder nor to be downloaded."""
+
+
+class MissingExtraError(AEGMMError, ImportError):
+    """An optional package is needed; the message names the install command."""

@@ -1,47 +1,59 @@
-"""Real data sets: names, checksums, loaders."""
+"""The real data sets by name."""
 
-from importlib import resources
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import numpy as np
+from aegmm_detect.datasets.base import Dataset
+from aegmm_detect.datasets.ids import load_ids2018, load_usb_ids
+from aegmm_detect.datasets.kdd import load_kdd99, load_nsl_kdd
+from aegmm_detect.datasets.odds import load_arrhythmia, load_thyroid
+from aegmm_detect.exceptions import ConfigurationError
 
-from aegmm_detect.datasets.base import Dataset, read_npz
+# Name -> loader, and the options that the name itself decides.
+_CATALOG: Mapping[str, tuple[Callable[..., Dataset], Mapping[str, Any]]] = {
+    "thyroid": (load_thyroid, {}),
+    "arrhythmia": (load_arrhythmia, {}),
+    "kdd99": (load_kdd99, {"form": "onehot"}),
+    "kdd99-rev": (load_kdd99, {"form": "rev"}),
+    "kdd99-18": (load_kdd99, {"form": "continuous18"}),
+    "nsl-kdd": (load_nsl_kdd, {}),
+    "ids2018": (load_ids2018, {}),
+    "usb-ids-1": (load_usb_ids, {}),
+}
 
-_DATA = resources.files("aegmm_detect.datasets") / "data"
-_THYROID_SHA256 = "f000055ea5090ff0c1a02a043d9acb6bc6149d704ffe1fb50f7b1534cef5574b"
+
+def available() -> tuple[str, ...]:
+    """Names that `load` knows. Only thyroid travels with the package; others are files."""
+    return tuple(_CATALOG)
 
 
-def load_thyroid() -> Dataset:
-    """Thyroid function tests, 3,772 rows of 6 numbers with 93 anomalies (2.47 %).
+def load(name: str, **options: Any) -> Dataset:
+    """Load a data set by its name.
 
-    The data travels with the package; nothing is downloaded. Columns are already scaled to [0, 1]
-    over all rows. ``datasets/data/README.md`` lists sources, changes and pitfalls.
-
-    Returns
-    -------
-    The data set, fresh arrays at every call.
+    Parameters
+    ----------
+    name
+        One of `available`.
+    **options
+        Arguments of the loader, such as ``part="train"`` of nsl-kdd.
 
     Raises
     ------
-    DataIntegrityError
-        The installed file is damaged.
+    ConfigurationError
+        There is no such name, or the name already decides an option.
 
     Examples
     --------
-    >>> from aegmm_detect.datasets import load_thyroid
-    >>> thyroid = load_thyroid()
-    >>> thyroid.X.shape, int(thyroid.y.sum())
-    ((3772, 6), 93)
+    >>> from aegmm_detect import datasets
+    >>> datasets.load("thyroid").X.shape
+    (3772, 6)
     """
-    arrays = read_npz(_DATA / "thyroid.npz", _THYROID_SHA256)
-    return Dataset(
-        name="thyroid",
-        X=arrays["X"].astype(np.float64),
-        y=arrays["y"].astype(np.int64),
-        feature_names=("age", "TSH", "T3", "TT4", "T4U", "FTI"),
-        anomaly="the smallest of three classes, 'hyperfunction'",
-        licence="CC BY 4.0",
-        citation=(
-            "Quinlan (1987), Thyroid Disease, UCI Machine Learning Repository, "
-            "doi:10.24432/C5D010; via Rayana (2016), ODDS Library, Stony Brook University."
-        ),
-    )
+    if name not in _CATALOG:
+        raise ConfigurationError(
+            f"There is no data set {name!r}. There are {', '.join(_CATALOG)}; files of your own "
+            "are read by aegmm_detect.datasets.from_file."
+        )
+    loader, decided = _CATALOG[name]
+    if twice := sorted(decided.keys() & options.keys()):
+        raise ConfigurationError(f"The name {name!r} already decides {', '.join(twice)}.")
+    return loader(**decided, **options)

@@ -1,12 +1,24 @@
 import hashlib
+import sys
 from importlib import resources
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
-from aegmm_detect.datasets import load_thyroid
+from aegmm_detect.datasets import (
+    available,
+    load,
+    load_arrhythmia,
+    load_thyroid,
+)
 from aegmm_detect.datasets.base import read_npz
-from aegmm_detect.exceptions import DataIntegrityError
+from aegmm_detect.exceptions import (
+    ConfigurationError,
+    DataIntegrityError,
+    DataUnavailableError,
+    MissingExtraError,
+)
 
 
 @pytest.fixture
@@ -38,7 +50,7 @@ def test_thyroid_columns_are_named_in_order():
     column = dict(zip(thyroid.feature_names, thyroid.X.T, strict=True))
     terms = [column["T4U"], column["FTI"], column["T4U"] * column["FTI"]]
     design = np.column_stack([np.ones(len(thyroid.X)), *terms])
-    _, residual, *_ = np.linalg.lstsq(design, column["TT4"])
+    _, residual, *_ = np.linalg.lstsq(design, column["TT4"], rcond=None)
     assert residual / (len(thyroid.X) * column["TT4"].var()) < 0.01
 
 
@@ -82,3 +94,35 @@ def test_nothing_is_unpickled(tmp_path):
     np.savez(path, X=np.array([object()], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle"):
         read_npz(path, sha256(path))
+
+
+def test_every_name_can_be_loaded_or_says_how(home, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    assert available()[0] == "thyroid"
+    np.testing.assert_array_equal(load("thyroid").X, load_thyroid().X)
+    for name in available()[1:]:
+        with pytest.raises((MissingExtraError, DataUnavailableError), match="AEGMM_DATA_HOME"):
+            load(name)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(ConfigurationError, match="kdd99-rev"):
+        load("kdd")
+
+
+def test_a_name_that_decides_an_option_does_not_take_it():
+    with pytest.raises(ConfigurationError, match="already decides form"):
+        load("kdd99-rev", form="onehot")
+
+
+@pytest.mark.parametrize("as_row", [True, False])
+def test_arrhythmia_is_recognised_by_its_shape_where_no_checksum_is_known(home, as_row):
+    X = np.random.default_rng(0).normal(size=(452, 274))
+    y = np.arange(452) < 66
+    savemat(home / "arrhythmia.mat", {"X": X, "y": y[None] if as_row else y[:, None]})
+    data = load_arrhythmia()
+    np.testing.assert_array_equal(data.X, X)
+    np.testing.assert_array_equal(data.y, y)
+    savemat(home / "arrhythmia.mat", {"X": X[1:], "y": y[1:, None]})
+    with pytest.raises(DataIntegrityError, match=r"\(451, 274\) and 65 anomalies"):
+        load_arrhythmia()

@@ -1,0 +1,218 @@
+import gzip
+import sys
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from aegmm_detect.datasets import from_file
+from aegmm_detect.exceptions import (
+    ConfigurationError,
+    DataIntegrityError,
+    InvalidInputError,
+    MissingExtraError,
+)
+
+X = np.array([[1.5, 2.0], [3.0, 4.0], [5.0, 6.0]])
+Y = np.array([0, 1, 0])
+
+
+@pytest.fixture
+def csv(tmp_path):
+    pytest.importorskip("pandas")
+
+    def write(text, name="rows.csv"):
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("suffix", ["npz", "mat"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+def test_arrays_come_back(tmp_path, suffix, dtype):
+    path = tmp_path / f"mine.{suffix}"
+    arrays = {"X": X.astype(dtype), "y": Y[:, None].astype(np.uint8)}
+    if suffix == "npz":
+        np.savez(path, **arrays)
+    else:
+        savemat(path, arrays)
+    data = from_file(path)
+    np.testing.assert_array_equal(data.X, X.astype(dtype))
+    assert data.X.dtype == (np.float32 if dtype == np.float32 else np.float64)
+    assert data.y.tolist() == [0, 1, 0]
+    assert data.y.dtype == np.int64
+    assert (data.name, data.kinds, data.feature_names) == ("mine", None, ("x0", "x1"))
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "ROWS.CSV"])
+def test_tables_come_back(csv, name):
+    data = from_file(csv("a,label,b\n1.5,0,2\n3,1,4\n5,0,\n", name))
+    np.testing.assert_array_equal(data.X, [[1.5, 2], [3, 4], [5, np.nan]])
+    assert data.feature_names == ("a", "b")
+    assert data.y.tolist() == [0, 1, 0]
+
+
+def test_parquet_comes_back(tmp_path):
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"a": X[:, 0].astype(np.float32), "kind": ["ok", "bad", "ok"]})
+    frame.to_parquet(tmp_path / "rows.parquet")
+    data = from_file(tmp_path / "rows.parquet", target="kind", anomaly="bad")
+    assert data.X.dtype == np.float32
+    assert data.y.tolist() == [0, 1, 0]
+    assert data.kinds.tolist() == ["ok", "bad", "ok"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"anomaly": ["dos", "scan"]},
+        {"anomaly": ("scan", "dos")},
+        {"normal": "fine"},
+        {"normal": {"fine"}},
+    ],
+)
+def test_anomalies_are_named_or_what_is_normal_is(csv, options):
+    data = from_file(csv("a,c\n1,fine\n2,dos\n3,scan\n"), target="c", **options)
+    assert data.y.tolist() == [0, 1, 1]
+    assert data.kinds.tolist() == ["fine", "dos", "scan"]
+
+
+@pytest.mark.parametrize(
+    ("written", "options"),
+    [
+        ("0 1 0", {}),
+        ("0.0 1.0 0.0", {}),
+        ("False True False", {}),
+        ("1 2 1", {"anomaly": 2}),
+        ("1.0 2.0 1.0", {"anomaly": 2}),
+        ("1 -1 1", {"anomaly": -1}),
+        ("1 0 1", {"anomaly": 0}),
+        ("1 7 3", {"normal": [1.0, 3]}),
+    ],
+)
+def test_numeric_labels_mean_the_same_however_written(csv, written, options):
+    rows = "".join(f"{i},{label}\n" for i, label in enumerate(written.split()))
+    assert from_file(csv("a,label\n" + rows), **options).y.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("target", ["c", 2, -1])
+def test_the_target_is_a_name_or_a_position(csv, target):
+    assert from_file(csv("a,b,c\n1,2,0\n3,4,1\n"), target=target).feature_names == ("a", "b")
+
+
+def test_a_table_may_have_no_header(csv):
+    data = from_file(csv("1,2,0\n3,4,1\n"), target=-1, header=False)
+    assert data.feature_names == ("x0", "x1")
+    assert data.y.tolist() == [0, 1]
+
+
+def test_images_come_back(tmp_path):
+    images = np.zeros((3, 4, 4, 1), dtype=np.float32)
+    np.savez(tmp_path / "images.npz", X=images, y=Y)
+    data = from_file(tmp_path / "images.npz")
+    assert data.X.shape == images.shape
+    assert data.feature_names == ()
+    assert data.subset([1]).X.shape == (1, 4, 4, 1)
+
+
+def test_text_columns_are_refused_all_at_once_or_encoded_or_dropped(csv):
+    path = csv("p,a,q,label\ntcp,1,x,0\nudp,2,y,1\ntcp,3,,0\n")
+    with pytest.raises(InvalidInputError, match=r"\['p', 'q'\].*one_hot=True.*drop="):
+        from_file(path)
+    encoded = from_file(path, one_hot=True)
+    assert encoded.feature_names == ("a", "p_tcp", "p_udp", "q_x", "q_y")
+    np.testing.assert_array_equal(encoded.X, [[1, 1, 0, 1, 0], [2, 0, 1, 0, 1], [3, 1, 0, 0, 0]])
+    assert from_file(path, drop=["p", "q"]).feature_names == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "error", "told"),
+    [
+        ("a,b\n1,2\n", {}, ConfigurationError, r"no columns \['label'\]; it has \['a', 'b'\]"),
+        ("a,label\n1,2\n", {"target": 2}, ConfigurationError, "2 columns"),
+        ("a,label\n1,0\n", {"drop": ["z"]}, ConfigurationError, r"\['z'\]"),
+        ("a,label\n1,ok\n", {}, InvalidInputError, "'ok', not 0 and 1"),
+        ("a,label\n1,ok\n", {"anomaly": "bad"}, InvalidInputError, r"\['bad'\]; they are 'ok'"),
+        ("a,label\n1,0\n2\n", {}, InvalidInputError, "1 rows have no label.*row 1"),
+        ("", {}, DataIntegrityError, "cannot be read"),
+        ("a,label\n1,0,7\n2,1,8\n", {}, DataIntegrityError, "more fields"),
+        ("a,label\n1,0\n2,1,8\n", {}, DataIntegrityError, "fields"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(csv, text, options, error, told):
+    with pytest.raises(error, match=told):
+        from_file(csv(text), **options)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ({"X": X}, r"no array 'y'; it has \['X'\]"),
+        ({"X": X, "y": Y[:2]}, r"y has shape \(2,\), but X has 3 rows"),
+        ({"X": X[:, 0], "y": Y}, "not real numbers of shape"),
+        ({"X": X.astype(str), "y": Y}, "not real numbers"),
+        ({"X": X, "y": np.array([0, np.nan, 1])}, "NaN"),
+        ({"X": X, "y": np.array([0, None, 1])}, "allow_pickle"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, told):
+    np.savez(tmp_path / "rows.npz", **arrays)
+    with pytest.raises((InvalidInputError, DataIntegrityError), match=told):
+        from_file(tmp_path / "rows.npz")
+
+
+@pytest.mark.parametrize("name", ["rows.npz", "rows.mat", "rows.csv.gz"])
+def test_files_that_are_cut_short_absent_or_garbled_are_named(tmp_path, name):
+    path = tmp_path / name
+    with pytest.raises(DataIntegrityError, match=name):
+        from_file(path)
+    for content in (b"", b"garbled, not of any format", gzip.compress(b"a,label\n" * 999)[:-9]):
+        path.write_bytes(content)
+        with pytest.raises(DataIntegrityError, match=name):
+            from_file(path)
+
+
+def test_a_single_array_under_a_wrong_name_is_refused(tmp_path):
+    with (tmp_path / "rows.npz").open("wb") as file:
+        np.save(file, X)
+    with pytest.raises(DataIntegrityError, match="single array"):
+        from_file(tmp_path / "rows.npz")
+
+
+def test_mat_files_of_the_hdf5_kind_are_named_as_such(tmp_path):
+    header = b"MATLAB 7.3 MAT-file".ljust(124) + bytes([0, 2]) + b"IM"
+    (tmp_path / "rows.mat").write_bytes(header + bytes(400))
+    with pytest.raises(DataIntegrityError, match=r"7\.3"):
+        from_file(tmp_path / "rows.mat")
+
+
+def test_objects_in_mat_files_are_refused(tmp_path):
+    cells = np.array([[np.zeros(1)], [np.zeros(2)], [np.zeros(3)]], dtype=object)
+    savemat(tmp_path / "rows.mat", {"X": X, "y": cells})
+    with pytest.raises(DataIntegrityError, match="objects"):
+        from_file(tmp_path / "rows.mat")
+
+
+def test_arguments_that_contradict_or_mean_nothing_are_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="not both"):
+        from_file("rows.csv", anomaly=1, normal=0)
+    with pytest.raises(ConfigurationError, match="suffixes"):
+        from_file("rows.pickle")
+    with pytest.raises(ConfigurationError, match="for tables"):
+        from_file("rows.npz", one_hot=True)
+    with pytest.raises(ConfigurationError, match="have names"):
+        from_file("rows.mat", target=1)
+
+
+@pytest.mark.parametrize(("module", "name"), [("pandas", "rows.csv"), ("pyarrow", "rows.parquet")])
+def test_without_an_extra_the_install_command_is_named(tmp_path, monkeypatch, module, name):
+    pytest.importorskip("pandas")
+    (tmp_path / name).write_bytes(b"a,label\n1,0\n")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(
+        MissingExtraError, match=rf'needs {module}.*pip install "aegmm_detect\[data\]"'
+    ):
+        from_file(tmp_path / name)
