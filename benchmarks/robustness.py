@@ -14,9 +14,9 @@ import pathlib
 import keras
 import numpy as np
 
+from aegmm_detect.evaluation.environment import describe
 from aegmm_detect.exceptions import NonFiniteLossError
 from aegmm_detect.od import OutlierAEGMM
-from benchmarks.environment import describe
 
 N_FEATURES = 18
 BATCH_SIZES = (8, 64, 257)

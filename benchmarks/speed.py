@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environment import describe, load_average
+from aegmm_detect.evaluation.environment import describe, load_average
 from benchmarks.protocol import QUICK, ROOT, Sizes, say
 
 # Modules with `run(sizes)`; imported when it is their turn, as most of them need TensorFlow.
