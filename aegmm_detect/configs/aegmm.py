@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from aegmm_detect.configs.base import Settings
+from aegmm_detect.configs.density import DensityConfig
 
-Normalize = Literal["standard", "minmax"]
+Normalize = Literal["standard", "minmax", "robust"]
 NanPolicy = Literal["raise", "flag"]
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -35,9 +36,13 @@ class FitConfig(Settings):
     w_cov_diag: Annotated[float, Field(ge=0.0)] = 0.005
     recon_reduction: Literal["mean", "sum"] = "mean"
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4
+    # 'cosine': from `learning_rate` down to nothing over the whole run.
+    learning_rate_decay: Literal["cosine"] | None = None
     epochs: Annotated[int, Field(ge=1)] = 20
-    # Train for about so many steps, whatever the number of rows; `epochs` then follows.
+    # Train for about so many steps, whatever the number of rows; `epochs` then follows. Few rows
+    # are passed over at most `max_passes` times: more would learn them by heart.
     n_steps: Annotated[int, Field(ge=1)] | None = None
+    max_passes: Annotated[int, Field(ge=1)] | None = None
     # One row has no covariance.
     batch_size: Annotated[int, Field(ge=2)] = 64
     validation_split: Probability = 0.0
@@ -46,3 +51,4 @@ class FitConfig(Settings):
     # Batches per dispatch, and so per `on_train_batch_end`. Beyond a few hundred nothing is gained.
     steps_per_execution: Annotated[int, Field(ge=1)] = 512
     seed: Seed | None = None
+    density: DensityConfig = DensityConfig()

@@ -31,15 +31,18 @@ class NetSizes(Settings):
         return self.est_hiddens[-1]
 
 
+class EnsembleSize(Settings):
+    """Number of nets that vote."""
+
+    ensemble: Annotated[int, Field(ge=1, le=64)]
+
+
 def sizes_for(n_features: int) -> NetSizes:
     """Sizes from the width of the data alone.
 
-    A funnel like the DAGMM paper's for KDD (118-60-30-10-1) and Thyroid (6-12-4-1): the first
-    layer about half the inputs, never under 12 nor over 128, then shrinking to the code.
+    Two hidden layers of fixed widths and a code of half the inputs, at most 10: the wider code of
+    Bergman and Hoshen (2020) and others, not the one or two numbers of the DAGMM paper, which leave
+    the residual alone to tell anomalies.
     """
-    first = min(max(n_features // 2, 12), 128)
-    middle = (first // 2, first // 6) if first >= 24 else (first // 3,)
-    latent = 1 if n_features < 8 else 2
-    return NetSizes.of(
-        n_features=n_features, comp_hiddens=(first, *middle, latent), est_hiddens=(10, 4)
-    )
+    latent = max(1, min(10, n_features // 2))
+    return NetSizes.of(n_features=n_features, comp_hiddens=(64, 32, latent), est_hiddens=(10, 4))

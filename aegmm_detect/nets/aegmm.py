@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from aegmm_detect.numerics.features import eucl_cosim_features
+from aegmm_detect.numerics.features import eucl_cosim_features, per_member
 from aegmm_detect.types import ReconFeatures, Tensor
 
 
@@ -51,6 +51,6 @@ class AEGMM(keras.Model):
         mode: dict[str, Any] = {} if training is None else {"training": training}
         code = self.encoder(x, **mode)
         x_recon = self.decoder(code, **mode)
-        features = self.recon_features(x, x_recon)
+        features = per_member(self.recon_features, x, x_recon)
         z = ops.concatenate([code, ops.cast(features, code.dtype)], axis=-1)
         return x_recon, z, self.gmm_density(z, **mode)

@@ -1,13 +1,17 @@
 """Nets that the package builds itself, from lists of layer sizes."""
 
 import itertools
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 
 from aegmm_detect.configs.nets import NetSizes
 from aegmm_detect.nets.dropout import Dropout
+from aegmm_detect.nets.stacked import StackedDense
+
+# (units, activation, name) -> layer with fresh weights.
+_Dense: TypeAlias = Callable[[int, Any, str], keras.layers.Layer]
 
 
 class Nets(NamedTuple):
@@ -18,7 +22,9 @@ class Nets(NamedTuple):
     density: keras.Sequential
 
 
-def build(sizes: NetSizes, n_recon_features: int, seed: int | None = None) -> Nets:
+def build(
+    sizes: NetSizes, n_recon_features: int, seed: int | None = None, members: int | None = None
+) -> Nets:
     """Encoder, mirrored decoder and density net of the DAGMM projects.
 
     Code and output layers are linear; dropout sits between the density net's layers.
@@ -31,40 +37,53 @@ def build(sizes: NetSizes, n_recon_features: int, seed: int | None = None) -> Ne
         Number of reconstruction features, which widen the density net's input.
     seed
         Makes the initial weights and the dropout masks repeatable.
+    members
+        Number of nets of these sizes to build as one, each with weights of its own. Their outputs
+        have one more axis, of the members, in front. Default None: plain nets.
     """
     seeds: Iterator[int | None] = itertools.repeat(None) if seed is None else itertools.count(seed)
+    # Members far apart, so that no two draw the same weights.
+    offsets = [1000 * member for member in range(members or 1)]
+
+    def dense(units: int, activation: Any, name: str) -> keras.layers.Layer:
+        start = next(seeds)
+        if members is None:
+            init = keras.initializers.GlorotUniform(seed=start)
+            return keras.layers.Dense(units, activation, kernel_initializer=init, name=name)
+        own = [None if start is None else start + offset for offset in offsets]
+        return StackedDense(units, own, activation, name=name)
+
     widths = sizes.comp_hiddens
-    encoder = _stack("encoder", sizes.n_features, widths, sizes.comp_activation, None, seeds)
+    lead = (None,) if members is None else (members, None)
+    encoder = _chain("encoder", (None, sizes.n_features), widths, sizes.comp_activation, dense)
     mirrored = (*widths[-2::-1], sizes.n_features)
-    decoder = _stack("decoder", sizes.latent_dim, mirrored, sizes.comp_activation, None, seeds)
-    density = _stack(
+    decoder = _chain("decoder", (*lead, sizes.latent_dim), mirrored, sizes.comp_activation, dense)
+    dropout = sizes.est_dropout_ratio
+    density = _chain(
         "gmm_density",
-        sizes.latent_dim + n_recon_features,
+        (*lead, sizes.latent_dim + n_recon_features),
         sizes.est_hiddens,
         sizes.est_activation,
-        sizes.est_dropout_ratio,
-        seeds,
-        last="softmax",
+        dense,
+        "softmax",
+        (lambda: Dropout(dropout, seed=next(seeds))) if dropout else None,
     )
     return Nets(encoder, decoder, density)
 
 
-def _stack(
+def _chain(
     name: str,
-    n_inputs: int,
+    inputs: tuple[int | None, ...],
     widths: tuple[int, ...],
     activation: str,
-    dropout: float | None,
-    seeds: Iterator[int | None],
+    dense: _Dense,
     last: str | None = None,
+    between: Callable[[], keras.layers.Layer] | None = None,
 ) -> keras.Sequential:
-    layers: list[keras.layers.Layer] = [keras.layers.InputLayer(shape=(n_inputs,))]
+    layers: list[keras.layers.Layer] = [keras.layers.InputLayer(batch_shape=inputs)]
     for i, width in enumerate(widths):
         final = i == len(widths) - 1
-        init = keras.initializers.GlorotUniform(seed=next(seeds))
-        layers.append(
-            keras.layers.Dense(width, last if final else activation, kernel_initializer=init)
-        )
-        if dropout and not final:
-            layers.append(Dropout(dropout, seed=next(seeds)))
+        layers.append(dense(width, last if final else activation, f"dense_{i}"))
+        if between is not None and not final:
+            layers.append(between())
     return keras.Sequential(layers, name=name)

@@ -17,21 +17,31 @@ class Normalizer(keras.layers.Layer):
     ----------
     offset, scale
         Arrays of a row's shape.
+    squash
+        Whether the inverse hyperbolic sine comes last: linear near 0, logarithmic far out, so that
+        heavy tails neither drown other rows nor end in a tie, as clipping would have it.
     """
 
-    def __init__(self, offset: FloatArray, scale: FloatArray) -> None:
+    def __init__(self, offset: FloatArray, scale: FloatArray, squash: bool = False) -> None:
         super().__init__(name="normalizer", autocast=False)
+        self.squash = squash
         self.offset = np.asarray(offset, dtype=np.float64)
         self.scale = np.asarray(scale, dtype=np.float64)
 
     def call(self, x: Tensor) -> Tensor:
         """Scale a batch on the device."""
-        return ops.cast((ops.cast(x, "float64") - self.offset) / self.scale, "float32")
+        scaled = (ops.cast(x, "float64") - self.offset) / self.scale
+        return ops.cast(ops.arcsinh(scaled) if self.squash else scaled, "float32")
 
     def transform(self, batch: FloatArray) -> FloatArray:
         """Scale a batch in NumPy."""
-        return ((batch - self.offset) / self.scale).astype(np.float32)
+        scaled = (batch - self.offset) / self.scale
+        return (np.arcsinh(scaled) if self.squash else scaled).astype(np.float32)
 
     def get_config(self) -> dict[str, object]:
         """Keras configuration: offset and scale as nested lists."""
-        return {"offset": self.offset.tolist(), "scale": self.scale.tolist()}
+        return {
+            "offset": self.offset.tolist(),
+            "scale": self.scale.tolist(),
+            "squash": self.squash,
+        }

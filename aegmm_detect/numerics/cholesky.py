@@ -1,8 +1,8 @@
 """Whitening matrices of covariances that may be singular: regularise, factor, invert.
 
-Axes: K components, D features. Pure; dtype in is dtype out; differentiable; no NaN for a covariance
-that is singular, or indefinite by rounding. TensorFlow's own Cholesky answers an indefinite matrix
-with NaN and no error.
+Axes: K components, D features; any axes before these are kept. Pure; dtype in is dtype out;
+differentiable; no NaN for a covariance that is singular, or indefinite by rounding. TensorFlow's
+own Cholesky answers an indefinite matrix with NaN and no error.
 """
 
 from typing import Any
@@ -38,6 +38,9 @@ def whitening(cov: Tensor, reg: float = 1e-6) -> tuple[Tensor, Tensor]:
     whiten
         ``W = inv(L)``, lower triangular, (K, D, D).
     """
+    if len(cov.shape) > 3:
+        flat = whitening(ops.reshape(cov, (-1, *cov.shape[-2:])), reg)
+        return ops.reshape(flat[0], cov.shape), ops.reshape(flat[1], cov.shape)
     n_dim = cov.shape[-1]
     eye = ops.eye(n_dim, dtype=cov.dtype)
     variances = ops.diagonal(cov, axis1=1, axis2=2)

@@ -141,6 +141,26 @@ def concat(*functions: ReconFeatures) -> Concat:
     return Concat(functions)
 
 
+def per_member(function: ReconFeatures, x: Tensor, x_recon: Tensor) -> Tensor:
+    """Features of one reconstruction, (N, F), or of those of M members, (M, N, F).
+
+    Parameters
+    ----------
+    function
+        Row by row: (N, ...), (N, ...) -> (N, F).
+    x
+        Inputs, (N, ...).
+    x_recon
+        Reconstructions, (N, ...) or (M, N, ...).
+    """
+    if len(x_recon.shape) == len(x.shape):
+        return function(x, x_recon)
+    rows = ops.broadcast_to(x, ops.shape(x_recon))
+    flat = (-1, *x_recon.shape[2:])
+    features = function(ops.reshape(rows, flat), ops.reshape(x_recon, flat))
+    return ops.reshape(features, (x_recon.shape[0], -1, features.shape[-1]))
+
+
 def _flat(x: Tensor) -> Tensor:
     x = ops.convert_to_tensor(x)
     return x if len(x.shape) == 2 else ops.reshape(x, (-1, math.prod(x.shape[1:])))

@@ -9,14 +9,14 @@ from typing import Literal, NamedTuple, TypeAlias
 from keras import ops
 
 from aegmm_detect.numerics import gmm
-from aegmm_detect.numerics.features import mean_squared, squared_error
+from aegmm_detect.numerics.features import mean_squared, per_member, squared_error
 from aegmm_detect.types import LossFn, Tensor
 
 Reduction: TypeAlias = Literal["mean", "sum"]
 
 
 class ForwardPass(NamedTuple):
-    """One batch through the net."""
+    """One batch through the net; of an ensemble, all but `x` have its members' axis in front."""
 
     x: Tensor  # (N, ...)
     x_recon: Tensor  # (N, ...)
@@ -29,7 +29,7 @@ class Term(NamedTuple):
 
     name: str  # also its column in the training log
     weight: float
-    value: Callable[[ForwardPass, gmm.GaussianMixture], Tensor]
+    value: Callable[[ForwardPass, gmm.GaussianMixture], Tensor]  # a scalar, or one per member
 
 
 class Objective(NamedTuple):
@@ -57,8 +57,8 @@ def aegmm_terms(
     """
     recon = {"mean": mean_squared, "sum": squared_error}[recon_reduction]
     return (
-        Term("recon", 1.0, lambda out, _: ops.mean(recon(out.x, out.x_recon))),
-        Term("energy", w_energy, lambda out, params: ops.mean(gmm.energy(out.z, params))),
+        Term("recon", 1.0, lambda out, _: _row_mean(per_member(recon, out.x, out.x_recon)[..., 0])),
+        Term("energy", w_energy, lambda out, params: _row_mean(gmm.energy(out.z, params))),
         Term("cov_diag", w_cov_diag, lambda _, params: gmm.inverse_variance(params)),
     )
 
@@ -89,3 +89,7 @@ def from_loss_fn(loss_fn: LossFn, w_energy: float, w_cov_diag: float) -> Objecti
         return {"loss": ops.mean(values)}
 
     return Objective(("loss",), function)
+
+
+def _row_mean(values: Tensor) -> Tensor:
+    return ops.mean(values, axis=-1)

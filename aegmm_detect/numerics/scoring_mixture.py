@@ -59,6 +59,11 @@ class ScoringMixture:
         """Log-determinants of `cov`, (K,)."""
         return _read_only(-2.0 * np.log(np.diagonal(self.W, axis1=1, axis2=2)).sum(axis=-1))
 
+    def energy(self, z: FloatArray) -> FloatArray:
+        """Energies of `z` (N, D) in float64, (N,)."""
+        params = gmm.GaussianMixture(*(getattr(self, f.name) for f in dataclasses.fields(self)))
+        return ops.convert_to_numpy(gmm.energy(ops.convert_to_tensor(z, dtype="float64"), params))
+
     @property
     def effective_components(self) -> float:
         """exp(entropy of phi): how many components the training rows really use."""

@@ -1,34 +1,35 @@
 """What the detectors with an autoencoder and a mixture share: one fit, one scorer."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
-from aegmm_detect.exceptions import ConfigurationError, NotFittedError
+from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets import checks
+from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
-from aegmm_detect.numerics.scoring_mixture import ScoringMixture
+from aegmm_detect.numerics.density import Density
 from aegmm_detect.od.base import Detector
+from aegmm_detect.od.parameters import MixtureParameters
 from aegmm_detect.od.row_scorer import RowScorer
-from aegmm_detect.training.estimate import estimate_mixture, rows_per_pass
+from aegmm_detect.training.estimate import estimate_density
 from aegmm_detect.training.fit import check_log_metric
 from aegmm_detect.training.objectives import choose_objective, must_run_eagerly
 from aegmm_detect.training.optimizers import make_optimizer
 from aegmm_detect.training.prepare import TrainingRows, prepare
-from aegmm_detect.training.run import fit_network
+from aegmm_detect.training.run import fit_network, learning_rate
 from aegmm_detect.training.tracing import compiled
 from aegmm_detect.types import UNSET, FloatArray, LossFn
 
 logger = logging.getLogger(__name__)
 
 
-class MixtureDetector(Detector):
+class MixtureDetector(MixtureParameters, Detector):
     """An autoencoder whose latent space has a mixture density; the energy is the score.
 
     Parameters
@@ -41,6 +42,9 @@ class MixtureDetector(Detector):
         Checked settings of the detector.
     fit_config
         What `fit` uses for arguments that are left out.
+    blueprint
+        Where the package built `net`: every `fit` then starts from fresh weights. A user's own nets
+        go on from the weights they have.
     """
 
     def __init__(
@@ -49,15 +53,14 @@ class MixtureDetector(Detector):
         threshold: float | None,
         config: DetectorConfig,
         fit_config: FitConfig,
+        blueprint: Blueprint | None = None,
     ) -> None:
         super().__init__(threshold, config.data_type, config.nan_policy)
         self.config = config
-        self.fit_config = fit_config
+        self._fit_config = fit_config
         self.net = net
-        # Seed -> initial weights for every `fit`; only where the package built the nets. A user's
-        # own go on from the weights they have.
-        self._fresh_weights: Callable[[int | None], list[FloatArray]] | None = None
-        self._mixture: ScoringMixture | None = None
+        self._blueprint = blueprint
+        self._density: Density | None = None
         self._scorer: RowScorer | None = None
 
     def fit(
@@ -176,18 +179,21 @@ class MixtureDetector(Detector):
             settings.seed,
         )
         optimizer = make_optimizer(
-            None if optimizer is UNSET else optimizer, settings.learning_rate, settings.clip_norm
+            None if optimizer is UNSET else optimizer,
+            learning_rate(settings, prepared.train),
+            settings.clip_norm,
         )
         sample = next(iter(prepared.train.batches(2)))
-        checks.probe(self.net, sample[:1], self.config.n_gmm)
+        if self._blueprint is None:
+            checks.probe(self.net, sample[:1], self.config.n_gmm)
         eager_net = must_run_eagerly(self.net, sample)
         objective, eager_loss = choose_objective(
             None if loss_fn is UNSET else loss_fn, settings, self.net, sample
         )
         check_log_metric(log_metric, objective.columns)
         self._forget_fit()
-        if self._fresh_weights is not None:
-            self.net.set_weights(self._fresh_weights(settings.seed))
+        if self._blueprint is not None:
+            self.net.set_weights(self._blueprint.build(settings.seed).get_weights())
         history = fit_network(
             self.net,
             prepared,
@@ -199,65 +205,34 @@ class MixtureDetector(Detector):
             log_metric=log_metric,
             callbacks=[callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks,
         )
-        self._set_mixture(prepared, eager_net)
+        self._set_density(prepared, settings, eager_net)
         self._mark_fitted(rows, prepared.shape)
         return history
 
     @property
-    def mixture(self) -> ScoringMixture:
-        """The density that scores rows.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        """
-        if self._mixture is None or not self.fitted:
-            name = type(self).__name__
-            raise NotFittedError(f"{name} has no mixture before fit(). Call {name}.fit(X).")
-        return self._mixture
-
-    @property
-    def phi(self) -> FloatArray:
-        """Weights of the mixture, (K,)."""
-        return self.mixture.phi
-
-    @property
-    def mu(self) -> FloatArray:
-        """Means, (K, D)."""
-        return self.mixture.mu
-
-    @property
-    def cov(self) -> FloatArray:
-        """Covariances, regularised, (K, D, D)."""
-        return self.mixture.cov
-
-    @property
-    def L(self) -> FloatArray:
-        """Cholesky factors of the covariances, (K, D, D)."""
-        return self.mixture.L
-
-    @property
-    def log_det_cov(self) -> FloatArray:
-        """Log-determinants of the covariances, (K,)."""
-        return self.mixture.log_det_cov
+    def fit_config(self) -> FitConfig:
+        """What `fit` uses for arguments that are left out."""
+        return self._fit_config
 
     def _settings(self, **given: Any) -> FitConfig:
         chosen = {name: value for name, value in given.items() if value is not UNSET}
         if "epochs" in chosen:
             chosen["n_steps"] = None  # what is given wins over the recipe's number of steps
-        settings = self.fit_config.replace(**chosen)
+        settings = self._fit_config.replace(**chosen)
         if "seed" not in chosen and settings.seed is None:
             settings = settings.replace(seed=self.config.seed)
         return settings
 
-    def _set_mixture(self, prepared: TrainingRows, eager: bool) -> None:
+    def _set_density(self, prepared: TrainingRows, settings: FitConfig, eager: bool) -> None:
         forward = compiled(lambda x: self.net(x, training=False), prepared.shape, eager)
-        batches = map(tf.constant, prepared.train.batches(rows_per_pass(prepared.shape)))
-        self._mixture = estimate_mixture(forward, batches)
-        used, n_gmm = self._mixture.effective_components, len(self._mixture.phi)
-        logger.info("The mixture uses %.2f of its %d components.", used, n_gmm)
-        graph = ScoringGraph(prepared.normalizer, self.net, self._mixture)
+        members = None if self._blueprint is None else self._blueprint.members
+        self._density = estimate_density(
+            forward, prepared.train, settings.density, members, settings.seed
+        )
+        used = [mixture.effective_components for mixture in self._density.mixtures]
+        n_components = len(self._density.mixtures[0].phi)
+        logger.info("The mixture uses %.2f of its %d components.", np.mean(used), n_components)
+        graph = ScoringGraph(prepared.normalizer, self.net, self._density)
         self._scorer = RowScorer(graph, eager)
 
     def _score_batch(self, batch: FloatArray) -> FloatArray:

@@ -1,14 +1,20 @@
-"""The mixture after training: one streamed pass over all training rows, memory flat in N."""
+"""The density after training, from all training rows; memory flat in their number."""
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+import numpy as np
 from keras import ops
+from sklearn.decomposition import PCA
 
+from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.numerics import gmm
+from aegmm_detect.numerics.density import Density, Projection
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
-from aegmm_detect.types import FloatArray, Forward
+from aegmm_detect.training.data import ArrayRows, StreamRows
+from aegmm_detect.training.refit import component_counts, refit
+from aegmm_detect.types import Array, FloatArray, Forward
 
 # Large enough for the nets to be busy; fewer rows where they are wide, images for example.
 _MOST_ROWS = 8192
@@ -18,6 +24,64 @@ _PASS_BYTES = 8 * 2**20
 def rows_per_pass(row_shape: tuple[int, ...]) -> int:
     """Rows that go through the net at once, whatever a row holds."""
     return max(1, min(_MOST_ROWS, _PASS_BYTES // (4 * math.prod(row_shape))))
+
+
+def estimate_density(
+    forward: Forward,
+    rows: ArrayRows | StreamRows,
+    config: DensityConfig,
+    members: int | None,
+    seed: int | None,
+) -> Density:
+    """What scores rows, as `config` says.
+
+    Parameters
+    ----------
+    forward
+        The net in inference mode: prepared rows -> (x_recon, z, gamma).
+    rows
+        Prepared training rows.
+    config
+        The density net's own mixture, or one fitted anew.
+    members
+        Of the net, if it is an ensemble.
+    seed
+        Of the sample of rows and of the fit.
+
+    Raises
+    ------
+    IndefiniteCovarianceError
+        If the nets' outputs have no finite mixture.
+    """
+    size = rows_per_pass(rows.shape)
+
+    def sampled_z(sample: FloatArray) -> FloatArray:
+        parts = [
+            ops.convert_to_numpy(forward(ops.convert_to_tensor(sample[i : i + size]))[1])
+            for i in range(0, len(sample), size)
+        ]
+        z = np.concatenate(parts, axis=-2).astype(np.float64)
+        return z if members else z[None]
+
+    if config.n_components is None and not members:
+        return Density.of_one(estimate_mixture(forward, rows.batches(size)))
+    sample = _sample(rows, size, config.max_rows, seed)
+    z = sampled_z(sample)
+    projection = None
+    if config.n_components is None:
+        moments = total_moments(forward, rows.batches(size))
+        each = (gmm.Moments(*(part[m] for part in moments)) for m in range(len(z)))
+        mixtures = tuple(ScoringMixture.from_moments(own) for own in each)
+    else:
+        projection = principal_components(sample, config.principal_components)
+        if projection is not None:
+            beside = projection(sample)
+            z = np.concatenate([z, np.broadcast_to(beside, (len(z), *beside.shape))], axis=-1)
+        counts = component_counts(rows.n_rows, config.n_components)
+        mixtures = tuple(refit(own, k, config.reg, seed) for own in z for k in counts)
+    per_member = len(mixtures) // len(z)
+    energies = [own.energy(z[i // per_member]) for i, own in enumerate(mixtures)]
+    return Density.of_all(mixtures, np.stack(energies), projection)
 
 
 def estimate_mixture(
@@ -39,11 +103,43 @@ def estimate_mixture(
     IndefiniteCovarianceError
         If the nets' outputs have no finite mixture.
     """
+    return ScoringMixture.from_moments(total_moments(forward, batches), reg)
+
+
+def total_moments(forward: Forward, batches: Iterable[FloatArray]) -> gmm.Moments:
+    """Moments of all `batches` together, in float64; of an ensemble, with its members' axis."""
 
     def batch_moments(batch: FloatArray) -> gmm.Moments:
-        _, z, gamma = forward(batch)
+        _, z, gamma = forward(ops.convert_to_tensor(batch))
         return gmm.moments(ops.cast(z, "float64"), ops.cast(gamma, "float64"))
 
-    return ScoringMixture.from_moments(
-        functools.reduce(gmm.merge, map(batch_moments, batches)), reg
-    )
+    return functools.reduce(gmm.merge, map(batch_moments, batches))
+
+
+def principal_components(sample: FloatArray, most: int) -> Projection | None:
+    """At most `most` principal components, fewer where rows are few; None for none.
+
+    An eighth of the rows: beyond that the axes follow single rows.
+    """
+    flat = sample.reshape(len(sample), -1)
+    n_axes = min(most, flat.shape[1], len(flat) // 8)
+    if n_axes == 0:
+        return None
+    pca = PCA(n_axes, svd_solver="covariance_eigh").fit(flat.astype(np.float64))
+    return Projection(pca.mean_, pca.components_.T)
+
+
+def _sample(rows: ArrayRows | StreamRows, size: int, most: int, seed: int | None) -> FloatArray:
+    """At most `most` rows, drawn at random, in order."""
+    if rows.n_rows <= most:
+        return np.concatenate(list(rows.batches(size)))
+    wanted = np.sort(np.random.default_rng(seed).choice(rows.n_rows, most, replace=False))
+
+    def taken() -> Iterator[Array]:
+        first = 0
+        for batch in rows.batches(size):
+            low, high = np.searchsorted(wanted, [first, first + len(batch)])
+            yield batch[wanted[low:high] - first]
+            first += len(batch)
+
+    return np.concatenate(list(taken()))

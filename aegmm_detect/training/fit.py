@@ -102,14 +102,16 @@ class Trainer(keras.Model):
             penalty = ops.sum(ops.stack([ops.sum(loss) for loss in self.net.losses]))
             values = {**values, "loss": values["loss"] + penalty, REGULARIZATION: penalty}
         if self._log_metric is not None:
-            self._log_metric[1].update_state(x, x_recon)
+            self._log_metric[1].update_state(ops.broadcast_to(x, ops.shape(x_recon)), x_recon)
         return values
 
     def _update(self, x: Tensor) -> dict[str, Tensor]:
         with tf.GradientTape() as tape:
             values = self.step_values(x, training=True)
+            # A sum, so that a member of an ensemble learns as it would alone.
+            loss = ops.sum(values["loss"])
         weights = self.net.trainable_variables
-        gradients = tape.gradient(values["loss"], weights)
+        gradients = tape.gradient(loss, weights)
         # A custom loss may leave a net out.
         gradients = [
             ops.zeros_like(weight) if gradient is None else gradient
@@ -147,8 +149,8 @@ class Trainer(keras.Model):
 
         def body(i: Tensor, _: Tensor, sums: Tensor) -> Any:
             values = step(rows[i])
-            logged = tf.stack([ops.cast(values[name], "float32") for name in self._columns])
-            return i + 1, tf.math.is_finite(values["loss"]), sums + logged
+            logged = [tf.reduce_mean(ops.cast(values[name], "float32")) for name in self._columns]
+            return i + 1, tf.math.is_finite(logged[0]), sums + tf.stack(logged)
 
         start = (tf.constant(0), tf.constant(True), tf.zeros(len(self._columns)))
         taken, finite, sums = tf.while_loop(go_on, body, start, parallel_iterations=1)

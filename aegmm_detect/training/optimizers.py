@@ -8,7 +8,7 @@ from aegmm_detect.exceptions import ConfigurationError
 
 
 def make_optimizer(
-    optimizer: Any, learning_rate: float, clip_norm: float | None
+    optimizer: Any, learning_rate: Any, clip_norm: float | None
 ) -> keras.optimizers.Optimizer:
     """A fresh optimizer: instances are cloned, so that two fits share no momentum.
 
@@ -17,7 +17,7 @@ def make_optimizer(
     optimizer
         None for Adam, a Keras optimizer's name or class (its own defaults), or an instance.
     learning_rate
-        Of the default Adam only.
+        Number or schedule; of the default Adam only.
     clip_norm
         Largest norm of all gradients together, or None.
 

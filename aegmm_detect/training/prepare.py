@@ -12,7 +12,7 @@ from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.inputs import Rows, check_shape, non_finite_rows, refuse_non_finite
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.training.data import ArrayRows, StreamRows
-from aegmm_detect.training.scaling import NormalizerFit
+from aegmm_detect.training.scaling import normalizer_fit
 from aegmm_detect.types import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def prepare(
     _check_enough(len(keep))
     normalizer = None
     if normalize is not None:
-        fit = NormalizerFit(normalize)
+        fit = normalizer_fit(normalize)
         for chunk in _chunks(array, keep):
             fit.update(chunk)
         normalizer = fit.finish(array.shape[1:])
@@ -107,7 +107,7 @@ def _prepare_stream(
             "validation_split needs all rows in memory: pass an array, or leave it out for a "
             "stream."
         )
-    fit = None if normalize is None else NormalizerFit(normalize)
+    fit = None if normalize is None else normalizer_fit(normalize)
     n_rows, seen = 0, 0
     for batch in rows.read():
         if batch.ndim < 2:

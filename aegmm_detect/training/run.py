@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -97,21 +98,45 @@ def fit_network(
     )
 
 
+def learning_rate(config: FitConfig, rows: ArrayRows | StreamRows) -> Any:
+    """Of the default optimizer: the number that `config` holds, or its decay over the whole run."""
+    if config.learning_rate_decay is None:
+        return config.learning_rate
+    n_epochs = _epochs(config, rows)
+    n_steps = (
+        plan(rows.n_rows, config.batch_size, 1, _steps(config, rows, n_epochs)).steps * n_epochs
+    )
+    return keras.optimizers.schedules.CosineDecay(config.learning_rate, n_steps)
+
+
 def _epochs(config: FitConfig, rows: ArrayRows | StreamRows) -> int:
     """Epochs to train for: as told, or as many equal ones as suit a given number of steps."""
     if config.n_steps is None:
         return config.epochs
     one_pass = plan(rows.n_rows, config.batch_size, 1).steps
-    return max(1, round(config.n_steps / max(one_pass, MIN_STEPS_PER_EPOCH)))
+    return max(1, round(_total_steps(config, rows) / max(one_pass, MIN_STEPS_PER_EPOCH)))
+
+
+def _total_steps(config: FitConfig, rows: ArrayRows | StreamRows) -> int:
+    """Steps of a fit that counts steps."""
+    assert config.n_steps is not None
+    if config.max_passes is None:
+        return config.n_steps
+    one_pass = plan(rows.n_rows, config.batch_size, 1).steps
+    return min(config.n_steps, config.max_passes * one_pass)
 
 
 def _training_blocks(rows: ArrayRows | StreamRows, config: FitConfig, n_epochs: int) -> Blocks:
     limit = min(config.steps_per_execution, steps_that_fit(rows, config.batch_size))
-    steps = None if config.n_steps is None else math.ceil(config.n_steps / n_epochs)
-    cut = plan(rows.n_rows, config.batch_size, limit, steps)
+    cut = plan(rows.n_rows, config.batch_size, limit, _steps(config, rows, n_epochs))
     if isinstance(rows, ArrayRows):
         return array_blocks(rows, cut, config.seed)
     return stream_blocks(rows, cut, config.seed)
+
+
+def _steps(config: FitConfig, rows: ArrayRows | StreamRows, n_epochs: int) -> int | None:
+    """Steps of an epoch where a number of steps was asked for."""
+    return None if config.n_steps is None else math.ceil(_total_steps(config, rows) / n_epochs)
 
 
 def _mode(eager: bool, config: FitConfig, n_steps: int) -> Mode:

@@ -1,30 +1,78 @@
 """Learn the scaling of the inputs from batches of training rows."""
 
+from typing import Protocol
+
 import numpy as np
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from aegmm_detect.configs.aegmm import Normalize
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.types import FloatArray
 
-_SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler}
+# Quartiles of so many rows, drawn at random, are as good as those of all.
+_MOST_ROWS = 65_536
 
 
-class NormalizerFit:
+class NormalizerFit(Protocol):
     """Streamed fit of the scaling: feed it batches of training rows, then call `finish`."""
-
-    def __init__(self, kind: Normalize) -> None:
-        self._scaler = _SCALERS[kind]()
 
     def update(self, batch: FloatArray) -> None:
         """Take a batch of rows (N, ...) into account."""
-        self._scaler.partial_fit(batch.reshape(len(batch), -1).astype(np.float64))
 
     def finish(self, shape: tuple[int, ...]) -> Normalizer:
         """The layer for rows of feature shape `shape`. Constant features get scale 1."""
+
+
+def normalizer_fit(kind: Normalize) -> NormalizerFit:
+    """The way of learning that goes with `kind`."""
+    return _Quartiles() if kind == "robust" else _Moments(kind)
+
+
+class _Moments:
+    """Mean and deviation, or least and greatest."""
+
+    def __init__(self, kind: Normalize) -> None:
+        self._scaler = {"standard": StandardScaler, "minmax": MinMaxScaler}[kind]()
+
+    def update(self, batch: FloatArray) -> None:
+        self._scaler.partial_fit(_flat(batch))
+
+    def finish(self, shape: tuple[int, ...]) -> Normalizer:
         scaler = self._scaler
         if isinstance(scaler, StandardScaler):
             offset, scale = scaler.mean_, scaler.scale_
         else:
             offset, scale = scaler.data_min_, 1.0 / scaler.scale_
         return Normalizer(offset.reshape(shape), scale.reshape(shape))
+
+
+class _Quartiles:
+    """Median and interquartile range, then the inverse hyperbolic sine."""
+
+    def __init__(self) -> None:
+        self._rng = np.random.default_rng(0)
+        self._keys: FloatArray = np.empty(0)
+        self._rows: FloatArray = np.empty((0, 0))
+
+    def update(self, batch: FloatArray) -> None:
+        # The rows with the smallest of as many random numbers are a random draw from all of them.
+        rows: FloatArray = _flat(batch)
+        keys: FloatArray = self._rng.random(len(batch))
+        if len(self._keys):
+            rows, keys = np.concatenate([self._rows, rows]), np.concatenate([self._keys, keys])
+        if len(keys) > _MOST_ROWS:
+            keep = np.argpartition(keys, _MOST_ROWS)[:_MOST_ROWS]
+            rows, keys = rows[keep], keys[keep]
+        self._rows, self._keys = rows, keys
+
+    def finish(self, shape: tuple[int, ...]) -> Normalizer:
+        scaler = RobustScaler().fit(self._rows)
+        lower, upper = np.percentile(self._rows, [25.0, 75.0], axis=0)
+        deviation = StandardScaler().fit(self._rows).scale_
+        # Half of the rows alike, as in counts and dummies: the deviation says what a step is.
+        scale = np.where(upper > lower, scaler.scale_, deviation)
+        return Normalizer(scaler.center_.reshape(shape), scale.reshape(shape), squash=True)
+
+
+def _flat(batch: FloatArray) -> FloatArray:
+    return batch.reshape(len(batch), -1).astype(np.float64)

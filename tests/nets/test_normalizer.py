@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from aegmm_detect.nets.normalizer import Normalizer
-from aegmm_detect.training.scaling import NormalizerFit
+from aegmm_detect.training.scaling import normalizer_fit
 
 SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler}
 KINDS = pytest.mark.parametrize("kind", SCALERS)
@@ -15,7 +15,7 @@ bounded = settings(max_examples=15, deadline=None)
 
 
 def fit(kind, *batches):
-    fitting = NormalizerFit(kind)
+    fitting = normalizer_fit(kind)
     for batch in batches:
         fitting.update(batch)
     return fitting.finish(batches[0].shape[1:])

