@@ -6,7 +6,11 @@ recognised by what they can do, so that this module loads without TensorFlow.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import itertools
+import logging
+import math
+import reprlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +18,14 @@ import numpy as np
 from aegmm_detect.exceptions import InvalidInputError
 from aegmm_detect.types import Array
 
+logger = logging.getLogger(__name__)
+
 _ACCEPTED = (
     "Pass a NumPy array, a data frame, a tensor, a tf.data.Dataset, a keras PyDataset, or a "
     "function without arguments that returns an iterator of batches."
 )
+# Values of an array of objects that are looked at for one that an error can show.
+_LOOKED_AT = 10_000
 
 
 class Columns:
@@ -73,19 +81,21 @@ def as_rows(X: Any, names: tuple[str, ...] | None = None) -> Rows:
     # Before the next question: an iterator over a tf.data.Dataset has an `element_spec`, too.
     if isinstance(X, Iterator):
         raise InvalidInputError(
-            "X is a generator, which can be read only once, and fit needs several passes. Pass "
-            "the function that makes it: fit(lambda: my_batches())."
+            f"X is a {type(X).__name__}, which can be read only once. Pass the function that makes "
+            "it: lambda: my_batches()."
         )
     if hasattr(X, "cardinality") and int(X.cardinality()) == -1:
         raise InvalidInputError(
-            "X is a data set without an end. Leave .repeat() out: fit makes its own passes."
+            "X is a data set without an end. Leave .repeat() out: fit makes its own passes, and "
+            "scoring ends with the last row."
         )
+    to_batch = _ToBatch(columns)
     if hasattr(X, "element_spec"):
-        return Rows(lambda: (_batch(item, columns) for item in X), None, columns)
+        return Rows(lambda: map(to_batch, X), None, columns)
     if callable(X) and not hasattr(X, "__array__"):
-        return Rows(lambda: (_batch(item, columns) for item in _iterate(X())), None, columns)
+        return Rows(lambda: map(to_batch, _iterate(X())), None, columns)
     if hasattr(X, "__getitem__") and hasattr(X, "__len__") and hasattr(X, "on_epoch_end"):
-        return Rows(lambda: (_batch(X[i], columns) for i in range(len(X))), None, columns)
+        return Rows(lambda: (to_batch(X[i]) for i in range(len(X))), None, columns)
     return _in_memory(_to_array(X), columns)
 
 
@@ -99,19 +109,55 @@ def check_shape(batch: Array, shape: tuple[int, ...], name: str = "X") -> None:
     """
     if batch.shape[1:] == shape:
         return
-    if batch.ndim == 1 or batch.shape == shape:
-        raise InvalidInputError(
-            f"{name} has shape {batch.shape}: one row must still be a batch. Use "
-            f"{name}[np.newaxis] for rows of shape {shape}."
+    raise InvalidInputError(_shape_problem(batch.shape, shape, name))
+
+
+def _shape_problem(got: tuple[int, ...], shape: tuple[int, ...], name: str) -> str:
+    """What is wrong with a batch of shape `got`, and what would put it right."""
+    holder = name if name.isidentifier() else "batch"
+    if holder != name and (got == shape or len(got) == 1):
+        return (
+            f"{name} has shape {got}: one row must still be a batch. Batch single rows of a "
+            "stream, for example with dataset.batch(256)."
         )
-    if len(shape) == 1 and batch.ndim == 2:
-        raise InvalidInputError(
-            f"{name} has {batch.shape[1]} features per row, but the detector's nets take "
-            f"{shape[0]}."
+    if got == shape:
+        return (
+            f"{name} has shape {got}: one row must still be a batch. Use {holder}[np.newaxis] for "
+            f"rows of shape {shape}."
         )
-    raise InvalidInputError(
-        f"{name} has rows of shape {batch.shape[1:]}, but the detector's nets take {shape}."
-    )
+    if shape[-1:] == (1,) and len(shape) > 1 and got == shape[:-1]:
+        return (
+            f"{name} has shape {got}: one row must still be a batch, and its last axis is "
+            f"missing. Use {holder}[np.newaxis, ..., np.newaxis] for rows of shape {shape}."
+        )
+    if len(got) == 1:
+        return (
+            f"{name} has shape {got}, but a batch of rows has shape (N, "
+            f"{', '.join(map(str, shape))}). Reshape a column with {holder}.reshape(-1, 1); one "
+            f"row is {holder}[np.newaxis]."
+        )
+    if len(shape) == 1 and len(got) == 2:
+        return (
+            f"{name} has {got[1]} features per row, but the detector's nets take {shape[0]}. "
+            "Select the columns that fit saw, in that order, or make a detector for "
+            f"n_features={got[1]}."
+        )
+    problem = f"{name} has rows of shape {got[1:]}, but the detector's nets take {shape}."
+    return f"{problem} {_other_shape(got[1:], shape, holder)}"
+
+
+def _other_shape(row: tuple[int, ...], shape: tuple[int, ...], holder: str) -> str:
+    """How rows of shape `row` become rows of shape `shape`, where that is plain."""
+    if (*row, 1) == shape:
+        return f"Add the missing axis: {holder}[..., np.newaxis]."
+    if row == (*shape, 1):
+        return f"Drop the last axis: {holder}[..., 0]."
+    if len(row) > 2 and (*row[1:], row[0]) == shape:
+        return f"Put the channels last: np.moveaxis({holder}, 1, -1)."
+    # With as many axes, a reshape would mix rows up with columns.
+    if len(row) != len(shape) and math.prod(row) == math.prod(shape):
+        return f"Use {holder}.reshape(-1, {', '.join(map(str, shape))})."
+    return "Pass rows of the shape that fit saw, or make a detector with nets for these."
 
 
 def check_names(names: tuple[str, ...], expected: tuple[str, ...]) -> None:
@@ -146,30 +192,73 @@ def non_finite_rows(batch: Array) -> Array:
     return np.flatnonzero(~finite.reshape(len(batch), -1).all(axis=1))
 
 
-def refuse_non_finite(rows: Array, name: str, remedy: str) -> None:
+def non_finite_columns(batch: Array, names: Sequence[str] | None) -> tuple[str, ...]:
+    """Those of the columns `names` that hold NaN, infinity, or more than float32 can hold."""
+    if names is None:
+        return ()
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(batch.astype(np.float32, copy=False)).all(axis=0)
+    return tuple(itertools.compress(names, ~finite))
+
+
+def refuse_non_finite(rows: Array, name: str, remedy: str, columns: Sequence[str] = ()) -> None:
     """Raise, naming the first of the non-finite `rows`; do nothing if there are none.
+
+    Parameters
+    ----------
+    rows
+        Row numbers.
+    name
+        Of the user's array.
+    remedy
+        What to do about it.
+    columns
+        Names of the columns concerned, where they are known.
 
     Raises
     ------
     InvalidInputError
-        With row numbers.
+        With row numbers and names.
     """
     if len(rows):
-        shown = ", ".join(str(row) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
+        what = f"row{'s' if len(rows) > 1 else ''} (first: {_first_few(rows)})"
+        if columns:
+            what += f", column{'s' if len(columns) > 1 else ''} {_first_few(columns)}"
         raise InvalidInputError(
-            f"{name} holds NaN, infinity or values beyond float32 in {len(rows)} "
-            f"row{'s' if len(rows) > 1 else ''} (first: {shown}). {remedy}"
+            f"{name} holds NaN, infinity or values beyond float32 in {len(rows)} {what}. {remedy}"
         )
+
+
+def _first_few(items: Sequence[Any] | Array) -> str:
+    return ", ".join(str(item) for item in items[:5]) + (", ..." if len(items) > 5 else "")
 
 
 def _in_memory(array: Array, columns: Columns) -> Rows:
     return Rows(lambda: iter((array,)), array, columns)
 
 
-def _batch(item: Any, columns: Columns) -> Array:
-    # Keras data sets may yield (inputs,) or (inputs, targets); a detector has only inputs.
-    item = item[0] if isinstance(item, tuple) else item
-    return _frame_to_array(item, columns) if hasattr(item, "columns") else _to_array(item)
+class _ToBatch:
+    """From what a stream yields to an array."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._said = False
+
+    def __call__(self, item: Any) -> Array:
+        # Keras data sets may yield (inputs,) or (inputs, targets); a detector has only inputs.
+        if isinstance(item, tuple):
+            # Once for all passes: a fit makes many.
+            if len(item) > 1 and not self._said:
+                self._said = True
+                logger.warning(
+                    "X yields tuples of %d. The first of each is taken as rows, the rest (labels) "
+                    "is ignored: pass only the rows that you take for normal.",
+                    len(item),
+                )
+            item = item[0] if item else None
+        if hasattr(item, "columns"):
+            return _frame_to_array(item, self._columns)
+        return _to_array(item)
 
 
 def _iterate(batches: Any) -> Iterator[Any]:
@@ -220,6 +309,17 @@ def _is_missing(value: Any) -> bool:
 
 
 def _to_array(X: Any) -> Array:
+    kind = type(X).__name__
+    if hasattr(X, "toarray") and hasattr(X, "tocsr"):
+        raise InvalidInputError(
+            f"X is a sparse matrix ({kind}): use X.toarray(), or pass a function that returns an "
+            "iterator of dense batches where that is too large."
+        )
+    if hasattr(X, "to_frame") and hasattr(X, "to_numpy"):
+        raise InvalidInputError(
+            f"X is a {kind}, one row or one column. Keep a data frame by double brackets: one row "
+            "is frame.iloc[[0]], one column is frame[['name']]."
+        )
     if isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "biuf":
         # `asarray` would bring back what the mask hides.
         X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
@@ -227,12 +327,28 @@ def _to_array(X: Any) -> Array:
         array = np.asarray(X)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(
-            f"X, a {type(X).__name__}, is not an array of numbers ({error}). {_ACCEPTED}"
+            f"X, a {kind}, is not an array of numbers ({error}). {_ACCEPTED}"
         ) from error
     if array.dtype.kind == "b":
         array = array.astype(np.float32)
+    if array.ndim == 0:
+        what = "single number" if array.dtype.kind in "iufc" else kind
+        raise InvalidInputError(f"X is a {what}. {_ACCEPTED}")
+    if array.dtype.kind in "OSUT":
+        itself = "X" if isinstance(X, np.ndarray) else "np.asarray(X)"
+        raise InvalidInputError(
+            f"X holds {array.dtype} values{_example(array)}, not real numbers: convert it with "
+            f"{itself}.astype(float), which makes None NaN. Encode text that is no number first."
+        )
     if array.dtype.kind not in "iuf":
         raise InvalidInputError(f"X holds {array.dtype} values, not real numbers. {_ACCEPTED}")
-    if array.ndim == 0:
-        raise InvalidInputError(f"X is a single number. {_ACCEPTED}")
     return array
+
+
+def _example(array: Array) -> str:
+    """A value that is no number, if there is one soon."""
+    for value in itertools.islice(array.flat, _LOOKED_AT):
+        if not isinstance(value, (int, float, np.number)):
+            text = str(value) if isinstance(value, np.str_) else value
+            return f", such as {reprlib.repr(text)}"
+    return ""

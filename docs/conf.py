@@ -43,17 +43,22 @@ html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 html_show_sourcelink = False
 
-BENCHMARKS = DOCS / "generated" / "benchmarks.rst"
+# Page -> the mark in it and the table of results that takes its place.
+TABLES = {
+    "benchmarks": (".. benchmark-table", DOCS / "generated" / "benchmarks.rst"),
+    "quality": (".. quality-table", DOCS / "generated" / "quality.rst"),
+}
 
 
-def insert_benchmarks(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Put the table of the last benchmark run, where there is one, into its page."""
-    if docname == "benchmarks":
+def insert_tables(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Put the results of the last runs, where there are any, into their pages."""
+    if docname in TABLES:
+        mark, file = TABLES[docname]
         table = "No run is stored in this tree."
-        if BENCHMARKS.exists():
-            app.env.note_dependency(str(BENCHMARKS))
-            table = BENCHMARKS.read_text(encoding="utf-8")
-        source[0] = source[0].replace(".. benchmark-table", table)
+        if file.exists():
+            app.env.note_dependency(str(file))
+            table = file.read_text(encoding="utf-8")
+        source[0] = source[0].replace(mark, table)
 
 
 def skip_field_aliases(
@@ -64,5 +69,5 @@ def skip_field_aliases(
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("source-read", insert_benchmarks)
+    app.connect("source-read", insert_tables)
     app.connect("autodoc-skip-member", skip_field_aliases)

@@ -1,7 +1,10 @@
+import logging
+
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +14,7 @@ from aegmm_detect.inputs import (
     as_rows,
     check_names,
     check_shape,
+    non_finite_columns,
     non_finite_rows,
     refuse_non_finite,
 )
@@ -263,7 +267,7 @@ def test_frames_inside_a_stream_must_agree_with_each_other_and_with_fit():
     ids=["generator", "iterator", "map", "tf.data iterator"],
 )
 def test_what_can_be_read_only_once_is_refused_with_advice(make):
-    with pytest.raises(InvalidInputError, match=r"read only once.*fit\(lambda:"):
+    with pytest.raises(InvalidInputError, match=r"read only once. Pass the function .*: lambda:"):
         as_rows(make())
 
 
@@ -274,21 +278,16 @@ def test_what_can_be_read_only_once_is_refused_with_advice(make):
         ("text", "str"),
         (b"bytes", "bytes"),
         ({"a": [1.0]}, "dict"),
-        ({1.0, 2.0}, "object"),
-        (object(), "object"),
+        ({1.0, 2.0}, "X is a set"),
+        (object(), "X is a object"),
         (3.5, "single number"),
         (np.float32(1), "single number"),
         (DATA.astype(complex), "complex128"),
-        (DATA.astype(str), "<U"),
-        (DATA.astype(object), "object"),
         (DATA.astype("M8[s]"), "datetime64"),
         (np.zeros(3, dtype=[("a", float)]), "not real numbers"),
-        ([["a", "b"]], "<U"),
-        ([[1.0, None]], "object"),
         ([[1.0], [1.0, 2.0]], "list"),
-        (tf.constant(["text"]), "object"),
         (tf.ragged.constant([[1.0], [1.0, 2.0]]), "RaggedTensor|object"),
-        (tf.sparse.from_dense(DATA), "SparseTensor|object"),
+        (tf.sparse.from_dense(DATA), "SparseTensor"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else value[:8],
 )
@@ -298,15 +297,79 @@ def test_what_holds_no_rows_of_numbers_is_refused_with_what_is_accepted(X, what)
 
 
 @pytest.mark.parametrize(
+    ("X", "what"),
+    [
+        (DATA.astype(object), r"object values, not .* with X\.astype\(float\)"),
+        (DATA.astype(str), r"<U\d+ values, such as '0\.0', not .* with X\.astype\(float\)"),
+        (np.array([[1.0, None]]), r"object values, such as None, .* with X\.astype\(float\)"),
+        (np.array([["x" * 99]]), r"such as 'x{1,20}\.\.\.x+', not"),
+        ([[1.0, None]], r"such as None, .* with np\.asarray\(X\)\.astype\(float\)"),
+        ([["1.5", "2.5"]], r"such as '1\.5', .* with np\.asarray\(X\)\.astype\(float\)"),
+        (tf.constant(["1.5"]), r"such as b'1\.5', .* with np\.asarray\(X\)\.astype\(float\)"),
+    ],
+    ids=["objects", "digits", "None", "long", "list", "list of digits", "tensor"],
+)
+def test_numbers_in_disguise_are_refused_with_the_way_to_convert_them(X, what):
+    with pytest.raises(InvalidInputError, match=what):
+        as_rows(X)
+    with pytest.raises(InvalidInputError, match=what):
+        list(as_rows(lambda: [X]).read())
+
+
+def test_the_ways_to_convert_that_errors_name_work():
+    want = [[1.0, np.nan]]
+    np.testing.assert_array_equal(as_rows(np.array([[1, None]]).astype(float)).array, want)
+    np.testing.assert_array_equal(as_rows(np.asarray([["1", "nan"]]).astype(float)).array, want)
+    frame = pd.DataFrame(DATA, columns=["a", "b"])
+    np.testing.assert_array_equal(as_rows(frame.iloc[[0]]).array, DATA[:1])
+    np.testing.assert_array_equal(as_rows(frame[["a"]]).array, DATA[:, :1])
+
+
+@pytest.mark.parametrize("kind", [scipy.sparse.csr_matrix, scipy.sparse.coo_array])
+def test_a_sparse_matrix_is_refused_with_the_way_to_a_dense_one(kind):
+    X = kind(DATA)
+    with pytest.raises(InvalidInputError, match=rf"{kind.__name__}\): use X\.toarray\(\)"):
+        as_rows(X)
+    np.testing.assert_array_equal(as_rows(X.toarray()).array, DATA)
+
+
+@pytest.mark.parametrize("pick", [lambda f: f.iloc[0], lambda f: f["a"]], ids=["row", "column"])
+def test_a_series_is_refused_with_the_way_to_a_frame(pick):
+    series = pick(pd.DataFrame(DATA, columns=["a", "b"]))
+    with pytest.raises(InvalidInputError, match=r"X is a Series, .* frame\.iloc\[\[0\]\]"):
+        as_rows(series)
+
+
+@pytest.mark.parametrize("kind", ["tf.data with targets", "PyDataset with targets", "tuples"])
+def test_labels_of_a_stream_are_dropped_and_the_log_says_so_once(kind, caplog):
+    tuples = {"tuples": lambda: lambda: [(DATA[:4], 1, 2), (DATA[4:], 1, 2)]}
+    rows = as_rows((STREAMS | tuples)[kind]())
+    with caplog.at_level(logging.WARNING, "aegmm_detect"):
+        for _ in range(3):
+            np.testing.assert_array_equal(every_row(rows), DATA)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "(labels) is ignored" in record.message
+
+
+def test_streams_without_labels_are_read_without_a_word(caplog):
+    singles = as_rows(lambda: [(DATA[:4],), (DATA[4:],)])
+    plain = as_rows(STREAMS["PyDataset"]())
+    with caplog.at_level(logging.WARNING, "aegmm_detect"):
+        np.testing.assert_array_equal(every_row(singles), every_row(plain))
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
     "stream",
     [
         lambda: [DATA.astype(complex)],
         lambda: [None],
         lambda: [{"a": 1.0}],
-        lambda: ["text"],
+        lambda: [()],
         lambda: [3.5],
     ],
-    ids=["complex", "None", "dict", "text", "numbers"],
+    ids=["complex", "None", "dict", "empty tuple", "numbers"],
 )
 def test_a_stream_of_something_else_is_refused_when_it_is_read(stream):
     rows = as_rows(stream)
@@ -326,11 +389,23 @@ def test_batches_of_the_right_rows_pass(shape, n):
 @pytest.mark.parametrize(
     ("got", "shape", "message"),
     [
-        ((3, 4), (5,), "X has 4 features per row, but the detector's nets take 5"),
+        (
+            (3, 4),
+            (5,),
+            "X has 4 features per row, but the detector's nets take 5. Select the columns that fit",
+        ),
         ((5,), (5,), r"X has shape \(5,\): one row must still be a batch. Use X\[np.newaxis\]"),
-        ((7,), (5,), r"X has shape \(7,\): one row must still be a batch"),
+        (
+            (7,),
+            (5,),
+            r"X has shape \(7,\), but .* \(N, 5\)\. .*X\.reshape\(-1, 1\); .*X\[np\.newaxis\]",
+        ),
+        ((7,), (1,), r"X has shape \(7,\), .* Reshape a column with X\.reshape\(-1, 1\)"),
+        ((7,), (4, 4, 1), r"X has shape \(7,\), but a batch of rows has shape \(N, 4, 4, 1\)"),
         ((4, 4, 1), (4, 4, 1), r"X has shape \(4, 4, 1\): one row must still be a batch"),
+        ((4, 4), (4, 4, 1), r"must still be a batch.* X\[np\.newaxis, \.\.\., np\.newaxis\]"),
         ((2, 4, 4), (4, 4, 1), r"X has rows of shape \(4, 4\), .* take \(4, 4, 1\)"),
+        ((2, 3, 5, 5), (5, 5, 2), r"\(3, 5, 5\), .* Pass rows of the shape that fit saw"),
         ((2, 4, 4, 1), (16,), r"X has rows of shape \(4, 4, 1\), .* take \(16,\)"),
         ((2, 16), (4, 4, 1), r"X has rows of shape \(16,\), .* take \(4, 4, 1\)"),
         ((2, 3, 1), (3,), r"X has rows of shape \(3, 1\), .* take \(3,\)"),
@@ -341,6 +416,33 @@ def test_a_wrong_shape_is_refused_with_the_users_name_and_both_shapes(got, shape
         check_shape(np.zeros(got), shape)
     with pytest.raises(InvalidInputError, match=r"^A batch has "):
         check_shape(np.zeros(got), shape, "A batch")
+
+
+@pytest.mark.parametrize(
+    ("got", "shape", "remedy", "mend"),
+    [
+        ((16,), (16,), "X[np.newaxis]", lambda X: X[np.newaxis]),
+        ((7,), (1,), "X.reshape(-1, 1)", lambda X: X.reshape(-1, 1)),
+        ((4, 4), (4, 4, 1), "X[np.newaxis, ..., ", lambda X: X[np.newaxis, ..., np.newaxis]),
+        ((2, 4, 4), (4, 4, 1), "X[..., np.newaxis]", lambda X: X[..., np.newaxis]),
+        ((2, 4, 4, 1), (4, 4), "X[..., 0]", lambda X: X[..., 0]),
+        ((2, 3, 4, 5), (4, 5, 3), "np.moveaxis(X, 1, -1)", lambda X: np.moveaxis(X, 1, -1)),
+        ((2, 16), (4, 4, 1), "X.reshape(-1, 4, 4, 1)", lambda X: X.reshape(-1, 4, 4, 1)),
+        ((2, 4, 4, 1), (16,), "X.reshape(-1, 16)", lambda X: X.reshape(-1, 16)),
+    ],
+)
+def test_what_the_error_advises_gives_the_right_shape(got, shape, remedy, mend):
+    X = np.zeros(got)
+    with pytest.raises(InvalidInputError) as caught:
+        check_shape(X, shape)
+    assert remedy in str(caught.value)
+    check_shape(mend(X), shape)
+
+
+@pytest.mark.parametrize("got", [(5,), (7,)])
+def test_single_rows_of_a_stream_are_refused_with_the_way_to_batch_them(got):
+    with pytest.raises(InvalidInputError, match=r"^A batch of X .*dataset\.batch\(256\)"):
+        check_shape(np.zeros(got), (5,), "A batch of X")
 
 
 # Rows that are not finite.
@@ -388,3 +490,17 @@ def test_the_error_counts_the_rows_and_names_the_first_ones():
         refuse_non_finite(np.array([3]), "X", "Drop them.")
     with pytest.raises(InvalidInputError, match=r"in 9 rows \(first: 0, 1, 2, 3, 4, \.\.\.\)"):
         refuse_non_finite(np.arange(9), "X", "Drop them.")
+    with pytest.raises(InvalidInputError, match=r"\(first: 3\), column age\. Drop them."):
+        refuse_non_finite(np.array([3]), "X", "Drop them.", ["age"])
+    with pytest.raises(InvalidInputError, match=r"\(first: 3\), columns a, b\. Drop them."):
+        refuse_non_finite(np.array([3]), "X", "Drop them.", ("a", "b"))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39])
+def test_columns_that_float32_cannot_hold_are_named(bad):
+    X = np.zeros((4, 3))
+    X[[1, 2], [0, 2]] = bad
+    assert non_finite_columns(X, ("a", "b", "c")) == ("a", "c")
+    assert non_finite_columns(X[:1], ("a", "b", "c")) == ()
+    assert non_finite_columns(X[:0], ("a", "b", "c")) == ()
+    assert non_finite_columns(X, None) == ()

@@ -73,13 +73,13 @@ class StackedDense(keras.layers.Layer):
             "seeds": self.seeds,
             "activation": keras.activations.serialize(self.activation),
         }
-        return {**super().get_config(), **config}
+        return {"name": self.name, **config}
 
 
 def member_weights(net: keras.Model, member: int) -> list[Any]:
     """Weights of one member of a stacked net, in the order of the plain net of its shape."""
     weights = []
     for weight in net.trainable_variables:
-        value = ops.convert_to_numpy(weight)[member]
+        value = weight.numpy()[member]
         weights.append(value[0] if weight.name == "bias" else value)
     return weights

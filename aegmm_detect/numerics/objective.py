@@ -80,13 +80,19 @@ def from_terms(terms: tuple[Term, ...], reg: float = gmm.DEFAULT_REG) -> Objecti
 
 
 def from_loss_fn(loss_fn: LossFn, w_energy: float, w_cov_diag: float) -> Objective:
-    """Objective around a loss of the user's own, which returns a scalar or one value per row."""
+    """Objective around a loss of the user's own, which returns a scalar or one value per row.
+
+    An ensemble's members come to it one by one, so that it need not know of them.
+    """
+
+    def of_one(*out: Tensor) -> Tensor:
+        return ops.mean(loss_fn(*out, w_energy=w_energy, w_cov_diag=w_cov_diag))
 
     def function(out: ForwardPass) -> dict[str, Tensor]:
-        values = loss_fn(
-            out.x, out.x_recon, out.z, out.gamma, w_energy=w_energy, w_cov_diag=w_cov_diag
-        )
-        return {"loss": ops.mean(values)}
+        if len(out.z.shape) == 2:
+            return {"loss": of_one(*out)}
+        members = zip(*map(ops.unstack, out[1:]), strict=True)
+        return {"loss": ops.stack([of_one(out.x, *member) for member in members])}
 
     return Objective(("loss",), function)
 

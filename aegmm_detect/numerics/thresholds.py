@@ -1,5 +1,7 @@
 """From scores to the one number above which a row is an outlier."""
 
+from typing import Any
+
 import numpy as np
 
 from aegmm_detect.exceptions import ConfigurationError
@@ -14,10 +16,26 @@ def percentile(scores: FloatArray, perc: float) -> float:
     Raises
     ------
     ConfigurationError
-        If `perc` is outside [0, 100].
+        If `perc` is no number or outside [0, 100].
     """
-    if not 0.0 <= perc <= 100.0:
+    return float(np.percentile(np.asarray(scores, dtype=np.float64), check_percentage(perc)))
+
+
+def check_percentage(perc: Any) -> float:
+    """`perc` as a float.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no number or outside [0, 100].
+    """
+    try:
+        # float() reads text, too.
+        number = np.nan if isinstance(perc, (str, bytes)) else float(perc)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not 0.0 <= number <= 100.0:
         raise ConfigurationError(
-            f"threshold_perc={perc!r}: pass a percentage from 0 to 100, for example 95.0."
+            f"threshold_perc={perc!r}: pass a number from 0 to 100, such as 95."
         )
-    return float(np.percentile(np.asarray(scores, dtype=np.float64), perc))
+    return number

@@ -13,7 +13,13 @@ from aegmm_detect.exceptions import (
     NotFittedError,
     ThresholdNotInferredError,
 )
-from aegmm_detect.inputs import Rows, as_rows, check_shape, refuse_non_finite
+from aegmm_detect.inputs import (
+    Rows,
+    as_rows,
+    check_shape,
+    non_finite_columns,
+    refuse_non_finite,
+)
 from aegmm_detect.numerics import thresholds
 from aegmm_detect.types import FloatArray
 from aegmm_detect.version import __version__
@@ -82,7 +88,10 @@ class Detector(abc.ABC):
         try:
             number = None if value is None else float(value)
         except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"threshold={value!r} is not a number.") from error
+            raise ConfigurationError(
+                f"threshold={value!r} is not a number. Pass one, or leave it out and call "
+                f"{type(self).__name__}.infer_threshold(X) after fit."
+            ) from error
         if number is not None and np.isnan(number):
             raise ConfigurationError("threshold is NaN: no score is above NaN.")
         self._threshold, self._inferred = number, False
@@ -119,19 +128,24 @@ class Detector(abc.ABC):
         """
         self._require_fitted("score")
         rows = as_rows(X, self._names)
+        name = "A batch of X" if rows.array is None else "X"
         parts = [np.empty(0, dtype=np.float32)]
         for batch in rows.batches(_positive(batch_size)):
-            check_shape(batch, self._row_shape or ())
+            check_shape(batch, self._row_shape or (), name)
             if len(batch):
                 parts.append(self._score_batch(batch))
         scores = np.concatenate(parts)
         if self._nan_policy == "raise":
             # The scoring graph answers NaN for such rows and for no other.
+            bad = np.flatnonzero(np.isnan(scores))
+            # A stream's rows have gone by.
+            array, names = rows.array, rows.columns.names
             refuse_non_finite(
-                np.flatnonzero(np.isnan(scores)),
+                bad,
                 "X",
                 "Drop or impute these rows, or make the detector with nan_policy='flag' to have "
                 "them called outliers.",
+                () if array is None else non_finite_columns(array[bad], names),
             )
         return scores
 
@@ -147,20 +161,37 @@ class Detector(abc.ABC):
             A mixed batch, of normal instances and about ``100 - threshold_perc`` % outliers; as
             for `score`. Rows with NaN, where allowed, do not count.
         threshold_perc
-            Percentage of `X` to be considered normal.
+            Percentage of `X` to be considered normal, from 0 to 100: 95, not 0.95.
         batch_size
             As for `score`.
 
         Returns
         -------
         The threshold, which is also kept in `threshold` until the next `fit`.
+
+        Raises
+        ------
+        ConfigurationError
+            `threshold_perc` is no number from 0 to 100.
+        NotFittedError, InvalidInputError
+            As for `score`; no usable rows.
         """
         self._require_fitted("infer_threshold")
+        # Before the work of scoring.
+        percentage = thresholds.check_percentage(threshold_perc)
+        if 0.0 < percentage < 1.0:
+            logger.warning(
+                "threshold_perc=%g is a percentage: %g %% of X will count as normal. If you mean "
+                "a share, pass threshold_perc=%g.",
+                percentage,
+                percentage,
+                100.0 * percentage,
+            )
         scores = self.score(X, batch_size)
         scores = scores[~np.isnan(scores)]
         if not len(scores):
             raise InvalidInputError("X holds no usable rows to infer a threshold from.")
-        threshold = thresholds.percentile(scores, threshold_perc)
+        threshold = thresholds.percentile(scores, percentage)
         self._threshold, self._inferred = threshold, True
         return threshold
 

@@ -216,8 +216,14 @@ class MixtureDetector(MixtureParameters, Detector):
 
     def _settings(self, **given: Any) -> FitConfig:
         chosen = {name: value for name, value in given.items() if value is not UNSET}
-        if "epochs" in chosen:
-            chosen["n_steps"] = None  # what is given wins over the recipe's number of steps
+        if "epochs" in chosen and self._fit_config.n_steps is not None:
+            # What is given wins, and can be much less than what it replaces.
+            logger.warning(
+                "epochs=%s takes the place of the recipe's %d steps.",
+                chosen["epochs"],
+                self._fit_config.n_steps,
+            )
+            chosen["n_steps"] = None
         settings = self._fit_config.replace(**chosen)
         if "seed" not in chosen and settings.seed is None:
             settings = settings.replace(seed=self.config.seed)

@@ -77,7 +77,7 @@ def estimate_density(
         if projection is not None:
             beside = projection(sample)
             z = np.concatenate([z, np.broadcast_to(beside, (len(z), *beside.shape))], axis=-1)
-        counts = component_counts(rows.n_rows, config.n_components)
+        counts = component_counts(len(sample), config.n_components)
         mixtures = tuple(refit(own, k, config.reg, seed) for own in z for k in counts)
     per_member = len(mixtures) // len(z)
     energies = [own.energy(z[i // per_member]) for i, own in enumerate(mixtures)]
@@ -125,7 +125,8 @@ def principal_components(sample: FloatArray, most: int) -> Projection | None:
     n_axes = min(most, flat.shape[1], len(flat) // 8)
     if n_axes == 0:
         return None
-    pca = PCA(n_axes, svd_solver="covariance_eigh").fit(flat.astype(np.float64))
+    with np.errstate(invalid="ignore"):  # rows that are all alike have no share of variance
+        pca = PCA(n_axes, svd_solver="covariance_eigh").fit(flat.astype(np.float64))
     return Projection(pca.mean_, pca.components_.T)
 
 

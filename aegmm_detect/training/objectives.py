@@ -58,6 +58,8 @@ def choose_objective(
         return objective.function(ForwardPass(*out))["loss"]
 
     outputs = (sample, *map(keras.ops.convert_to_numpy, net(sample, training=False)))
+    if outputs[2].ndim > 2:  # an ensemble: one member speaks for all
+        outputs = (sample, *(value[0] for value in outputs[1:]))
     reason = refuses_graph(loss, *outputs)
     if not has_gradient(lambda *out: loss(outputs[0], *out), *outputs[1:]):
         raise ConfigurationError(

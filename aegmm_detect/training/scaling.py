@@ -3,7 +3,7 @@
 from typing import Protocol
 
 import numpy as np
-from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from aegmm_detect.configs.aegmm import Normalize
 from aegmm_detect.nets.normalizer import Normalizer
@@ -66,12 +66,11 @@ class _Quartiles:
         self._rows, self._keys = rows, keys
 
     def finish(self, shape: tuple[int, ...]) -> Normalizer:
-        scaler = RobustScaler().fit(self._rows)
-        lower, upper = np.percentile(self._rows, [25.0, 75.0], axis=0)
+        lower, median, upper = np.percentile(self._rows, [25.0, 50.0, 75.0], axis=0)
         deviation = StandardScaler().fit(self._rows).scale_
         # Half of the rows alike, as in counts and dummies: the deviation says what a step is.
-        scale = np.where(upper > lower, scaler.scale_, deviation)
-        return Normalizer(scaler.center_.reshape(shape), scale.reshape(shape), squash=True)
+        scale = np.where(upper > lower, upper - lower, deviation)
+        return Normalizer(median.reshape(shape), scale.reshape(shape), squash=True)
 
 
 def _flat(batch: FloatArray) -> FloatArray:

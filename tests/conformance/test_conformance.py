@@ -1,11 +1,18 @@
 """The laws that every registered detector keeps."""
 
 import copy
+import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from aegmm_detect.exceptions import AEGMMError, NotFittedError, ThresholdNotInferredError
+from aegmm_detect.exceptions import (
+    AEGMMError,
+    ConfigurationError,
+    NotFittedError,
+    ThresholdNotInferredError,
+)
 from aegmm_detect.registry import DETECTORS, get_detector
 
 N_FEATURES = 6
@@ -129,6 +136,37 @@ def test_inferred_threshold_is_the_percentile_and_a_float(detector, normal_rows)
         assert abs((scores <= threshold).mean() - perc / 100) <= 1.0 / len(scores) + 1e-9
 
 
+def test_a_share_in_place_of_a_percentage_works_and_is_logged(detector, normal_rows, caplog):
+    before = detector.threshold
+    try:
+        with caplog.at_level(logging.WARNING, "aegmm_detect"):
+            low = detector.infer_threshold(normal_rows, threshold_perc=0.95)
+            assert "If you mean a share, pass threshold_perc=95." in caplog.text
+            caplog.clear()
+            assert low < detector.infer_threshold(normal_rows, threshold_perc=1)
+            detector.infer_threshold(normal_rows, threshold_perc=0)
+            assert not caplog.records
+    finally:
+        detector.threshold = before
+
+
+@pytest.mark.parametrize("perc", ["95", None, [95.0], 101])
+def test_a_percentage_that_is_none_is_refused_before_rows_are_read(detector, perc):
+    before = detector.threshold
+
+    def explode():
+        raise AssertionError("read too early")
+
+    with pytest.raises(ConfigurationError, match="pass a number from 0 to 100, such as 95"):
+        detector.infer_threshold(explode, threshold_perc=perc)
+    assert detector.threshold == before
+
+
+def test_a_threshold_in_words_is_refused_and_names_infer_threshold(name):
+    with pytest.raises(ConfigurationError, match=r"'high' is not a number.*infer_threshold"):
+        make(name, threshold="high")
+
+
 def test_no_rows_no_scores(detector):
     assert detector.score(np.empty((0, N_FEATURES))).shape == (0,)
 
@@ -148,6 +186,28 @@ def test_non_finite_rows_are_refused_by_number(detector, normal_rows, bad):
     for call in (detector.score, detector.predict, detector.infer_threshold):
         with pytest.raises(ValueError, match=r"2 rows \(first: 4, 7\)"):
             call(rows)
+
+
+def test_columns_with_nan_are_named_where_names_are_known(name, normal_rows):
+    frame = pd.DataFrame(normal_rows, columns=list("abcdef"))
+    detector = make(name)
+    detector.fit(frame, **QUICK)
+    frame.loc[[4, 7], "c"] = np.nan
+    for X in (frame, frame.to_numpy()):
+        with pytest.raises(ValueError, match=r"2 rows \(first: 4, 7\), column c\. Drop"):
+            detector.score(X)
+
+
+def test_a_generator_is_refused_without_a_word_about_fit(detector, normal_rows):
+    for call in (detector.score, detector.predict, detector.infer_threshold):
+        with pytest.raises(ValueError, match=r"read only once.*lambda: my_batches") as caught:
+            call(batch for batch in [normal_rows])
+        assert "fit" not in str(caught.value)
+
+
+def test_single_rows_from_a_stream_are_refused(detector, normal_rows):
+    with pytest.raises(ValueError, match=r"A batch of X has shape \(6,\).*dataset\.batch"):
+        detector.score(lambda: normal_rows)
 
 
 def test_non_finite_rows_can_be_flagged_and_are_never_inliers(name, normal_rows):
@@ -177,7 +237,7 @@ def test_predict_without_a_threshold_names_the_next_step(name, normal_rows):
 
 
 def test_wrong_width_names_the_users_array(detector, normal_rows):
-    with pytest.raises(ValueError, match=r"X has 5 features per row.* take 6") as caught:
+    with pytest.raises(ValueError, match=r"X has 5 .* take 6\. Select the columns") as caught:
         detector.score(normal_rows[:, :5])
     assert isinstance(caught.value, AEGMMError)
     with pytest.raises(ValueError, match="one row must still be a batch"):

@@ -54,7 +54,16 @@ def test_a_mixed_batch_is_separated_at_its_share_of_normal_rows(n, n_outliers):
     assert not flagged[:n].any()
 
 
-@pytest.mark.parametrize("perc", [-0.1, 100.1, float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "perc", [-0.1, 100.1, float("nan"), float("inf"), "95", "high", b"95", None, [95.0, 99.0], 1j]
+)
 def test_an_impossible_percentage_is_refused(perc):
-    with pytest.raises(ConfigurationError, match="threshold_perc="):
+    with pytest.raises(
+        ConfigurationError, match=r"threshold_perc=.*: pass a number from 0 to 100, such as 95"
+    ):
         percentile(np.arange(3.0), perc)
+
+
+@pytest.mark.parametrize("perc", [90, np.float32(90), np.int8(90), np.array(90.0)])
+def test_any_kind_of_number_is_a_percentage(perc):
+    assert percentile(np.arange(101.0), perc) == 90.0

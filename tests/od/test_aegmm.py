@@ -135,7 +135,7 @@ def test_unbuilt_nets_are_checked_when_the_rows_are_there(make_nets, normal_rows
 @pytest.mark.parametrize(
     "setting",
     [
-        {"normalize": "robust"},
+        {"normalize": "log"},
         {"nan_policy": "ignore"},
         {"score_type": "both"},
         {"seed": -1},
@@ -689,3 +689,132 @@ def test_an_unverbose_fit_prints_nothing(make_nets, normal_rows, capfd):
     capfd.readouterr()
     detector.fit(normal_rows, **QUICK)
     assert capfd.readouterr().out == ""
+
+
+# --- auto: an ensemble, a refitted density, robust scaling ---------------------------------------
+
+BRIEF = {"epochs": 1, "verbose": 0, "jit_compile": False}
+
+
+@pytest.fixture(scope="module")
+def ensemble(normal_rows):
+    """Two nets on the 600 rows, with their log; tests must leave them as they are."""
+    detector = OutlierAEGMM.auto(6, ensemble=2, seed=0)
+    history = detector.fit(normal_rows, **BRIEF)
+    return detector, history
+
+
+def last_rate(history):
+    """Learning rate that a further step would have, and the steps that were taken."""
+    optimizer = history.model.optimizer
+    return float(optimizer.learning_rate), int(optimizer.iterations)
+
+
+def test_members_of_an_ensemble_are_nets_with_mixtures(ensemble, normal_rows):
+    detector, _ = ensemble
+    assert len(detector.members) == 2
+    for net, mixtures in detector.members:
+        x_recon, z, gamma = net(normal_rows[:9])
+        # Code of 3, two features; beside them 6 principal components.
+        assert (x_recon.shape, z.shape, gamma.shape) == ((9, 6), (9, 5), (9, 4))
+        assert [mixture.mu.shape for mixture in mixtures] == [(1, 11), (6, 11)]
+    first, second = (member.net.get_weights()[0] for member in detector.members)
+    assert (first != second).any()
+
+
+def test_several_mixtures_are_no_single_one(ensemble):
+    for name in ("mixture", "phi", "mu", "cov", "L", "log_det_cov"):
+        with pytest.raises(ConfigurationError, match=r"4 mixtures: \.members"):
+            getattr(ensemble[0], name)
+    with pytest.raises(NotFittedError, match="members"):
+        OutlierAEGMM.auto(6, ensemble=2).members  # noqa: B018
+
+
+def test_a_detector_alone_is_its_only_member(fitted):
+    (member,) = fitted.members
+    assert member.net is fitted.net
+    assert member.mixtures == (fitted.mixture,)
+
+
+def test_the_score_is_the_weighted_sum_of_the_members_energies(ensemble, normal_rows):
+    from sklearn.decomposition import PCA
+
+    detector, _ = ensemble
+    rows = normal_rows.astype(np.float64)
+    lower, median, upper = np.percentile(rows, [25, 50, 75], axis=0)
+    new = 3 * rows[:50] + 1
+    train, test = (
+        np.arcsinh((r - median) / (upper - lower)).astype(np.float32) for r in (rows, new)
+    )
+    pca = PCA(6, svd_solver="covariance_eigh").fit(train.astype(np.float64))
+
+    def energies(prepared):
+        beside = pca.transform(prepared.astype(np.float64))
+        return np.array(
+            [
+                mixture.energy(np.concatenate([np.asarray(net(prepared)[1]), beside], axis=1))
+                for net, mixtures in detector.members
+                for mixture in mixtures
+            ]
+        )
+
+    of_train = energies(train)
+    centre = np.median(of_train, axis=1)
+    spread = np.subtract(*np.percentile(of_train, [75, 25], axis=1))
+    for given, prepared in ((rows, train), (new, test)):
+        voices = (energies(prepared) - centre[:, None]) / spread[:, None]
+        want = centre.mean() + spread.mean() * voices.mean(axis=0)
+        np.testing.assert_allclose(detector.score(given), want, rtol=1e-4, atol=1e-3)
+
+
+def test_scores_of_an_ensemble_do_not_depend_on_the_batch(ensemble, normal_rows):
+    detector, _ = ensemble
+    want = detector.score(normal_rows)
+    order = np.random.default_rng(0).permutation(len(normal_rows))
+    np.testing.assert_array_equal(detector.score(normal_rows[order]), want[order])
+    for size in (1, 63, 64, 65):
+        np.testing.assert_array_equal(detector.score(normal_rows[:size]), want[:size])
+    parts = [detector.score(part) for part in np.array_split(normal_rows, 7)]
+    np.testing.assert_array_equal(np.concatenate(parts), want)
+
+
+def test_the_same_seed_gives_an_ensemble_with_the_same_scores(ensemble, normal_rows):
+    detector, history = ensemble
+    again = OutlierAEGMM.auto(6, ensemble=2)
+    assert again.fit(normal_rows, **BRIEF, seed=0).history == history.history
+    np.testing.assert_array_equal(again.score(normal_rows), detector.score(normal_rows))
+    again.fit(normal_rows, **BRIEF, seed=1)
+    assert (again.score(normal_rows) != detector.score(normal_rows)).any()
+
+
+@pytest.mark.parametrize("size", [0, -1, 65, 1.5, "many"])
+def test_an_ensemble_of_no_nets_or_hundreds_is_refused(size):
+    with pytest.raises(ConfigurationError, match="ensemble"):
+        OutlierAEGMM.auto(6, ensemble=size)
+
+
+def test_the_learning_rate_of_auto_decays_to_nothing_by_the_last_step(ensemble):
+    rate, steps = last_rate(ensemble[1])
+    assert steps == 3  # 600 rows in batches of 256
+    assert rate == pytest.approx(0.0, abs=1e-9)
+
+
+def test_few_rows_are_passed_over_so_often_and_no_more(normal_rows, monkeypatch):
+    detector = OutlierAEGMM.auto(6, ensemble=1, seed=0)
+    settings = {**BRIEF}
+    settings.pop("epochs")
+    # Passes of three steps; the least of both numbers counts.
+    for n_steps, max_passes, want in ((100, 2, 6), (5, 2, 5)):
+        config = detector.fit_config.replace(n_steps=n_steps, max_passes=max_passes)
+        monkeypatch.setattr(detector, "_fit_config", config)
+        rate, steps = last_rate(detector.fit(normal_rows, **settings))
+        assert steps == want
+        assert rate == pytest.approx(0.0, abs=1e-9)
+
+
+def test_auto_survives_rows_that_are_all_alike():
+    rows = np.ones((300, 6))
+    detector = OutlierAEGMM.auto(6, ensemble=2, seed=0)
+    detector.fit(rows, **BRIEF)
+    assert np.isfinite(detector.score(rows)).all()
+    assert detector.score(rows + 1.0)[0] > detector.score(rows)[0]

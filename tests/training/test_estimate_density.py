@@ -1,0 +1,210 @@
+"""The density after training, as the settings say."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.decomposition import PCA
+
+from aegmm_detect.configs.density import DensityConfig
+from aegmm_detect.exceptions import IndefiniteCovarianceError
+from aegmm_detect.training import estimate
+from aegmm_detect.training.data import ArrayRows, StreamRows
+from aegmm_detect.training.estimate import estimate_density, estimate_mixture, principal_components
+from aegmm_detect.training.refit import refit
+
+bounded = settings(max_examples=25, deadline=None)
+EM = DensityConfig(n_components=2)
+
+
+def rows(n=400, seed=0):
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=(n, 6)) @ rng.normal(size=(6, 6))).astype("float32")
+
+
+def stream(array, size):
+    """The same rows in batches of `size`."""
+    parts = range(0, len(array), size)
+    return StreamRows(lambda: (array[i : i + size] for i in parts), len(array), array.shape[1:])
+
+
+def plain(batch):
+    """A net in NumPy: three features of a row, and memberships that follow their sign."""
+    batch = np.asarray(batch)
+    share = 1 / (1 + np.exp(-batch[:, :1]))
+    return None, batch[:, :3], np.concatenate([share, 1 - share], axis=1)
+
+
+def stacked(batch):
+    """Two such nets; the second has the first's z in another order and unit."""
+    _, z, gamma = plain(batch)
+    return None, np.stack([z, 10 * z[:, ::-1]]), np.stack([gamma, gamma[:, ::-1]])
+
+
+def assert_same(got, want, rtol=1e-12):
+    assert len(got.mixtures) == len(want.mixtures)
+    for a, b in zip(got.mixtures, want.mixtures, strict=True):
+        for name in ("phi", "mu", "cov", "W"):
+            np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=rtol, atol=1e-12)
+    np.testing.assert_allclose(got.weights, want.weights, rtol=rtol)
+    np.testing.assert_allclose(got.offset, want.offset, rtol=rtol, atol=1e-12)
+
+
+def density(source, config=EM, members=None, seed=0):
+    return estimate_density(plain if members is None else stacked, source, config, members, seed)
+
+
+# --- which rows ------------------------------------------------------------------------------
+
+
+@given(
+    n=st.integers(2, 300),
+    most=st.integers(2, 320),
+    size=st.integers(1, 320),
+    cut=st.integers(1, 320),
+    seed=st.integers(0, 2**31 - 1),
+)
+@bounded
+def test_the_sample_of_a_stream_is_that_of_an_array(n, most, size, cut, seed):
+    array = np.arange(n, dtype="float32")[:, None]
+    sample = estimate._sample(ArrayRows(array), 8192, most, seed)
+    np.testing.assert_array_equal(estimate._sample(stream(array, cut), size, most, seed), sample)
+    assert len(sample) == min(n, most)
+    assert (np.diff(sample[:, 0]) > 0).all()  # in order, none twice
+    assert set(sample[:, 0]) <= set(array[:, 0])
+
+
+def test_the_seed_draws_the_sample():
+    array = np.arange(1000, dtype="float32")[:, None]
+    first, again, other = (estimate._sample(ArrayRows(array), 99, 50, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    # From all rows alike.
+    draws = [estimate._sample(ArrayRows(array), 99, 50, seed).mean() for seed in range(200)]
+    assert abs(np.mean(draws) - 499.5) < 4 * 288.7 / np.sqrt(50 * 200)
+
+
+@pytest.mark.parametrize("members", [None, 2])
+@pytest.mark.parametrize("n_components", [2, "auto", None])
+def test_the_density_of_a_stream_is_that_of_an_array(members, n_components):
+    config = DensityConfig(n_components=n_components, principal_components=2, max_rows=230)
+    array = rows()
+    want = density(ArrayRows(array), config, members)
+    for size in (400, 7, 129):
+        assert_same(density(stream(array, size), config, members), want, rtol=1e-7)
+
+
+@pytest.mark.parametrize("n_components", [5, "auto"])
+def test_a_sample_smaller_than_the_wanted_components_can_be_fitted(n_components):
+    config = DensityConfig(n_components=n_components, max_rows=4)
+    made = density(ArrayRows(rows(2000)), config)
+    assert max(len(mixture.phi) for mixture in made.mixtures) <= 4
+
+
+# --- which mixtures --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [2, 50, 400])
+def test_without_members_and_components_it_is_the_density_nets_own_mixture(n):
+    source = ArrayRows(rows(n))
+    made = density(source, DensityConfig(max_rows=2, principal_components=3))
+    assert made.projection is None
+    np.testing.assert_array_equal(made.weights, [1.0])
+    assert made.offset == 0.0
+    (got,), want = made.mixtures, estimate_mixture(plain, source.batches(8192))
+    for name in ("phi", "mu", "cov", "W"):
+        np.testing.assert_array_equal(getattr(got, name), getattr(want, name))
+
+
+def test_members_without_components_have_their_own_mixtures_of_all_rows():
+    source = ArrayRows(rows())
+    made = density(source, DensityConfig(max_rows=50), members=2)
+    assert len(made.mixtures) == 2
+    for member, mixture in enumerate(made.mixtures):
+
+        def alone(batch, member=member):
+            _, z, gamma = stacked(batch)
+            return None, z[member], gamma[member]
+
+        want = estimate_mixture(alone, source.batches(8192))
+        np.testing.assert_allclose(mixture.mu, want.mu, rtol=1e-9)
+        np.testing.assert_allclose(mixture.cov, want.cov, rtol=1e-9)
+
+
+def test_members_with_components_have_refits_of_their_z_and_the_projection():
+    array = rows()
+    config = DensityConfig(n_components="auto", principal_components=4)
+    made = density(ArrayRows(array), config, members=2)
+    # In double precision: float32 would square the rounding.
+    beside = PCA(4, svd_solver="covariance_eigh").fit_transform(array.astype(np.float64))
+    np.testing.assert_allclose(made.projection(array), beside, rtol=1e-6, atol=1e-6)
+    wanted = [(m, k) for m in range(2) for k in (1, 4)]
+    energies = []
+    for (member, k), mixture in zip(wanted, made.mixtures, strict=True):
+        z = np.concatenate([stacked(array)[1][member].astype(np.float64), beside], axis=1)
+        want = refit(z, k, config.reg, 0)
+        assert mixture.mu.shape == (k, 7)
+        energies.append(mixture.energy(z))
+        np.testing.assert_allclose(energies[-1], want.energy(z), rtol=1e-6, atol=1e-6)
+    # Four voices, equally loud: each spreads as far once weighted.
+    lower, upper = np.percentile(energies, [25, 75], axis=1)
+    loud = made.weights * (upper - lower)
+    np.testing.assert_allclose(loud, loud.mean(), rtol=1e-5)
+
+
+def test_a_single_mixture_is_the_score():
+    made = density(ArrayRows(rows()))
+    assert len(made.mixtures) == 1
+    np.testing.assert_array_equal(made.weights, [1.0])
+    assert made.offset == 0.0
+
+
+@pytest.mark.parametrize("config", [EM, DensityConfig()])
+@pytest.mark.parametrize("members", [None, 2])
+def test_z_that_is_not_finite_is_refused(config, members):
+    array = rows()
+    array[3, 1] = np.inf
+    with np.errstate(invalid="ignore"), pytest.raises(IndefiniteCovarianceError):
+        density(ArrayRows(array), config, members)
+
+
+# --- principal components --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "most", "want"),
+    [
+        (400, 20, 6),  # no more than columns
+        (400, 4, 4),  # than wanted
+        (47, 20, 5),  # than an eighth of the rows
+        (16, 20, 2),
+        (8, 20, 1),
+        (7, 20, None),
+        (400, 0, None),
+    ],
+)
+def test_principal_components_are_capped(n_rows, most, want):
+    sample = rows(n_rows)
+    projection = principal_components(sample, most)
+    if want is None:
+        assert projection is None
+        return
+    assert projection.axes.shape == (6, want)
+    oracle = PCA(want, svd_solver="full").fit(sample.astype(np.float64)).transform(sample)
+    np.testing.assert_allclose(np.abs(projection(sample)), np.abs(oracle), rtol=1e-6, atol=1e-6)
+
+
+def test_principal_components_of_images_are_those_of_their_pixels():
+    sample = rows()
+    flat, images = (principal_components(s, 3) for s in (sample, sample.reshape(-1, 3, 2)))
+    np.testing.assert_array_equal(flat.axes, images.axes)
+    np.testing.assert_array_equal(flat(sample), images(sample.reshape(-1, 3, 2)))
+
+
+@pytest.mark.parametrize("value", [0.0, 2.5])
+def test_rows_that_are_all_alike_have_a_density(value):
+    config = DensityConfig(n_components="auto", principal_components=3)
+    array = np.full((300, 6), value, dtype="float32")
+    made = density(ArrayRows(array), config, members=2)
+    assert np.isfinite(made.offset)
+    assert np.isfinite(made.weights).all()

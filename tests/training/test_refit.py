@@ -1,0 +1,157 @@
+"""The density fitted to learned z: scikit-learn's mixture, in the units of z."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from sklearn.preprocessing import StandardScaler
+
+from aegmm_detect.exceptions import IndefiniteCovarianceError
+from aegmm_detect.training.refit import component_counts, refit
+
+bounded = settings(max_examples=10, deadline=None)
+REG = 1e-3
+
+
+def sample(seed=0, n=200, n_dim=3):
+    """Two clumps, correlated, on scales that differ by orders of magnitude."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, n_dim)) @ rng.normal(size=(n_dim, n_dim))
+    z[: n // 3] += 5 * rng.normal(size=n_dim)
+    return z * 10 ** rng.uniform(-3, 3, size=n_dim) + rng.normal(size=n_dim)
+
+
+@given(seed=st.integers(0, 2**31 - 1), n_dim=st.integers(1, 10), n_components=st.integers(1, 4))
+@bounded
+def test_energy_is_minus_the_log_density_of_scikit_learns_mixture(seed, n_dim, n_components):
+    z = sample(seed, n_dim=n_dim)
+    got = refit(z, n_components, REG, seed).energy(z)
+    scaler = StandardScaler().fit(z)
+    oracle = GaussianMixture(n_components, reg_covar=REG, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        oracle.fit(scaler.transform(z))
+    # A density per unit of z, not per deviation: the logarithm of the change of units.
+    want = -oracle.score_samples(scaler.transform(z)) + np.log(scaler.scale_).sum()
+    np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9)
+
+
+@given(seed=st.integers(0, 2**31 - 1), n_components=st.integers(1, 4))
+@bounded
+def test_all_parameters_describe_one_mixture(seed, n_components):
+    z = sample(seed)
+    mixture = refit(z, n_components, REG, seed)
+    assert mixture.phi.sum() == pytest.approx(1)
+    np.testing.assert_allclose(
+        mixture.phi @ mixture.mu, z.mean(axis=0), rtol=1e-2, atol=1e-2 * np.abs(z).max()
+    )
+    eye = np.broadcast_to(np.eye(3), mixture.cov.shape)
+    np.testing.assert_allclose(
+        mixture.W @ mixture.cov @ mixture.W.swapaxes(1, 2), eye, rtol=1e-6, atol=1e-6
+    )
+    np.testing.assert_allclose(mixture.log_det_cov, np.linalg.slogdet(mixture.cov)[1], atol=1e-6)
+
+
+def test_one_component_has_the_mean_and_covariance_of_the_rows():
+    z = sample()
+    mixture = refit(z, 1, REG, 0)
+    np.testing.assert_allclose(mixture.mu[0], z.mean(axis=0), rtol=1e-9)
+    want = np.cov(z.T, ddof=0)
+    np.testing.assert_allclose(mixture.cov[0], want + REG * np.diag(np.diag(want)), rtol=1e-8)
+
+
+@given(seed=st.integers(0, 2**31 - 1), n_components=st.integers(1, 4))
+@bounded
+def test_units_of_z_change_energies_by_one_constant(seed, n_components):
+    """No matter which features: code and residuals differ by orders of magnitude."""
+    z = sample(seed)
+    factor, shift = np.array([1e3, 1.0, 1e-2]), np.array([1e4, 0.0, -3.0])
+    energy = refit(z, n_components, REG, seed).energy(z)
+    other = refit(z * factor + shift, n_components, REG, seed).energy(z * factor + shift)
+    np.testing.assert_allclose(other - energy, np.log(factor).sum(), rtol=1e-5, atol=1e-5)
+
+
+def test_units_of_z_do_not_change_the_ranking():
+    z = sample()
+    energies = [refit(rows, 3, REG, 0).energy(rows) for rows in (z, z * 1e3 + 1e4)]
+    assert (np.argsort(energies[0]) == np.argsort(energies[1])).all()
+
+
+def test_the_same_seed_gives_the_same_mixture():
+    rng = np.random.default_rng(0)
+    z = rng.uniform(size=(300, 3))  # no clumps: the start decides
+    first, again, other = (refit(z, 6, REG, seed) for seed in (1, 1, 2))
+    for name in ("phi", "mu", "cov", "W"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+    assert (first.mu != other.mu).any()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_z_that_is_not_finite_is_refused(value):
+    z = sample()
+    z[17, 1] = value
+    with pytest.raises(IndefiniteCovarianceError, match="NaN or infinity"):
+        refit(z, 2, REG, 0)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -1e6, 1e-9])
+def test_a_constant_feature_is_no_obstacle_and_moves_no_rank(value):
+    z = sample()
+    constant = np.column_stack([z[:, :2], np.full(len(z), value), z[:, 2]])
+    energy, without = refit(constant, 2, REG, 0).energy(constant), refit(z, 2, REG, 0).energy(z)
+    assert np.isfinite(energy).all()
+    np.testing.assert_allclose(energy - energy.mean(), without - without.mean(), atol=1e-6)
+    # And another value of it is strange.
+    constant[0, 2] += 1.0
+    assert refit(constant[1:], 2, REG, 0).energy(constant)[0] > energy.max()
+
+
+@pytest.mark.parametrize("n_components", [1, 5])
+def test_rows_that_are_all_alike_have_finite_energies(n_components):
+    z = np.full((100, 3), 2.5)
+    energy = refit(z, n_components, REG, 0).energy(z)
+    assert np.isfinite(energy).all()
+    np.testing.assert_allclose(energy, energy[0], rtol=1e-12)
+
+
+def test_duplicated_rows_and_few_rows_can_be_fitted():
+    z = sample(n=4)
+    for rows, n_components in ((np.repeat(z, 50, axis=0), 10), (z, 4), (z[:2], 2)):
+        assert np.isfinite(refit(rows, n_components, REG, 0).energy(rows)).all()
+
+
+@pytest.mark.parametrize("n_rows", range(1, 201))
+def test_few_rows_bear_few_components(n_rows):
+    assert component_counts(n_rows, "auto") == ((1,) if n_rows < 200 else (1, 2))
+    for wanted in (1, 3, 150):
+        assert component_counts(n_rows, wanted) == (min(wanted, n_rows),)
+
+
+@given(n_rows=st.integers(1, 10**7), more=st.integers(0, 10**7))
+@settings(max_examples=200, deadline=None)
+def test_more_rows_never_bear_fewer_components(n_rows, more):
+    few, many = component_counts(n_rows, "auto"), component_counts(n_rows + more, "auto")
+    assert few[-1] <= many[-1] <= min(40, n_rows + more)
+    assert few[:-1] in ((), (1,))
+    # No component stands on fewer than a hundred rows, unless it is the only one.
+    assert few[-1] == 1 or n_rows >= 100 * few[-1]
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "counts"),
+    [
+        (999, (1, 9)),
+        (1600, (1, 16)),
+        (9_999, (1, 16)),
+        (10_000, (16,)),
+        (20_000, (20,)),
+        (40_000, (40,)),
+        (10**6, (40,)),
+    ],
+)
+def test_a_second_mixture_holds_against_a_fine_one_where_rows_are_few(n_rows, counts):
+    assert component_counts(n_rows, "auto") == counts
