@@ -38,7 +38,7 @@ def test_settings_survive_json(config, values):
         (DetectorConfig, "kind", "other"),
         (DetectorConfig, "n_gmm", 0),
         (DetectorConfig, "n_gmm", "two"),
-        (DetectorConfig, "normalize", "robust"),
+        (DetectorConfig, "normalize", "log"),
         (DetectorConfig, "nan_policy", "ignore"),
         (DetectorConfig, "score_type", "distance"),
         (DetectorConfig, "data_type", 3),

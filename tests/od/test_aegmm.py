@@ -191,7 +191,7 @@ def test_auto_trains_by_steps_unless_told_epochs(normal_rows, monkeypatch):
         monkeypatch.setattr(detector, "_fit_config", config)
         detector.fit(normal_rows, verbose=0, callbacks=Count())
     detector.fit(normal_rows, epochs=3, verbose=0, callbacks=[Count()])
-    assert steps == [7, 3, 3 * 3]
+    assert steps == [7, 3, 3 * 10]
 
 
 # --- fit: settings, log, callbacks -----------------------------------------------------------
