@@ -103,6 +103,15 @@ class Dataset:
         return dataclasses.replace(self, X=self.X[chosen], y=self.y[chosen], kinds=kinds)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Encoded:
+    """Rows as numbers: `X` float32 (N, F), its columns' names, and the labels (N,) as written."""
+
+    X: npt.NDArray[np.float32]
+    feature_names: tuple[str, ...]
+    labels: npt.NDArray[np.str_]
+
+
 def read_npz(file: Traversable, sha256: str) -> Mapping[str, npt.NDArray[np.generic]]:
     """Arrays of an ``.npz`` file whose bytes must have the checksum `sha256`.
 

@@ -4,7 +4,6 @@ The tool exists in editions that name the same columns shortly (``Tot Fwd Pkts``
 (`` Total Fwd Packets``, with blanks around), and its files have known faults, see `read_flows`.
 """
 
-import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aegmm_detect.datasets.base import reading
+from aegmm_detect.datasets.base import Encoded, reading
 from aegmm_detect.datasets.extras import import_extra
 from aegmm_detect.exceptions import ConfigurationError, DataIntegrityError
 
@@ -38,15 +37,6 @@ _MANY = 0.1  # share of impossible rows from which on the log record is a warnin
 _CHUNK = 50_000
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Flows:
-    """Flows as numbers: `X` float32 (N, F), its columns' names, and the labels (N,)."""
-
-    X: npt.NDArray[np.float32]
-    feature_names: tuple[str, ...]
-    labels: npt.NDArray[np.str_]
-
-
 def read_flows(
     paths: Sequence[Path],
     *,
@@ -54,7 +44,7 @@ def read_flows(
     clean: bool = True,
     fraction: float = 1.0,
     seed: int = 0,
-) -> Flows:
+) -> Encoded:
     """Read files one after the other.
 
     Lines that repeat the header are left out. Addresses, identifiers, time stamps and, unless
@@ -111,7 +101,7 @@ def read_flows(
         logger.log(level, "%s: of %d rows, %d left out as impossible.", path, n_read, n_dropped)
     if names is None or not code_of:
         raise DataIntegrityError(f"There are no usable rows in {[str(path) for path in paths]}.")
-    return Flows(np.concatenate(blocks), names, np.array(list(code_of))[np.concatenate(codes)])
+    return Encoded(np.concatenate(blocks), names, np.array(list(code_of))[np.concatenate(codes)])
 
 
 def _chunks(path: Path, keep_port: bool) -> Iterator[tuple[Any, npt.NDArray[Any]]]:

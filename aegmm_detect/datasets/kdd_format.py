@@ -4,15 +4,13 @@ The categories are constants, not what a file happens to hold, so that any rows 
 test set, a single day) become the same columns.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from aegmm_detect.datasets.base import reading
+from aegmm_detect.datasets.base import Encoded, reading
 from aegmm_detect.datasets.extras import import_extra
 from aegmm_detect.exceptions import DataIntegrityError
 
@@ -62,15 +60,6 @@ NSL_KDD_VOCABULARY: Mapping[str, tuple[str, ...]] = {
     "service": SERVICES,
     "flag": FLAGS,
 }
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Encoded:
-    """Rows as numbers: `X` float32 (N, F), its columns' names, and the labels (N,) as written."""
-
-    X: npt.NDArray[np.float32]
-    feature_names: tuple[str, ...]
-    labels: npt.NDArray[np.str_]
 
 
 def read_kdd(
