@@ -197,8 +197,8 @@ def non_finite_columns(batch: Array, names: Sequence[str] | None) -> tuple[str, 
     if names is None:
         return ()
     with np.errstate(over="ignore"):
-        finite = np.isfinite(batch.astype(np.float32, copy=False)).all(axis=0)
-    return tuple(itertools.compress(names, ~finite))
+        bad = np.any(~np.isfinite(batch.astype(np.float32, copy=False)), axis=0)
+    return tuple(itertools.compress(names, bad))
 
 
 def refuse_non_finite(rows: Array, name: str, remedy: str, columns: Sequence[str] = ()) -> None:

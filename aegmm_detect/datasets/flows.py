@@ -166,4 +166,4 @@ def _numbers(frame: Any, path: Path) -> npt.NDArray[np.float32]:
 
 def _usable(X: npt.NDArray[np.float32], names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     counts = [place for place, name in enumerate(names) if name not in _MAY_BE_NEGATIVE]
-    return np.isfinite(X).all(axis=1) & (X[:, counts] >= 0).all(axis=1)
+    return np.all(np.isfinite(X), axis=1) & np.all(X[:, counts] >= 0, axis=1)

@@ -134,8 +134,8 @@ def run(
 
 def describe_data(data: Dataset, n_before: int) -> dict[str, Any]:
     """Name, sizes and a checksum, by which a file of results knows its data again."""
-    checksum = hashlib.sha256(np.ascontiguousarray(data.X))
-    checksum.update(np.ascontiguousarray(data.y))
+    checksum = hashlib.sha256(np.ascontiguousarray(data.X).data)
+    checksum.update(np.ascontiguousarray(data.y).data)
     return {
         "name": data.name,
         "anomaly": data.anomaly,
