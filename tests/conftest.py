@@ -61,6 +61,13 @@ def make_nets() -> Callable[..., dict[str, Any]]:
     return make
 
 
+# A long double is a double on some machines.
+@pytest.fixture(params=["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "g"])
+def real_dtype(request: pytest.FixtureRequest) -> str:
+    """Each dtype of real numbers."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
 def normal_rows() -> np.ndarray:
     """600 correlated rows of 6 features, float32."""

@@ -13,7 +13,7 @@ import aegmm_detect
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "aegmm_detect"
 
-BASE = {"exceptions", "types", "configs", "inputs", "version", "_lazy"}
+BASE = {"exceptions", "types", "configs", "input_checks", "inputs", "version", "_lazy"}
 # Each part may import its own modules and those of the parts before it.
 LAYERS = (
     BASE,

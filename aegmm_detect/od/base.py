@@ -13,13 +13,8 @@ from aegmm_detect.exceptions import (
     NotFittedError,
     ThresholdNotInferredError,
 )
-from aegmm_detect.inputs import (
-    Rows,
-    as_rows,
-    check_shape,
-    non_finite_columns,
-    refuse_non_finite,
-)
+from aegmm_detect.input_checks import check_shape, non_finite_columns, refuse_non_finite
+from aegmm_detect.inputs import Rows, as_rows
 from aegmm_detect.numerics import thresholds
 from aegmm_detect.types import FloatArray
 from aegmm_detect.version import __version__

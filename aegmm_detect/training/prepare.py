@@ -9,7 +9,8 @@ import numpy as np
 
 from aegmm_detect.configs.aegmm import NanPolicy, Normalize
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
-from aegmm_detect.inputs import Rows, check_shape, non_finite_rows, refuse_non_finite
+from aegmm_detect.input_checks import check_shape, non_finite_rows, refuse_non_finite
+from aegmm_detect.inputs import Rows
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.training.data import ArrayRows, StreamRows
 from aegmm_detect.training.scaling import normalizer_fit

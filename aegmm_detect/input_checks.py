@@ -1,0 +1,148 @@
+"""What is wrong with rows: shapes, names of columns, values that are not finite.
+
+Every error says what came, what fits and what to do.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from aegmm_detect.exceptions import InvalidInputError
+from aegmm_detect.types import Array
+
+
+def check_shape(batch: Array, shape: tuple[int, ...], name: str = "X") -> None:
+    """Raise unless `batch` holds rows of feature shape `shape`.
+
+    Raises
+    ------
+    InvalidInputError
+        Names the user's array and both shapes.
+    """
+    if batch.shape[1:] == shape:
+        return
+    raise InvalidInputError(_shape_problem(batch.shape, shape, name))
+
+
+def _shape_problem(got: tuple[int, ...], shape: tuple[int, ...], name: str) -> str:
+    """What is wrong with a batch of shape `got`, and what would put it right."""
+    holder = name if name.isidentifier() else "batch"
+    if holder != name and (got == shape or len(got) == 1):
+        return (
+            f"{name} has shape {got}: one row must still be a batch. Batch single rows of a "
+            "stream, for example with dataset.batch(256)."
+        )
+    if got == shape:
+        return (
+            f"{name} has shape {got}: one row must still be a batch. Use {holder}[np.newaxis] for "
+            f"rows of shape {shape}."
+        )
+    if shape[-1:] == (1,) and len(shape) > 1 and got == shape[:-1]:
+        return (
+            f"{name} has shape {got}: one row must still be a batch, and its last axis is "
+            f"missing. Use {holder}[np.newaxis, ..., np.newaxis] for rows of shape {shape}."
+        )
+    if len(got) == 1:
+        return (
+            f"{name} has shape {got}, but a batch of rows has shape (N, "
+            f"{', '.join(map(str, shape))}). Reshape a column with {holder}.reshape(-1, 1); one "
+            f"row is {holder}[np.newaxis]."
+        )
+    if len(shape) == 1 and len(got) == 2:
+        return (
+            f"{name} has {got[1]} features per row, but the detector's nets take {shape[0]}. "
+            "Select the columns that fit saw, in that order, or make a detector for "
+            f"n_features={got[1]}."
+        )
+    problem = f"{name} has rows of shape {got[1:]}, but the detector's nets take {shape}."
+    return f"{problem} {_other_shape(got[1:], shape, holder)}"
+
+
+def _other_shape(row: tuple[int, ...], shape: tuple[int, ...], holder: str) -> str:
+    """How rows of shape `row` become rows of shape `shape`, where that is plain."""
+    if (*row, 1) == shape:
+        return f"Add the missing axis: {holder}[..., np.newaxis]."
+    if row == (*shape, 1):
+        return f"Drop the last axis: {holder}[..., 0]."
+    if len(row) > 2 and (*row[1:], row[0]) == shape:
+        return f"Put the channels last: np.moveaxis({holder}, 1, -1)."
+    # With as many axes, a reshape would mix rows up with columns.
+    if len(row) != len(shape) and math.prod(row) == math.prod(shape):
+        return f"Use {holder}.reshape(-1, {', '.join(map(str, shape))})."
+    return "Pass rows of the shape that fit saw, or make a detector with nets for these."
+
+
+def check_names(names: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    """Raise if two data frames disagree on their columns.
+
+    Raises
+    ------
+    InvalidInputError
+        Names the missing, unexpected or reordered columns.
+    """
+    if names == expected:
+        return
+    missing = [name for name in expected if name not in names]
+    unexpected = [name for name in names if name not in expected]
+    if missing or unexpected:
+        what = f"missing {missing}, unexpected {unexpected}"
+    else:
+        what = "the same columns in another order"
+    raise InvalidInputError(
+        f"The data frame's columns differ from those seen by fit: {what}. "
+        f"Select them in the order of fit: X[{list(expected)!r}]."
+    )
+
+
+def non_finite_rows(batch: Array) -> Array:
+    """Indices of rows that hold NaN, infinity, or more than float32 can hold."""
+    with np.errstate(all="ignore"):
+        # One pass without a temporary; overflow of the sum itself only costs the second look.
+        if np.isfinite(np.sum(batch, dtype=np.float32)):
+            return np.empty(0, dtype=np.int64)
+        finite = np.isfinite(batch.astype(np.float32, copy=False))
+    return np.flatnonzero(~finite.reshape(len(batch), -1).all(axis=1))
+
+
+def non_finite_columns(batch: Array, names: Sequence[str] | None) -> tuple[str, ...]:
+    """Those of the columns `names` that hold NaN, infinity, or more than float32 can hold."""
+    if names is None:
+        return ()
+    with np.errstate(over="ignore"):
+        bad = np.any(~np.isfinite(batch.astype(np.float32, copy=False)), axis=0)
+    return tuple(itertools.compress(names, bad))
+
+
+def refuse_non_finite(rows: Array, name: str, remedy: str, columns: Sequence[str] = ()) -> None:
+    """Raise, naming the first of the non-finite `rows`; do nothing if there are none.
+
+    Parameters
+    ----------
+    rows
+        Row numbers.
+    name
+        Of the user's array.
+    remedy
+        What to do about it.
+    columns
+        Names of the columns concerned, where they are known.
+
+    Raises
+    ------
+    InvalidInputError
+        With row numbers and names.
+    """
+    if len(rows):
+        what = f"row{'s' if len(rows) > 1 else ''} (first: {_first_few(rows)})"
+        if columns:
+            what += f", column{'s' if len(columns) > 1 else ''} {_first_few(columns)}"
+        raise InvalidInputError(
+            f"{name} holds NaN, infinity or values beyond float32 in {len(rows)} {what}. {remedy}"
+        )
+
+
+def _first_few(items: Sequence[Any] | Array) -> str:
+    return ", ".join(str(item) for item in items[:5]) + (", ..." if len(items) > 5 else "")
