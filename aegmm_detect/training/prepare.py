@@ -9,7 +9,12 @@ import numpy as np
 
 from aegmm_detect.configs.aegmm import NanPolicy, Normalize
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
-from aegmm_detect.input_checks import check_shape, non_finite_rows, refuse_non_finite
+from aegmm_detect.input_checks import (
+    check_shape,
+    non_finite_columns,
+    non_finite_rows,
+    refuse_non_finite,
+)
 from aegmm_detect.inputs import Rows
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.training.data import ArrayRows, StreamRows
@@ -61,7 +66,8 @@ def prepare(
     Raises
     ------
     InvalidInputError
-        Wrong shape, too few rows, rows with NaN or infinity.
+        Wrong shape, too few rows, rows with NaN or infinity (by number, and by column where names
+        are known).
     """
     if rows.array is None:
         return _prepare_stream(rows, shape, normalize, nan_policy, validation_split)
@@ -70,7 +76,7 @@ def prepare(
         check_shape(array, shape or (1,))
     if shape is not None:
         check_shape(array, shape)
-    keep = _finite_rows(array, nan_policy)
+    keep = _finite_rows(array, rows.columns.names, nan_policy)
     held_out = np.empty(0, dtype=np.int64)
     if validation_split:
         n_held_out = round(len(keep) * validation_split)
@@ -118,7 +124,7 @@ def _prepare_stream(
             )
         shape = batch.shape[1:] if shape is None else shape
         check_shape(batch, shape, "A batch of X")
-        keep = _finite_rows(batch, nan_policy, first_row=seen)
+        keep = _finite_rows(batch, rows.columns.names, nan_policy, first_row=seen)
         seen += len(batch)
         n_rows += len(keep)
         if fit is not None and len(keep):
@@ -143,14 +149,17 @@ def _prepare_stream(
     return TrainingRows(StreamRows(read, n_rows, shape), None, normalizer, shape)
 
 
-def _finite_rows(array: Any, nan_policy: NanPolicy, first_row: int = 0) -> Any:
+def _finite_rows(
+    array: Any, names: tuple[str, ...] | None, nan_policy: NanPolicy, first_row: int = 0
+) -> Any:
     """Indices of the rows that can be used."""
     bad = [non_finite_rows(array[i : i + _CHUNK]) + i for i in range(0, max(len(array), 1), _CHUNK)]
     rows = np.concatenate(bad)
     if len(rows) and nan_policy == "flag":
         logger.warning("%d rows hold NaN or infinity and are left out of training.", len(rows))
     else:
-        refuse_non_finite(rows + first_row, "X", _NAN_REMEDY)
+        columns = non_finite_columns(array[rows], names)
+        refuse_non_finite(rows + first_row, "X", _NAN_REMEDY, columns)
     return np.delete(np.arange(len(array)), rows)
 
 

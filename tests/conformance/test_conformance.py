@@ -198,6 +198,19 @@ def test_columns_with_nan_are_named_where_names_are_known(name, normal_rows):
             detector.score(X)
 
 
+def test_fit_names_columns_with_nan_where_names_are_known(name, normal_rows):
+    frame = pd.DataFrame(normal_rows, columns=list("abcdef"))
+    frame.loc[[304, 307], ["c", "e"]] = np.nan
+    halves = [frame[:300], frame[300:]]
+    # A stream's names are those of the frames so far, whatever a later batch is.
+    for X in (frame, lambda: halves, lambda: [halves[0], halves[1].to_numpy()]):
+        with pytest.raises(ValueError, match=r"2 rows \(first: 304, 307\), columns c, e\. Drop"):
+            make(name).fit(X, **QUICK)
+    for X in (frame.to_numpy(), lambda: [half.to_numpy() for half in halves]):
+        with pytest.raises(ValueError, match=r"2 rows \(first: 304, 307\)\. Drop"):
+            make(name).fit(X, **QUICK)
+
+
 def test_a_generator_is_refused_without_a_word_about_fit(detector, normal_rows):
     for call in (detector.score, detector.predict, detector.infer_threshold):
         with pytest.raises(ValueError, match=r"read only once.*lambda: my_batches") as caught:
