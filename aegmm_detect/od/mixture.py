@@ -19,6 +19,7 @@ from aegmm_detect.od.parameters import MixtureParameters
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.training.estimate import estimate_density
 from aegmm_detect.training.fit import check_log_metric
+from aegmm_detect.training.length import length_of_fit
 from aegmm_detect.training.objectives import choose_objective, must_run_eagerly
 from aegmm_detect.training.optimizers import make_optimizer
 from aegmm_detect.training.prepare import TrainingRows, prepare
@@ -178,9 +179,10 @@ class MixtureDetector(MixtureParameters, Detector):
             settings.validation_split,
             settings.seed,
         )
+        length = length_of_fit(settings, prepared.train.n_rows)
         optimizer = make_optimizer(
             None if optimizer is UNSET else optimizer,
-            learning_rate(settings, prepared.train),
+            learning_rate(settings, length),
             settings.clip_norm,
         )
         sample = next(iter(prepared.train.batches(2)))
@@ -200,6 +202,7 @@ class MixtureDetector(MixtureParameters, Detector):
             objective,
             optimizer,
             settings,
+            length,
             eager=eager_net or eager_loss,
             verbose=verbose,
             log_metric=log_metric,

@@ -18,14 +18,13 @@ from aegmm_detect.training.data import (
     stream_blocks,
 )
 from aegmm_detect.training.fit import Trainer
+from aegmm_detect.training.length import Length
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.training.seeding import seed_random_layers
 from aegmm_detect.training.tracing import Mode
 
 # XLA takes 3-6 s to compile and then saves 2-4 ms a step: below this it does not pay.
 XLA_PAYS_FROM_STEPS = 2000
-# Epochs of a fit that counts steps: an epoch costs Keras about as much as some 30 small steps.
-MIN_STEPS_PER_EPOCH = 200
 
 
 def fit_network(
@@ -34,6 +33,7 @@ def fit_network(
     objective: Objective,
     optimizer: keras.optimizers.Optimizer,
     config: FitConfig,
+    length: Length,
     *,
     eager: bool = False,
     verbose: bool | int | str = False,
@@ -53,7 +53,9 @@ def fit_network(
     optimizer
         Of this fit alone.
     config
-        Epochs, batch size, seed, compilation.
+        Batch size, seed, compilation.
+    length
+        What `length_of_fit` says of `config` and the training rows.
     eager
         Run the step uncompiled, for functions that no graph can hold.
     verbose, callbacks
@@ -72,24 +74,24 @@ def fit_network(
     """
     if config.seed is not None:
         seed_random_layers(net, config.seed)
-    n_epochs = _epochs(config, rows.train)
-    blocks = _training_blocks(rows.train, config, n_epochs)
+    blocks = _training_blocks(rows.train, config, length)
     cut = blocks.plan
     validation = None
     if rows.validation is not None:
         # Keras counts validation in the training's blocks, so they must be as many.
         val_cut = plan(rows.validation.n_rows, config.batch_size, cut.steps_per_block)
         validation = array_blocks(rows.validation, val_cut, None, shuffle=False)
-    trainer = Trainer(net, objective, log_metric, _mode(eager, config, cut.steps * n_epochs))
+    trainer = Trainer(net, objective, log_metric, _mode(eager, config, length.total_steps))
     optimizer.build(net.trainable_variables)
     trainer.compile(
         optimizer=optimizer, steps_per_execution=cut.steps_per_block, auto_scale_loss=False
     )
+    n_blocks = length.epochs * math.ceil(length.steps / cut.steps_per_block)
     return trainer.fit(
         # Not a batch more than needed: a stream's source may not like a pass that nobody reads.
-        blocks.dataset.take(n_epochs * math.ceil(cut.steps / cut.steps_per_block)).prefetch(1),
-        epochs=n_epochs,
-        steps_per_epoch=cut.steps,
+        blocks.dataset.take(n_blocks).prefetch(1),
+        epochs=length.epochs,
+        steps_per_epoch=length.steps,
         shuffle=False,  # the blocks are
         validation_data=None if validation is None else validation.dataset.prefetch(1),
         validation_steps=None if validation is None else validation.plan.steps,
@@ -98,45 +100,21 @@ def fit_network(
     )
 
 
-def learning_rate(config: FitConfig, rows: ArrayRows | StreamRows) -> Any:
+def learning_rate(config: FitConfig, length: Length) -> Any:
     """Of the default optimizer: the number that `config` holds, or its decay over the whole run."""
     if config.learning_rate_decay is None:
         return config.learning_rate
-    n_epochs = _epochs(config, rows)
-    n_steps = (
-        plan(rows.n_rows, config.batch_size, 1, _steps(config, rows, n_epochs)).steps * n_epochs
-    )
-    return keras.optimizers.schedules.CosineDecay(config.learning_rate, n_steps)
+    return keras.optimizers.schedules.CosineDecay(config.learning_rate, length.total_steps)
 
 
-def _epochs(config: FitConfig, rows: ArrayRows | StreamRows) -> int:
-    """Epochs to train for: as told, or as many equal ones as suit a given number of steps."""
-    if config.n_steps is None:
-        return config.epochs
-    one_pass = plan(rows.n_rows, config.batch_size, 1).steps
-    return max(1, round(_total_steps(config, rows) / max(one_pass, MIN_STEPS_PER_EPOCH)))
-
-
-def _total_steps(config: FitConfig, rows: ArrayRows | StreamRows) -> int:
-    """Steps of a fit that counts steps."""
-    assert config.n_steps is not None
-    if config.max_passes is None:
-        return config.n_steps
-    one_pass = plan(rows.n_rows, config.batch_size, 1).steps
-    return min(config.n_steps, config.max_passes * one_pass)
-
-
-def _training_blocks(rows: ArrayRows | StreamRows, config: FitConfig, n_epochs: int) -> Blocks:
+def _training_blocks(rows: ArrayRows | StreamRows, config: FitConfig, length: Length) -> Blocks:
     limit = min(config.steps_per_execution, steps_that_fit(rows, config.batch_size))
-    cut = plan(rows.n_rows, config.batch_size, limit, _steps(config, rows, n_epochs))
+    # An epoch that is one pass fills its last batch from that pass, and not from a second one.
+    steps = None if config.n_steps is None else length.steps
+    cut = plan(rows.n_rows, config.batch_size, limit, steps)
     if isinstance(rows, ArrayRows):
         return array_blocks(rows, cut, config.seed)
     return stream_blocks(rows, cut, config.seed)
-
-
-def _steps(config: FitConfig, rows: ArrayRows | StreamRows, n_epochs: int) -> int | None:
-    """Steps of an epoch where a number of steps was asked for."""
-    return None if config.n_steps is None else math.ceil(_total_steps(config, rows) / n_epochs)
 
 
 def _mode(eager: bool, config: FitConfig, n_steps: int) -> Mode:

@@ -19,6 +19,7 @@ from aegmm_detect.numerics.objective import (
 )
 from aegmm_detect.od import OutlierAEGMM
 from aegmm_detect.training.data import ArrayRows
+from aegmm_detect.training.length import length_of_fit
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.training.run import fit_network
 
@@ -32,7 +33,8 @@ OBJECTIVES = pytest.mark.parametrize("reduction", ["mean", "sum"])
 def train(net, rows, optimizer, config, validation=None, **settings):
     prepared = TrainingRows(ArrayRows(rows), validation, None, (6,))
     objective = from_terms(aegmm_terms())
-    return fit_network(net, prepared, objective, optimizer, config, **settings).history
+    length = length_of_fit(config, len(rows))
+    return fit_network(net, prepared, objective, optimizer, config, length, **settings).history
 
 
 def standard(rows):

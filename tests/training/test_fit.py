@@ -12,6 +12,7 @@ from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.objective import ForwardPass, aegmm_terms, evaluate, from_terms
 from aegmm_detect.training.data import ArrayRows, array_blocks, plan
 from aegmm_detect.training.estimate import estimate_mixture
+from aegmm_detect.training.length import length_of_fit
 from aegmm_detect.training.optimizers import make_optimizer
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.training.run import fit_network
@@ -32,7 +33,13 @@ def test_fit_is_the_textbook_loop_over_its_batches(make_nets, net, normal_rows, 
     prepared = TrainingRows(ArrayRows(rows), None, None, (6,))
     objective = from_terms(aegmm_terms())
     history = fit_network(
-        net, prepared, objective, keras.optimizers.Adam(1e-3), config, eager=mode == "eager"
+        net,
+        prepared,
+        objective,
+        keras.optimizers.Adam(1e-3),
+        config,
+        length_of_fit(config, 130),
+        eager=mode == "eager",
     )
 
     nets = make_nets()
@@ -99,12 +106,14 @@ def test_optimizers_are_fresh_and_keep_their_settings():
 def test_clipping_bounds_the_step(net, normal_rows):
     before = np.concatenate([w.ravel() for w in net.get_weights()])
     prepared = TrainingRows(ArrayRows(normal_rows), None, None, (6,))
+    config = FitConfig(epochs=1, batch_size=600, seed=0)
     fit_network(
         net,
         prepared,
         from_terms(aegmm_terms()),
         make_optimizer(keras.optimizers.SGD(1.0), 1e-4, 1e-3),
-        FitConfig(epochs=1, batch_size=600, seed=0),
+        config,
+        length_of_fit(config, len(normal_rows)),
     )
     after = np.concatenate([w.ravel() for w in net.get_weights()])
     assert 0 < np.linalg.norm(after - before) <= 1e-3 * 1.001
