@@ -53,6 +53,15 @@ def no_pooch(monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
 
 
+@pytest.fixture(params=[True, False], ids=["home", "no home"])
+def home_or_none(request, monkeypatch, tmp_path):
+    """With an empty data folder, and with none named."""
+    if request.param:
+        monkeypatch.setenv(DATA_HOME, str(tmp_path))
+    else:
+        monkeypatch.delenv(DATA_HOME, raising=False)
+
+
 def test_a_file_in_the_folder_is_used_without_pooch(home, no_pooch):
     (home / "toy.csv").write_bytes(CONTENT)
     assert fetch(source()) == home / "toy.csv"
@@ -127,24 +136,14 @@ def test_wrong_downloads_are_an_error_of_the_data(home, pooch):
     assert SHA256 in str(caught.value)
 
 
-@pytest.mark.parametrize("with_home", [True, False])
-def test_without_pooch_the_install_command_is_named(no_pooch, monkeypatch, tmp_path, with_home):
-    if with_home:
-        monkeypatch.setenv(DATA_HOME, str(tmp_path))
-    else:
-        monkeypatch.delenv(DATA_HOME, raising=False)
+def test_without_pooch_the_install_command_is_named(no_pooch, home_or_none):
     with pytest.raises(MissingExtraError, match=r'pip install "aegmm_detect\[data\]"') as caught:
         fetch(source())
     assert DATA_HOME in str(caught.value)
     assert isinstance(caught.value, AEGMMError)
 
 
-@pytest.mark.parametrize("with_home", [True, False])
-def test_what_only_a_person_can_get_says_where(monkeypatch, tmp_path, no_pooch, with_home):
-    if with_home:
-        monkeypatch.setenv(DATA_HOME, str(tmp_path))
-    else:
-        monkeypatch.delenv(DATA_HOME, raising=False)
+def test_what_only_a_person_can_get_says_where(no_pooch, home_or_none):
     with pytest.raises(DataUnavailableError, match=r"page\.invalid") as caught:
         fetch(source(addresses=()))
     assert DATA_HOME in str(caught.value)
