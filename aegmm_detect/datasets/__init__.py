@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aegmm_detect.datasets.catalog import available, load
     from aegmm_detect.datasets.files import from_file
     from aegmm_detect.datasets.ids import load_ids2018, load_usb_ids
-    from aegmm_detect.datasets.kdd import load_kdd99, load_nsl_kdd
+    from aegmm_detect.datasets.kdd import load_kdd99, load_kdd99_sample, load_nsl_kdd
     from aegmm_detect.datasets.odds import load_arrhythmia, load_thyroid
     from aegmm_detect.datasets.synthetic import make_blobs_with_outliers, make_images
 
@@ -25,6 +25,7 @@ __all__ = [
     "load_arrhythmia",
     "load_ids2018",
     "load_kdd99",
+    "load_kdd99_sample",
     "load_nsl_kdd",
     "load_thyroid",
     "load_usb_ids",
@@ -42,6 +43,7 @@ __getattr__, __dir__ = lazy_names(
         "load_arrhythmia": "aegmm_detect.datasets.odds",
         "load_ids2018": "aegmm_detect.datasets.ids",
         "load_kdd99": "aegmm_detect.datasets.kdd",
+        "load_kdd99_sample": "aegmm_detect.datasets.kdd",
         "load_nsl_kdd": "aegmm_detect.datasets.kdd",
         "load_thyroid": "aegmm_detect.datasets.odds",
         "load_usb_ids": "aegmm_detect.datasets.ids",

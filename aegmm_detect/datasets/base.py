@@ -7,6 +7,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ import numpy.typing as npt
 
 from aegmm_detect.exceptions import AEGMMError, DataIntegrityError, InvalidInputError
 from aegmm_detect.types import FloatArray
+
+# The folder of the files that travel with the package.
+EMBEDDED = resources.files("aegmm_detect.datasets") / "data"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

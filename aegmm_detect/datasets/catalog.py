@@ -5,7 +5,7 @@ from typing import Any
 
 from aegmm_detect.datasets.base import Dataset
 from aegmm_detect.datasets.ids import load_ids2018, load_usb_ids
-from aegmm_detect.datasets.kdd import load_kdd99, load_nsl_kdd
+from aegmm_detect.datasets.kdd import load_kdd99, load_kdd99_sample, load_nsl_kdd
 from aegmm_detect.datasets.odds import load_arrhythmia, load_thyroid
 from aegmm_detect.exceptions import ConfigurationError
 
@@ -16,6 +16,7 @@ _CATALOG: Mapping[str, tuple[Callable[..., Dataset], Mapping[str, Any]]] = {
     "kdd99": (load_kdd99, {"form": "onehot"}),
     "kdd99-rev": (load_kdd99, {"form": "rev"}),
     "kdd99-18": (load_kdd99, {"form": "continuous18"}),
+    "kdd99-sample": (load_kdd99_sample, {}),
     "nsl-kdd": (load_nsl_kdd, {}),
     "ids2018": (load_ids2018, {}),
     "usb-ids-1": (load_usb_ids, {}),
@@ -23,7 +24,7 @@ _CATALOG: Mapping[str, tuple[Callable[..., Dataset], Mapping[str, Any]]] = {
 
 
 def available() -> tuple[str, ...]:
-    """Names that `load` knows. Only thyroid travels with the package; others are files."""
+    """Names that `load` knows. thyroid and kdd99-sample travel with the package."""
     return tuple(_CATALOG)
 
 

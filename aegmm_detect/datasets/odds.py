@@ -1,16 +1,13 @@
 """Two small sets of medical records from the ODDS library."""
 
-from importlib import resources
-
 import numpy as np
 
 from aegmm_detect.datasets import sources
 from aegmm_detect.datasets.arrays import read_arrays
-from aegmm_detect.datasets.base import Dataset, read_npz
+from aegmm_detect.datasets.base import EMBEDDED, Dataset, read_npz
 from aegmm_detect.datasets.fetch import fetch
 from aegmm_detect.exceptions import DataIntegrityError
 
-_DATA = resources.files("aegmm_detect.datasets") / "data"
 _THYROID_SHA256 = "f000055ea5090ff0c1a02a043d9acb6bc6149d704ffe1fb50f7b1534cef5574b"
 _ARRHYTHMIA_SHAPE, _ARRHYTHMIA_ANOMALIES = (452, 274), 66
 
@@ -37,7 +34,7 @@ def load_thyroid() -> Dataset:
     >>> thyroid.X.shape, int(thyroid.y.sum())
     ((3772, 6), 93)
     """
-    arrays = read_npz(_DATA / "thyroid.npz", _THYROID_SHA256)
+    arrays = read_npz(EMBEDDED / "thyroid.npz", _THYROID_SHA256)
     return Dataset(
         name="thyroid",
         X=arrays["X"].astype(np.float64),

@@ -10,9 +10,12 @@ from aegmm_detect.datasets import (
     available,
     load,
     load_arrhythmia,
+    load_kdd99_sample,
     load_thyroid,
 )
 from aegmm_detect.datasets.base import read_npz
+from aegmm_detect.datasets.kdd_format import CONTINUOUS_18
+from aegmm_detect.evaluation import distinct_rows
 from aegmm_detect.exceptions import (
     ConfigurationError,
     DataIntegrityError,
@@ -54,17 +57,61 @@ def test_thyroid_columns_are_named_in_order():
     assert residual / (len(thyroid.X) * column["TT4"].var()) < 0.01
 
 
-def test_loads_are_independent():
-    load_thyroid().X[:] = np.nan
-    assert np.isfinite(load_thyroid().X).all()
+def test_the_sample_of_kdd99_is_what_its_entry_says():
+    kdd = load_kdd99_sample()
+    assert kdd.X.shape == (22_000, 18)
+    assert kdd.X.dtype == np.float32
+    assert kdd.y.dtype == np.int64
+    assert kdd.feature_names == CONTINUOUS_18
+    np.testing.assert_array_equal(np.unique(kdd.y, return_counts=True), [[0, 1], [20_000, 2_000]])
+    np.testing.assert_array_equal(kdd.y == 0, kdd.kinds == "normal")
+    assert (kdd.kinds == "neptune").sum() == 1_469
+    assert len(np.unique(kdd.kinds)) == 17
 
 
-def test_attribution_travels_with_the_data():
+def test_the_sample_of_kdd99_has_distinct_rows_of_counts_and_rates():
+    kdd = load_kdd99_sample()
+    assert len(distinct_rows(kdd.X, kdd.y)) == len(kdd.X)
+    rate = np.array([name.endswith("_rate") for name in kdd.feature_names])
+    np.testing.assert_array_equal(kdd.X[:, ~rate], np.rint(kdd.X[:, ~rate]))
+    assert kdd.X[:, ~rate].max() == 511
+    assert kdd.X.min() == 0
+    # A rate is the float32 nearest to a number of two decimals, as if read from text.
+    decimals = np.array([f"{value:.2f}" for value in kdd.X[:, rate].ravel()], dtype=np.float32)
+    np.testing.assert_array_equal(kdd.X[:, rate].ravel(), decimals)
+    assert kdd.X[:, rate].max() == 1
+
+
+@pytest.mark.parametrize("load_embedded", [load_thyroid, load_kdd99_sample])
+def test_loads_are_independent(load_embedded):
+    load_embedded().X[:] = np.nan
+    assert np.isfinite(load_embedded().X).all()
+
+
+@pytest.mark.parametrize(
+    ("load_embedded", "file", "doi"),
+    [
+        (load_thyroid, "thyroid.npz", "10.24432/C5D010"),
+        (load_kdd99_sample, "kdd99_sample.npz", "10.24432/C51C7N"),
+    ],
+)
+def test_attribution_travels_with_the_data(load_embedded, file, doi):
     folder = resources.files("aegmm_detect.datasets") / "data"
-    thyroid = load_thyroid()
+    data = load_embedded()
+    assert doi in data.citation
     text = (folder / "README.md").read_text(encoding="utf-8")
-    for wanted in (sha256(folder / "thyroid.npz"), thyroid.licence, "10.24432/C5D010"):
-        assert wanted in text
+    _, _, section = text.partition(f"## `{file}`")
+    section, _, _ = section.partition("\n## ")
+    size = f"{(folder / file).stat().st_size:,} bytes"
+    for wanted in (sha256(folder / file), size, data.licence, doi):
+        assert wanted in section
+
+
+def test_every_embedded_file_is_described():
+    folder = resources.files("aegmm_detect.datasets") / "data"
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    files = {path.name for path in folder.iterdir()} - {"README.md"}
+    assert {name for name in files if f"## `{name}`" not in text} == set()
 
 
 def test_the_right_bytes_are_read(arrays_file):
@@ -98,9 +145,11 @@ def test_nothing_is_unpickled(tmp_path):
 
 def test_every_name_can_be_loaded_or_says_how(home, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
-    assert available()[0] == "thyroid"
-    np.testing.assert_array_equal(load("thyroid").X, load_thyroid().X)
-    for name in available()[1:]:
+    embedded = {"thyroid": load_thyroid, "kdd99-sample": load_kdd99_sample}
+    for name, load_embedded in embedded.items():
+        np.testing.assert_array_equal(load(name).X, load_embedded().X)
+        assert load(name).name == name
+    for name in set(available()) - embedded.keys():
         with pytest.raises((MissingExtraError, DataUnavailableError), match="AEGMM_DATA_HOME"):
             load(name)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from aegmm_detect import datasets
+from aegmm_detect.evaluation import distinct_rows
 
 KDD99 = ["kddcup.data_10_percent.gz"]
 NSL_TRAIN = ["KDDTrain+.txt", "nslkdd_train.txt.gz"]
@@ -50,6 +51,22 @@ def test_kdd99_attacks_are_the_published_ones(real_file):
     assert rev.X.shape == (121_597, 121)
     assert rev.y.sum() == 24_319
     assert (rev.kinds == "normal").sum() == 97_278
+
+
+def test_the_sample_of_kdd99_is_drawn_as_its_description_says(real_file):
+    """Row by row and bit by bit, by the drawing in datasets/data/README.md."""
+    real_file(*KDD99)
+    full, sample = datasets.load("kdd99-18"), datasets.load("kdd99-sample")
+    distinct = full.subset(distinct_rows(full.X, full.y))
+    np.testing.assert_array_equal(np.bincount(distinct.y), [55_667, 20_628])
+    assert len(np.unique(full.X, axis=0)) - len(distinct.X) == 141
+    rng = np.random.default_rng(0)
+    normal = rng.choice(np.flatnonzero(distinct.y == 0), 20_000, replace=False)
+    attacks = rng.choice(np.flatnonzero(distinct.y == 1), 2_000, replace=False)
+    drawn = distinct.subset(np.sort(np.concatenate([normal, attacks])))
+    assert sample.feature_names == drawn.feature_names
+    for field in ("X", "y", "kinds"):
+        np.testing.assert_array_equal(getattr(sample, field), getattr(drawn, field))
 
 
 def test_nsl_kdd_has_17_types_of_attack_that_training_lacks(real_file):
