@@ -6,6 +6,8 @@ from pydantic import Field
 
 from aegmm_detect.configs.base import Settings
 
+Part = Literal["full", "diagonal", "single"]
+
 
 class DensityConfig(Settings):
     """Settings of the estimate after training; the defaults are the DAGMM paper's."""
@@ -13,8 +15,16 @@ class DensityConfig(Settings):
     # None: the components and memberships of the density net. Else expectation-maximisation on the
     # learned z, with so many components or, 'auto', as many as the rows bear.
     n_components: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
-    # Of the prepared rows, put beside z for that.
+    # Mixtures of each net, whose energies are averaged. 'full': full covariances, of z and the
+    # principal components. 'diagonal': diagonal ones, which hold tails better. 'single': one
+    # component of z alone, diagonal, which no fine mixture's components in the tails can fool.
+    parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("full",)
+    # Of the prepared rows, put behind z for that.
     principal_components: Annotated[int, Field(ge=0)] = 0
+    # Spreads beyond which an energy counts logarithmically in the average; None for no limit.
+    limit: Annotated[float, Field(gt=0.0)] | None = None
+    # Share of rows, those that a first fit finds strangest, that a second fit leaves out.
+    trim: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
     # Added to the variances of standardised z.
     reg: Annotated[float, Field(gt=0.0)] = 1e-3
     # A mixture of some dozen components gains nothing from more rows.

@@ -31,10 +31,13 @@ class NetSizes(Settings):
         return self.est_hiddens[-1]
 
 
-class EnsembleSize(Settings):
-    """Number of nets that vote."""
+class AutoConfig(Settings):
+    """What a user may say who has no opinion on nets."""
 
-    ensemble: Annotated[int, Field(ge=1, le=64)]
+    # Nets that vote.
+    ensemble: Annotated[int, Field(ge=1, le=64)] = 4
+    # Share of anomalies among the training rows.
+    contamination: Annotated[float, Field(ge=0.0, le=0.25)] = 0.0
 
 
 def sizes_for(n_features: int) -> NetSizes:

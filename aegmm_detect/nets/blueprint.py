@@ -1,6 +1,7 @@
 """Nets that can be built again: what the detectors that bring no nets of the user's start from."""
 
 import dataclasses
+from typing import Any, Self
 
 import keras
 
@@ -29,6 +30,10 @@ class Blueprint:
     sizes: NetSizes
     recon_features: ReconFeatures
     members: int | None = None
+
+    def replace(self, **changes: Any) -> Self:
+        """Copy with some values changed."""
+        return dataclasses.replace(self, **changes)
 
     def build(self, seed: int | None) -> AEGMM:
         """Nets with fresh weights."""

@@ -5,7 +5,7 @@ from keras import ops
 
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.numerics import gmm
-from aegmm_detect.numerics.density import Density
+from aegmm_detect.numerics.density import Density, combine
 from aegmm_detect.types import Tensor
 
 # Score of rows whose energy is no number in float32: just under its largest number.
@@ -31,9 +31,10 @@ class ScoringGraph(keras.layers.Layer):
         super().__init__(name="scoring", autocast=False)
         self.normalizer = normalizer
         self.net = net
-        self.mixtures = [mixture.as_float32() for mixture in density.mixtures]
-        self.weights_of_mixtures = density.weights.astype("float32")
-        self.offset = density.offset
+        # Rounded once, after all float64 work. Tuples, which Keras does not take for weights.
+        self.members = tuple(tuple(m.as_float32() for m in own) for own in density.members)
+        self.scaling = (density.centre.astype("float32"), density.spread.astype("float32"))
+        self.limit = density.limit
         self.projection = None
         if density.projection is not None:
             mean, axes = density.projection.mean, density.projection.axes
@@ -52,15 +53,17 @@ class ScoringGraph(keras.layers.Layer):
         return ops.where(finite, scores, float("nan"))
 
     def _scores(self, rows: Tensor, z: Tensor) -> Tensor:
-        parts = [z] if len(z.shape) == 2 else [z[m] for m in range(z.shape[0])]
+        seen = [z] if len(z.shape) == 2 else [z[m] for m in range(z.shape[0])]
         if self.projection is not None:
             mean, axes = self.projection
             flat = ops.reshape(rows, (-1, len(mean)))
-            beside = ops.matmul(ops.cast(flat, "float32") - mean, axes)
-            parts = [ops.concatenate([part, beside], axis=-1) for part in parts]
-        if len(self.mixtures) == 1:
-            return gmm.energy(parts[0], self.mixtures[0])
-        per_part = len(self.mixtures) // len(parts)
-        energies = [gmm.energy(parts[i // per_part], own) for i, own in enumerate(self.mixtures)]
-        weighted = zip(self.weights_of_mixtures, energies, strict=True)
-        return self.offset + sum(weight * energy for weight, energy in weighted)
+            behind = ops.matmul(ops.cast(flat, "float32") - mean, axes)
+            seen = [ops.concatenate([own, behind], axis=-1) for own in seen]
+        energies = [
+            gmm.energy(columns[:, : mixture.mu.shape[1]], mixture)
+            for columns, own in zip(seen, self.members, strict=True)
+            for mixture in own
+        ]
+        if len(energies) == 1:
+            return energies[0]
+        return combine(ops.stack(energies), *self.scaling, self.limit)

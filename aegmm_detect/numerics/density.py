@@ -3,9 +3,10 @@
 import dataclasses
 
 import numpy as np
+from keras import ops
 
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
-from aegmm_detect.types import FloatArray
+from aegmm_detect.types import FloatArray, Tensor
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,59 +21,88 @@ class Projection:
         return (rows.reshape(len(rows), -1) - self.mean) @ self.axes
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Density:
-    """Score = `offset` + sum over mixtures of weight * energy.
+def combine(
+    energies: Tensor, centre: FloatArray, spread: FloatArray, limit: float | None
+) -> Tensor:
+    """One score of several energies: their robustly scaled mean, put back on their mean scale.
+
+    Energies differ in where they lie and how far they spread. Each is centred and divided by its
+    own spread, so that none outvotes the others. Far out, an energy grows with the square of the
+    distance: beyond `limit` spreads it counts logarithmically, or the one mixture that a row fits
+    worst would decide alone. The order of rows under a single energy never changes.
 
     Parameters
     ----------
-    mixtures
-        Of each member in turn the same number, over its z and then the components of `projection`.
-    weights
-        One for each mixture.
-    offset
-        In nats.
+    energies
+        One row of N for each of M mixtures, (M, N).
+    centre, spread
+        Of each energy, (M,).
+    limit
+        In spreads; None for no limit.
+
+    Returns
+    -------
+    Scores (N,), in nats.
+    """
+    scaled = (energies - centre[:, None]) / spread[:, None]
+    if limit is not None:
+        scaled = limit * ops.arcsinh(scaled / limit)
+    return centre.mean() + spread.mean() * ops.mean(scaled, axis=0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Density:
+    """Mixtures, and what `combine` needs to make one score of their energies.
+
+    Parameters
+    ----------
+    members
+        Of each net in turn, the same number of mixtures. They are over its z and, behind that, the
+        components of `projection`; a mixture of fewer dimensions sees the first of these.
+    centre, spread
+        Of each mixture's energy, one after the other, (M,).
+    limit
+        See `combine`.
     projection
-        What is put beside z; None for nothing.
+        What is put behind z; None for nothing.
     """
 
-    mixtures: tuple[ScoringMixture, ...]
-    weights: FloatArray
-    offset: float
+    members: tuple[tuple[ScoringMixture, ...], ...]
+    centre: FloatArray
+    spread: FloatArray
+    limit: float | None = None
     projection: Projection | None = None
+
+    @property
+    def mixtures(self) -> tuple[ScoringMixture, ...]:
+        """All of them, member by member."""
+        return tuple(mixture for own in self.members for mixture in own)
 
     @classmethod
     def of_one(cls, mixture: ScoringMixture, projection: Projection | None = None) -> "Density":
-        """Of a single member, whose energy is the score."""
-        return cls((mixture,), np.ones(1), 0.0, projection)
+        """Of a single mixture, whose energy is the score."""
+        return cls(((mixture,),), np.zeros(1), np.ones(1), None, projection)
 
     @classmethod
     def of_all(
         cls,
-        mixtures: tuple[ScoringMixture, ...],
+        members: tuple[tuple[ScoringMixture, ...], ...],
         energies: FloatArray,
+        limit: float | None = None,
         projection: Projection | None = None,
     ) -> "Density":
-        """Mean of the mixtures' robustly scaled energies, put back on their mean scale.
-
-        Mixtures differ in where their energies lie and how far they spread. Each is centred by its
-        median and divided by its interquartile range, so that none outvotes the others; the mean
-        is then multiplied and shifted by the averages of these, and is in nats again.
+        """Of several: centre and spread are median and interquartile range.
 
         Parameters
         ----------
-        mixtures
+        members, limit, projection
             See the class.
         energies
             Of training rows, one row of N for each mixture.
-        projection
-            See the class.
         """
-        if len(mixtures) == 1:
-            return cls.of_one(mixtures[0], projection)
-        centre = np.median(energies, axis=1)
-        lower, upper = np.percentile(energies, [25.0, 75.0], axis=1)
+        if len(energies) == 1:
+            return cls.of_one(members[0][0], projection)
+        lower, centre, upper = np.percentile(energies, [25.0, 50.0, 75.0], axis=1)
         # Rows that are all alike have no spread; any other number serves as well.
         spread = np.where(upper > lower, upper - lower, 1.0)
-        weights = spread.mean() / (len(mixtures) * spread)
-        return cls(mixtures, weights, float(centre.mean() - weights @ centre), projection)
+        return cls(members, centre, spread, limit, projection)

@@ -31,7 +31,8 @@ class GaussianMixture(NamedTuple):
     phi: Tensor  # (K,)       weights, sum to 1
     mu: Tensor  # (K, D)
     cov: Tensor  # (K, D, D)  regularised: what is penalised is what is scored
-    whiten: Tensor  # (K, D, D)  W = inv(cholesky(cov)); W (z - mu) is white
+    # (K, D, D)  W = inv(cholesky(cov)); W (z - mu) is white. Where W is diagonal: that, (K, D).
+    whiten: Tensor
 
 
 def moments(z: Tensor, gamma: Tensor) -> Moments:
@@ -66,8 +67,13 @@ def mixture(m: Moments, reg: float = DEFAULT_REG) -> GaussianMixture:
 def log_prob(z: Tensor, params: GaussianMixture) -> Tensor:
     """Log of each weighted component's density: `z` (N, D) -> (N, K), in nats."""
     centred = z[..., None, :] - params.mu[..., None, :, :]
-    white = ops.einsum("...kde,...nke->...nkd", params.whiten, centred)
-    half_log_det = ops.sum(ops.log(ops.diagonal(params.whiten, axis1=-2, axis2=-1)), axis=-1)
+    if len(params.whiten.shape) == len(params.mu.shape):
+        diagonal = params.whiten
+        white = diagonal[..., None, :, :] * centred
+    else:
+        diagonal = ops.diagonal(params.whiten, axis1=-2, axis2=-1)
+        white = ops.einsum("...kde,...nke->...nkd", params.whiten, centred)
+    half_log_det = ops.sum(ops.log(diagonal), axis=-1)
     log_norm = half_log_det - 0.5 * z.shape[-1] * math.log(2.0 * math.pi)
     # An empty component has a covariance at its floor: the spike of density at its centre must not
     # count. Not -inf, whose gradient is NaN.

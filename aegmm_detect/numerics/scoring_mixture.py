@@ -59,10 +59,15 @@ class ScoringMixture:
         """Log-determinants of `cov`, (K,)."""
         return _read_only(-2.0 * np.log(np.diagonal(self.W, axis1=1, axis2=2)).sum(axis=-1))
 
+    @property
+    def n_dim(self) -> int:
+        """Width D of what it is a density of."""
+        return self.mu.shape[1]
+
     def energy(self, z: FloatArray) -> FloatArray:
         """Energies of `z` (N, D) in float64, (N,)."""
-        params = gmm.GaussianMixture(*(getattr(self, f.name) for f in dataclasses.fields(self)))
-        return ops.convert_to_numpy(gmm.energy(ops.convert_to_tensor(z, dtype="float64"), params))
+        z = ops.convert_to_tensor(z, dtype="float64")
+        return ops.convert_to_numpy(gmm.energy(z, self._params))
 
     @property
     def effective_components(self) -> float:
@@ -71,8 +76,14 @@ class ScoringMixture:
 
     def as_float32(self) -> gmm.GaussianMixture:
         """Parameters for scoring in float32; rounded once, after all float64 work."""
-        arrays = (self.phi, self.mu, self.cov, self.W)
-        return gmm.GaussianMixture(*(array.astype("float32") for array in arrays))
+        return gmm.GaussianMixture(*(array.astype("float32") for array in self._params))
+
+    @functools.cached_property
+    def _params(self) -> gmm.GaussianMixture:
+        diagonal = np.diagonal(self.W, axis1=1, axis2=2)
+        # D products in place of D x D.
+        alone = np.count_nonzero(self.W) == np.count_nonzero(diagonal)
+        return gmm.GaussianMixture(self.phi, self.mu, self.cov, diagonal if alone else self.W)
 
 
 def _read_only(array: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ import keras
 
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, NanPolicy, Normalize
 from aegmm_detect.configs.density import DensityConfig
-from aegmm_detect.configs.nets import EnsembleSize, NetSizes, sizes_for
+from aegmm_detect.configs.nets import AutoConfig, NetSizes, sizes_for
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.aegmm import AEGMM
@@ -34,7 +34,12 @@ _AUTO_FIT = FitConfig(
     batch_size=256,
     n_steps=2000,
     max_passes=256,
-    density=DensityConfig(n_components="auto", principal_components=20),
+    density=DensityConfig(
+        n_components="auto",
+        parts=("full", "diagonal", "single"),
+        principal_components=20,
+        limit=4.0,
+    ),
 )
 
 
@@ -180,17 +185,20 @@ class OutlierAEGMM(MixtureDetector):
         fit_config = FitConfig.of(
             recon_reduction=recon_reduction, w_cov_diag=_W_COV_DIAG.get(recon_reduction, 0.0)
         )
-        return cls._of_own_nets(Blueprint(sizes, recon_features), fit_config, **settings)
+        return cls.from_blueprint(Blueprint(sizes, recon_features), fit_config, **settings)
 
     @classmethod
-    def auto(cls, n_features: int, *, ensemble: int = 4, **settings: Any) -> Self:
+    def auto(
+        cls, n_features: int, *, ensemble: int = 4, contamination: float = 0.0, **settings: Any
+    ) -> Self:
         """A detector for rows of `n_features` numbers, for users with no opinion on nets.
 
         Inputs are scaled robustly; `ensemble` nets (64-32-code and back, tanh) train as one program
         for at most 2,000 steps of 256 rows with Adam(1e-3), decaying; log residual and cosine are
-        the features. Then the density of code, features and 20 principal components of the input is
-        fitted by expectation-maximisation, with as many components as the rows bear. The score is
-        the mean of all members' robustly scaled energies.
+        the features. Then densities of code, features and 20 principal components of the input are
+        fitted by expectation-maximisation, with as many components as the rows bear: one with full
+        covariances, one with diagonal ones, and a single Gaussian of code and features. The score
+        is the mean of all robustly scaled energies.
 
         Parameters
         ----------
@@ -198,6 +206,10 @@ class OutlierAEGMM(MixtureDetector):
             Width of a row.
         ensemble
             Number of nets. Default 4; 1 is faster to score and less steady.
+        contamination
+            Share of anomalies that you expect among the training rows, up to .25. Default 0: they
+            are taken for normal. Twice that share of rows, the strangest, is left out of the
+            densities, because some normal rows are always stranger than some anomalies.
         **settings
             As for `from_sizes`; `normalize` is 'robust' unless given.
 
@@ -205,17 +217,18 @@ class OutlierAEGMM(MixtureDetector):
         -------
         A detector whose every `fit` starts from fresh weights.
         """
-        members = EnsembleSize.of(ensemble=ensemble).ensemble
+        wish = AutoConfig.of(ensemble=ensemble, contamination=contamination)
         blueprint = Blueprint(
             sizes_for(n_features),
             concat(log_euclidean, negative_cosine),
-            None if members == 1 else members,
+            None if wish.ensemble == 1 else wish.ensemble,
         )
+        density = _AUTO_FIT.density.replace(trim=2.0 * wish.contamination)
         settings = {"normalize": "robust", **settings}
-        return cls._of_own_nets(blueprint, _AUTO_FIT, **settings)
+        return cls.from_blueprint(blueprint, _AUTO_FIT.replace(density=density), **settings)
 
     @classmethod
-    def _of_own_nets(
+    def from_blueprint(
         cls,
         blueprint: Blueprint,
         fit_config: FitConfig,
@@ -223,6 +236,23 @@ class OutlierAEGMM(MixtureDetector):
         threshold: float | None = None,
         **settings: Any,
     ) -> Self:
+        """Build the nets of a blueprint: for recipes of one's own, with the pieces of `auto`.
+
+        Parameters
+        ----------
+        blueprint
+            Sizes, features and number of nets; that of a detector is in `blueprint`.
+        fit_config
+            What `fit` uses for arguments that are left out; that of a detector is in `fit_config`.
+        threshold
+            As for the constructor.
+        **settings
+            As for `from_sizes`.
+
+        Returns
+        -------
+        A detector whose every `fit` starts from fresh weights.
+        """
         config = DetectorConfig.of(**settings)
         # Past the constructor: it checks nets that a user brings.
         detector = cls.__new__(cls)

@@ -217,6 +217,11 @@ class MixtureDetector(MixtureParameters, Detector):
         """What `fit` uses for arguments that are left out."""
         return self._fit_config
 
+    @property
+    def blueprint(self) -> Blueprint | None:
+        """What the nets were built from; None for nets that a user brought."""
+        return self._blueprint
+
     def _settings(self, **given: Any) -> FitConfig:
         chosen = {name: value for name, value in given.items() if value is not UNSET}
         if "epochs" in chosen and self._fit_config.n_steps is not None:

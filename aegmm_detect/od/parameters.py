@@ -35,14 +35,11 @@ class MixtureParameters:
         NotFittedError
             Before `fit`.
         """
-        mixtures = self._fitted_density("members").mixtures
+        grouped = self._fitted_density("members").members
         if self._blueprint is None or self._blueprint.members is None:
-            return (Member(self.net, mixtures),)
-        members, plain = self._blueprint.members, self._blueprint.plain
-        each = len(mixtures) // members
-        return tuple(
-            Member(plain(self.net, m), mixtures[m * each : (m + 1) * each]) for m in range(members)
-        )
+            return (Member(self.net, grouped[0]),)
+        plain = self._blueprint.plain
+        return tuple(Member(plain(self.net, m), own) for m, own in enumerate(grouped))
 
     @property
     def mixture(self) -> ScoringMixture:

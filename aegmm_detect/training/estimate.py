@@ -2,18 +2,18 @@
 
 import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from keras import ops
 from sklearn.decomposition import PCA
 
-from aegmm_detect.configs.density import DensityConfig
+from aegmm_detect.configs.density import DensityConfig, Part
 from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.density import Density, Projection
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.training.data import ArrayRows, StreamRows
-from aegmm_detect.training.refit import component_counts, refit
+from aegmm_detect.training.refit import Refit, component_count, refit
 from aegmm_detect.types import Array, FloatArray, Forward
 
 # Large enough for the nets to be busy; fewer rows where they are wide, images for example.
@@ -54,34 +54,50 @@ def estimate_density(
         If the nets' outputs have no finite mixture.
     """
     size = rows_per_pass(rows.shape)
-
-    def sampled_z(sample: FloatArray) -> FloatArray:
-        parts = [
-            ops.convert_to_numpy(forward(ops.convert_to_tensor(sample[i : i + size]))[1])
-            for i in range(0, len(sample), size)
-        ]
-        z = np.concatenate(parts, axis=-2).astype(np.float64)
-        return z if members else z[None]
-
     if config.n_components is None and not members:
         return Density.of_one(estimate_mixture(forward, rows.batches(size)))
     sample = _sample(rows, size, config.max_rows, seed)
-    z = sampled_z(sample)
+    z = _latent(forward, sample, size)
+    z = z if members else z[None]
     projection = None
     if config.n_components is None:
         moments = total_moments(forward, rows.batches(size))
         each = (gmm.Moments(*(part[m] for part in moments)) for m in range(len(z)))
-        mixtures = tuple(ScoringMixture.from_moments(own) for own in each)
+        mixtures = [ScoringMixture.from_moments(own) for own in each]
     else:
         projection = principal_components(sample, config.principal_components)
-        if projection is not None:
-            beside = projection(sample)
-            z = np.concatenate([z, np.broadcast_to(beside, (len(z), *beside.shape))], axis=-1)
-        counts = component_counts(len(sample), config.n_components)
-        mixtures = tuple(refit(own, k, config.reg, seed) for own in z for k in counts)
-    per_member = len(mixtures) // len(z)
-    energies = [own.energy(z[i // per_member]) for i, own in enumerate(mixtures)]
-    return Density.of_all(mixtures, np.stack(energies), projection)
+        behind = np.empty((len(sample), 0)) if projection is None else projection(sample)
+        n_components = component_count(len(sample), config.n_components)
+        jobs = [job for own in z for job in _jobs(own, behind, n_components, config.parts)]
+        mixtures = refit(jobs, config.reg, seed, config.trim)
+        z = np.concatenate([z, np.broadcast_to(behind, (len(z), *behind.shape))], axis=-1)
+    each_has = len(mixtures) // len(z)
+    energies = [own.energy(z[i // each_has][:, : own.n_dim]) for i, own in enumerate(mixtures)]
+    starts = range(0, len(mixtures), each_has)
+    by_member = tuple(tuple(mixtures[i : i + each_has]) for i in starts)
+    return Density.of_all(by_member, np.stack(energies), config.limit, projection)
+
+
+def _latent(forward: Forward, sample: FloatArray, size: int) -> FloatArray:
+    """`z` of the rows in float64, (N, D) or (M, N, D)."""
+    parts = [
+        ops.convert_to_numpy(forward(ops.convert_to_tensor(sample[i : i + size]))[1])
+        for i in range(0, len(sample), size)
+    ]
+    return np.concatenate(parts, axis=-2).astype(np.float64)
+
+
+def _jobs(
+    z: FloatArray, behind: FloatArray, n_components: int, parts: Sequence[Part]
+) -> list[Refit]:
+    """The mixtures of one net, with z (N, D) and principal components (N, Q)."""
+    whole = np.concatenate([z, behind], axis=1)
+    known = {
+        "full": Refit(whole, n_components),
+        "diagonal": Refit(whole, n_components, "diag"),
+        "single": Refit(z, 1, "diag"),
+    }
+    return [known[part] for part in parts]
 
 
 def estimate_mixture(

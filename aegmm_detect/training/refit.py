@@ -1,7 +1,11 @@
 """Expectation-maximisation on learned z: a density with as many components as the rows bear."""
 
+import concurrent.futures
+import contextlib
+import os
 import warnings
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -12,57 +16,95 @@ from aegmm_detect.exceptions import IndefiniteCovarianceError
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.types import FloatArray
 
-# The likelihood's last digits do not move a score's rank.
-_MAX_STEPS = 100
+# The likelihood's last digits do not move a score's rank, and 100 steps take minutes.
+_MAX_STEPS = 30
 
 
-def component_counts(n_rows: int, wanted: int | Literal["auto"]) -> tuple[int, ...]:
-    """Components of each mixture to be fitted to `n_rows` rows; their energies are averaged.
+class Refit(NamedTuple):
+    """A mixture to be fitted."""
 
-    'auto': one for every 100 rows up to 16, for every 1,000 up to 40. Below 10,000 rows so fine a
-    mixture lays components into the tails; a second mixture, of one component, holds against it.
+    z: FloatArray  # (N, D)  learned vectors of training rows, float64
+    n_components: int  # at most N
+    covariance: Literal["full", "diag"] = "full"
+
+
+def component_count(n_rows: int, wanted: int | Literal["auto"]) -> int:
+    """Components of a mixture to be fitted to `n_rows` rows.
+
+    'auto': one for every 100 rows up to 16, for every 1,000 up to 40.
     """
     if wanted != "auto":
-        return (min(wanted, n_rows),)
-    fine = max(1, min(16, n_rows // 100), min(40, n_rows // 1000))
-    return (1, fine) if fine > 1 and n_rows < 10_000 else (fine,)
+        return min(wanted, n_rows)
+    return max(1, min(16, n_rows // 100), min(40, n_rows // 1000))
 
 
-def refit(z: FloatArray, n_components: int, reg: float, seed: int | None) -> ScoringMixture:
-    """Gaussian mixture of `z` by scikit-learn, started from k-means.
+def refit(
+    jobs: Sequence[Refit], reg: float, seed: int | None, trim: float = 0.0
+) -> list[ScoringMixture]:
+    """Gaussian mixtures by scikit-learn, started from k-means; several at a time.
 
     Parameters
     ----------
-    z
-        Learned vectors of training rows, (N, D), float64.
-    n_components
-        At most N.
+    jobs
+        What to fit.
     reg
         Added to the variances of `z` when each of its features has variance 1: code and residuals
         differ by orders of magnitude, and no absolute number suits both.
     seed
-        Of the start.
+        Of every start.
+    trim
+        Share of rows left out of a second fit: those of highest energy in the first (trimmed
+        likelihood, Neykov et al. 2007, with one step). Anomalies among the training rows have
+        components of their own in the first fit, wide ones; rows there are the first to go.
 
     Raises
     ------
     IndefiniteCovarianceError
-        `z` is not finite.
+        A `z` is not finite.
     """
-    if not np.isfinite(z).all():
-        raise IndefiniteCovarianceError(
-            "The nets return NaN or infinity for training rows. Train with normalize='standard', "
-            "a lower learning rate or clip_norm=1.0."
-        )
-    centre, scale = z.mean(axis=0), z.std(axis=0)
+    for job in jobs:
+        if not np.isfinite(job.z).all():
+            raise IndefiniteCovarianceError(
+                "The nets return NaN or infinity for training rows. Train with "
+                "normalize='standard', a lower learning rate or clip_norm=1.0."
+            )
+    with _one_thread_each(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda job: _fit(job, reg, seed, trim), jobs))
+
+
+def _fit(job: Refit, reg: float, seed: int | None, trim: float) -> ScoringMixture:
+    centre, scale = job.z.mean(axis=0), job.z.std(axis=0)
     scale = np.where(scale > 1e-6 * np.maximum(np.abs(centre), 1e-6), scale, 1.0)
-    mixture = GaussianMixture(n_components, reg_covar=reg, max_iter=_MAX_STEPS, random_state=seed)
-    # Products of matrices this small only wait for one another's threads.
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # see _MAX_STEPS
-        mixture.fit((z - centre) / scale)
+    mixture = GaussianMixture(
+        job.n_components,
+        covariance_type=job.covariance,
+        reg_covar=reg,
+        max_iter=_MAX_STEPS,
+        random_state=seed,
+    )
+    # OpenMP counts threads for each thread that calls it. With several, k-means would add up in
+    # another order each time.
+    with threadpool_limits(1, user_api="openmp"):
+        rows = (job.z - centre) / scale
+        mixture.fit(rows)
+        kept = max(job.n_components, round((1.0 - trim) * len(rows)))
+        if kept < len(rows):
+            order = np.argsort(-mixture.score_samples(rows), kind="stable")
+            mixture.fit(rows[np.sort(order[:kept])])
+    cov, whiten = mixture.covariances_, mixture.precisions_cholesky_
+    if job.covariance == "diag":
+        cov, whiten = (values[:, :, None] * np.eye(len(scale)) for values in (cov, whiten))
     return ScoringMixture(
         phi=mixture.weights_,
         mu=mixture.means_ * scale + centre,
-        cov=mixture.covariances_ * np.outer(scale, scale),
-        W=mixture.precisions_cholesky_.swapaxes(1, 2) / scale,
+        cov=cov * np.outer(scale, scale),
+        W=whiten.swapaxes(1, 2) / scale,
     )
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    # Products of matrices this small only wait for one another's threads.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # see _MAX_STEPS
+        yield

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import RobustScaler
 
-from aegmm_detect.numerics.density import Density, Projection
+from aegmm_detect.numerics.density import Density, Projection, combine
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 
 bounded = settings(max_examples=30, deadline=None)
@@ -18,7 +18,7 @@ MEMBERS = st.integers(2, 6)
 def mixtures(n, n_dim=2):
     """What they hold is of no matter here."""
     eye = np.eye(n_dim)[None]
-    return tuple(ScoringMixture(np.ones(1), np.zeros((1, n_dim)), eye, eye) for _ in range(n))
+    return tuple((ScoringMixture(np.ones(1), np.zeros((1, n_dim)), eye, eye),) for _ in range(n))
 
 
 def energies(seed, members, n=80):
@@ -28,25 +28,50 @@ def energies(seed, members, n=80):
     return scale * (np.exp(rng.normal(size=(members, n))) + place)
 
 
-def density(energies):
-    return Density.of_all(mixtures(len(energies)), energies)
+def density(energies, limit=None):
+    return Density.of_all(mixtures(len(energies)), energies, limit)
 
 
 def score(density, energies):
-    return density.offset + density.weights @ energies
+    return np.asarray(combine(energies, density.centre, density.spread, density.limit))
 
 
-def test_one_mixture_scores_by_its_energy():
-    (only,) = mixtures(1)
+@pytest.mark.parametrize("limit", [None, 4.0])
+def test_one_mixture_scores_by_its_energy(limit):
+    (members,) = mixtures(1)
     projection = Projection(np.zeros(2), np.eye(2))
+    each = energies(0, 1)
     for made in (
-        Density.of_one(only, projection),
-        Density.of_all((only,), energies(0, 1), projection),
+        Density.of_one(*members, projection),
+        Density.of_all((members,), each, limit, projection),
     ):
-        assert made.mixtures == (only,)
-        np.testing.assert_array_equal(made.weights, [1.0])
-        assert made.offset == 0.0
+        assert made.members == (members,)
+        assert made.mixtures == members
+        np.testing.assert_array_equal(score(made, each), each[0])
         assert made.projection is projection
+
+
+@given(seed=SEEDS, limit=st.floats(0.1, 100))
+@bounded
+def test_the_limit_keeps_the_order_of_a_single_energy(seed, limit):
+    each = np.sort(energies(seed, 1)) ** 3
+    made = Density(mixtures(1), np.array([1.0]), np.array([0.5]), limit)
+    assert (np.diff(score(made, each)) > 0).all()
+
+
+def test_far_below_the_limit_nothing_changes_and_far_beyond_growth_is_logarithmic():
+    each = np.array([[2.003, 2.0 + 3e6, 2.0 + 3e9]])
+    near, far, farther = np.asarray(combine(each, np.array([2.0]), np.array([3.0]), 4.0))
+    assert near == pytest.approx(2.003, rel=1e-6)
+    assert farther - far == pytest.approx(3.0 * 4.0 * np.log(1e3), rel=1e-6)
+
+
+def test_with_a_limit_no_energy_decides_alone():
+    """Row 0 is a little strange to three mixtures, row 1 is very strange to one."""
+    each = np.tile(np.linspace(-1, 1, 101), (3, 1))
+    rows = np.array([[6.0, 60.0], [6.0, 0.0], [6.0, 0.0]])
+    assert np.argmax(score(density(each), rows)) == 1
+    assert np.argmax(score(density(each, limit=1.0), rows)) == 0
 
 
 @given(seed=SEEDS, members=MEMBERS)
@@ -66,7 +91,7 @@ def test_a_constant_added_to_a_member_adds_its_share_to_the_score(seed, members,
     moved = each.copy()
     moved[0] += shift
     before, after = density(each), density(moved)
-    np.testing.assert_allclose(after.weights, before.weights, rtol=1e-6)
+    np.testing.assert_allclose(after.spread, before.spread, rtol=1e-6)
     np.testing.assert_allclose(
         score(after, moved), score(before, each) + shift / members, rtol=1e-6, atol=1e-6
     )
@@ -114,8 +139,7 @@ def test_a_member_of_constant_energy_is_no_obstacle(value):
     each = energies(0, 3)
     each[1] = value
     made = density(each)
-    assert np.isfinite(made.weights).all()
-    assert np.isfinite(made.offset)
+    assert np.isfinite(score(made, each)).all()
     others = score(density(each[[0, 2]]), each[[0, 2]])
     assert (np.argsort(score(made, each)) == np.argsort(others)).all()
     each[:] = value

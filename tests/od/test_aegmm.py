@@ -717,14 +717,14 @@ def test_members_of_an_ensemble_are_nets_with_mixtures(ensemble, normal_rows):
         x_recon, z, gamma = net(normal_rows[:9])
         # Code of 3, two features; beside them 6 principal components.
         assert (x_recon.shape, z.shape, gamma.shape) == ((9, 6), (9, 5), (9, 4))
-        assert [mixture.mu.shape for mixture in mixtures] == [(1, 11), (6, 11)]
+        assert [mixture.mu.shape for mixture in mixtures] == [(6, 11), (6, 11), (1, 5)]
     first, second = (member.net.get_weights()[0] for member in detector.members)
     assert (first != second).any()
 
 
 def test_several_mixtures_are_no_single_one(ensemble):
     for name in ("mixture", "phi", "mu", "cov", "L", "log_det_cov"):
-        with pytest.raises(ConfigurationError, match=r"4 mixtures: \.members"):
+        with pytest.raises(ConfigurationError, match=r"6 mixtures: \.members"):
             getattr(ensemble[0], name)
     with pytest.raises(NotFittedError, match="members"):
         OutlierAEGMM.auto(6, ensemble=2).members  # noqa: B018
@@ -736,7 +736,7 @@ def test_a_detector_alone_is_its_only_member(fitted):
     assert member.mixtures == (fitted.mixture,)
 
 
-def test_the_score_is_the_weighted_sum_of_the_members_energies(ensemble, normal_rows):
+def test_the_score_is_the_bounded_mean_of_the_members_energies(ensemble, normal_rows):
     from sklearn.decomposition import PCA
 
     detector, _ = ensemble
@@ -749,20 +749,19 @@ def test_the_score_is_the_weighted_sum_of_the_members_energies(ensemble, normal_
     pca = PCA(6, svd_solver="covariance_eigh").fit(train.astype(np.float64))
 
     def energies(prepared):
-        beside = pca.transform(prepared.astype(np.float64))
-        return np.array(
-            [
-                mixture.energy(np.concatenate([np.asarray(net(prepared)[1]), beside], axis=1))
-                for net, mixtures in detector.members
-                for mixture in mixtures
-            ]
-        )
+        behind = pca.transform(prepared.astype(np.float64))
+        found = []
+        for net, mixtures in detector.members:
+            z = np.asarray(net(prepared)[1])
+            whole = np.concatenate([z, behind], axis=1)
+            found += [m.energy(seen) for m, seen in zip(mixtures, (whole, whole, z), strict=True)]
+        return np.array(found)
 
     of_train = energies(train)
     centre = np.median(of_train, axis=1)
     spread = np.subtract(*np.percentile(of_train, [75, 25], axis=1))
     for given, prepared in ((rows, train), (new, test)):
-        voices = (energies(prepared) - centre[:, None]) / spread[:, None]
+        voices = 4.0 * np.arcsinh((energies(prepared) - centre[:, None]) / spread[:, None] / 4.0)
         want = centre.mean() + spread.mean() * voices.mean(axis=0)
         np.testing.assert_allclose(detector.score(given), want, rtol=1e-4, atol=1e-3)
 
@@ -785,6 +784,29 @@ def test_the_same_seed_gives_an_ensemble_with_the_same_scores(ensemble, normal_r
     np.testing.assert_array_equal(again.score(normal_rows), detector.score(normal_rows))
     again.fit(normal_rows, **BRIEF, seed=1)
     assert (again.score(normal_rows) != detector.score(normal_rows)).any()
+
+
+@pytest.mark.parametrize("share", [-0.1, 0.3, float("nan"), "some"])
+def test_a_contamination_that_cannot_be_is_refused(share):
+    with pytest.raises(ConfigurationError, match="contamination"):
+        OutlierAEGMM.auto(6, contamination=share)
+
+
+def test_anomalies_among_the_training_rows_are_found_when_their_share_is_told():
+    rng = np.random.default_rng(0)
+    code = rng.normal(size=(2000, 2))
+    usual = np.tanh(code @ rng.normal(size=(2, 6))) + 0.1 * rng.normal(size=(2000, 6))
+    strange = 4.0 * rng.normal(size=(60, 6))  # of all sorts, as a fit can recognise them
+    found = {}
+    for share in (0.0, 0.03):
+        detector = OutlierAEGMM.auto(
+            6, ensemble=1, contamination=share, seed=0, threshold=0.0, normalize="standard"
+        )
+        detector.fit(np.concatenate([usual, strange]), epochs=5, verbose=0)
+        scores = detector.score(np.concatenate([usual, strange]))
+        found[share] = np.mean(np.argsort(scores)[-60:] >= 2000)
+    assert found[0.03] > found[0.0]
+    assert found[0.03] > 0.9
 
 
 @pytest.mark.parametrize("size", [0, -1, 65, 1.5, "many"])

@@ -11,7 +11,7 @@ from aegmm_detect.exceptions import IndefiniteCovarianceError
 from aegmm_detect.training import estimate
 from aegmm_detect.training.data import ArrayRows, StreamRows
 from aegmm_detect.training.estimate import estimate_density, estimate_mixture, principal_components
-from aegmm_detect.training.refit import refit
+from aegmm_detect.training.refit import Refit, refit
 
 bounded = settings(max_examples=25, deadline=None)
 EM = DensityConfig(n_components=2)
@@ -46,8 +46,8 @@ def assert_same(got, want, rtol=1e-12):
     for a, b in zip(got.mixtures, want.mixtures, strict=True):
         for name in ("phi", "mu", "cov", "W"):
             np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=rtol, atol=1e-12)
-    np.testing.assert_allclose(got.weights, want.weights, rtol=rtol)
-    np.testing.assert_allclose(got.offset, want.offset, rtol=rtol, atol=1e-12)
+    np.testing.assert_allclose(got.centre, want.centre, rtol=rtol, atol=1e-12)
+    np.testing.assert_allclose(got.spread, want.spread, rtol=rtol)
 
 
 def density(source, config=EM, members=None, seed=0):
@@ -109,8 +109,8 @@ def test_without_members_and_components_it_is_the_density_nets_own_mixture(n):
     source = ArrayRows(rows(n))
     made = density(source, DensityConfig(max_rows=2, principal_components=3))
     assert made.projection is None
-    np.testing.assert_array_equal(made.weights, [1.0])
-    assert made.offset == 0.0
+    assert made.limit is None
+    np.testing.assert_array_equal([made.centre, made.spread], [[0.0], [1.0]])
     (got,), want = made.mixtures, estimate_mixture(plain, source.batches(8192))
     for name in ("phi", "mu", "cov", "W"):
         np.testing.assert_array_equal(getattr(got, name), getattr(want, name))
@@ -133,30 +133,31 @@ def test_members_without_components_have_their_own_mixtures_of_all_rows():
 
 def test_members_with_components_have_refits_of_their_z_and_the_projection():
     array = rows()
-    config = DensityConfig(n_components="auto", principal_components=4)
+    parts = ("full", "diagonal", "single")
+    config = DensityConfig(n_components="auto", principal_components=4, parts=parts, limit=3.0)
     made = density(ArrayRows(array), config, members=2)
+    assert made.limit == 3.0
     # In double precision: float32 would square the rounding.
     beside = PCA(4, svd_solver="covariance_eigh").fit_transform(array.astype(np.float64))
     np.testing.assert_allclose(made.projection(array), beside, rtol=1e-6, atol=1e-6)
-    wanted = [(m, k) for m in range(2) for k in (1, 4)]
     energies = []
-    for (member, k), mixture in zip(wanted, made.mixtures, strict=True):
-        z = np.concatenate([stacked(array)[1][member].astype(np.float64), beside], axis=1)
-        want = refit(z, k, config.reg, 0)
-        assert mixture.mu.shape == (k, 7)
-        energies.append(mixture.energy(z))
-        np.testing.assert_allclose(energies[-1], want.energy(z), rtol=1e-6, atol=1e-6)
-    # Four voices, equally loud: each spreads as far once weighted.
+    for member, mixtures in enumerate(made.members):
+        z = stacked(array)[1][member].astype(np.float64)
+        whole = np.concatenate([z, beside], axis=1)
+        jobs = [Refit(whole, 4), Refit(whole, 4, "diag"), Refit(z, 1, "diag")]
+        for mixture, job, want in zip(mixtures, jobs, refit(jobs, config.reg, 0), strict=True):
+            assert mixture.mu.shape == (job.n_components, job.z.shape[1])
+            energies.append(mixture.energy(job.z))
+            np.testing.assert_allclose(energies[-1], want.energy(job.z), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(made.centre, np.median(energies, axis=1), rtol=1e-6, atol=1e-6)
     lower, upper = np.percentile(energies, [25, 75], axis=1)
-    loud = made.weights * (upper - lower)
-    np.testing.assert_allclose(loud, loud.mean(), rtol=1e-5)
+    np.testing.assert_allclose(made.spread, upper - lower, rtol=1e-5)
 
 
 def test_a_single_mixture_is_the_score():
     made = density(ArrayRows(rows()))
     assert len(made.mixtures) == 1
-    np.testing.assert_array_equal(made.weights, [1.0])
-    assert made.offset == 0.0
+    np.testing.assert_array_equal([made.centre, made.spread], [[0.0], [1.0]])
 
 
 @pytest.mark.parametrize("config", [EM, DensityConfig()])
@@ -206,5 +207,5 @@ def test_rows_that_are_all_alike_have_a_density(value):
     config = DensityConfig(n_components="auto", principal_components=3)
     array = np.full((300, 6), value, dtype="float32")
     made = density(ArrayRows(array), config, members=2)
-    assert np.isfinite(made.offset)
-    assert np.isfinite(made.weights).all()
+    assert np.isfinite(made.centre).all()
+    assert (made.spread > 0).all()

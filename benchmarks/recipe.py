@@ -1,0 +1,165 @@
+"""What each part of the recipe of `auto` is worth: one thing changed at a time.
+
+    python -m benchmarks.recipe
+
+Runs on the development tasks of `benchmarks.tasks`, needs the data folder (AEGMM_DATA_HOME), writes
+benchmarks/results/recipe.json after every task, and goes on where it was stopped. Nets are trained
+once for all densities that are tried on them. `python -m benchmarks.recipe_table` makes the table.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from aegmm_detect.configs.density import DensityConfig
+from aegmm_detect.evaluation import BASELINES
+from aegmm_detect.evaluation.environment import describe
+from aegmm_detect.inputs import as_rows
+from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.numerics.features import eucl_cosim_features
+from aegmm_detect.od import OutlierAEGMM
+from aegmm_detect.od.row_scorer import RowScorer
+from aegmm_detect.training.estimate import estimate_density
+from aegmm_detect.training.prepare import prepare
+from aegmm_detect.training.tracing import compiled
+from benchmarks import tasks
+from benchmarks.protocol import ROOT, say
+
+OUT = ROOT / "benchmarks" / "results" / "recipe.json"
+RECIPE = "the recipe"
+
+
+class Training(NamedTuple):
+    """Another way to train: changes of the blueprint, of `fit_config`, and arguments of `fit`."""
+
+    blueprint: dict[str, Any] = {}
+    config: dict[str, Any] = {}
+    fit: dict[str, Any] = {}
+    normalize: str = "robust"
+
+
+TRAININGS = {
+    RECIPE: Training(),
+    "nets not trained": Training(fit={"optimizer": keras.optimizers.SGD(0.0), "epochs": 1}),
+    "plain autoencoder: no energy, no penalty": Training(
+        config={"w_energy": 0.0, "w_cov_diag": 0.0}
+    ),
+    "mean squared error, penalty .005": Training(
+        config={"recon_reduction": "mean", "w_cov_diag": 0.005}
+    ),
+    "cosine and relative distance": Training(blueprint={"recon_features": eucl_cosim_features}),
+    "standardised inputs": Training(normalize="standard"),
+    "half the steps": Training(config={"n_steps": 1000, "max_passes": 64}),
+    "one net": Training(blueprint={"members": None}),
+}
+# On the nets of the recipe.
+DENSITIES: dict[str, dict[str, Any]] = {
+    "density nets' own mixtures": {"n_components": None},
+    "full covariances only": {"parts": ("full",)},
+    "full and diagonal": {"parts": ("full", "diagonal")},
+    "full and single": {"parts": ("full", "single")},
+    "single only": {"parts": ("single",)},
+    "no principal components": {"principal_components": 0},
+    "40 principal components": {"principal_components": 40},
+    "no limit": {"limit": None},
+    "4 components": {"n_components": 4},
+    "1 component": {"n_components": 1},
+    "jitter 1e-2": {"reg": 1e-2},
+    "10 % of rows trimmed": {"trim": 0.1},
+}
+
+
+def detector(n_features: int, seed: int, how: Training) -> OutlierAEGMM:
+    """`auto` with changes."""
+    usual = OutlierAEGMM.auto(n_features, threshold=0.0)
+    assert usual.blueprint is not None
+    blueprint = usual.blueprint.replace(**how.blueprint)
+    config = usual.fit_config.replace(**how.config)
+    return OutlierAEGMM.from_blueprint(
+        blueprint, config, threshold=0.0, normalize=how.normalize, seed=seed
+    )
+
+
+def scores(task: tasks.Task, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Scores of the test rows by everything that is compared."""
+    n_features = task.train.shape[1]
+    for name, factory in BASELINES.items():
+        if name != "untrained":  # among the trainings
+            model = factory(n_features, seed)
+            model.fit(task.train)
+            yield name, model.score(task.test)
+    for name, how in TRAININGS.items():
+        trained = detector(n_features, seed, how)
+        trained.fit(task.train, verbose=0, **how.fit)
+        yield name, trained.score(task.test)
+        if name == RECIPE:
+            for other, changes in DENSITIES.items():
+                config = trained.fit_config.density.replace(**changes)
+                yield other, with_density(trained, config, task, seed)
+        keras.backend.clear_session()
+
+
+def with_density(
+    trained: OutlierAEGMM, config: DensityConfig, task: tasks.Task, seed: int
+) -> np.ndarray:
+    """Scores of trained nets under another density."""
+    assert trained.blueprint is not None
+    rows = prepare(as_rows(task.train), None, trained.config.normalize, "raise", 0.0, None)
+    forward = compiled(lambda x: trained.net(x, training=False), rows.shape)
+    density = estimate_density(forward, rows.train, config, trained.blueprint.members, seed)
+    return RowScorer(ScoringGraph(rows.normalizer, trained.net, density))(task.test)
+
+
+def one(number: int, seed: int) -> dict[str, Any]:
+    """All results on one task."""
+    task, start = tasks.task(number), time.perf_counter()
+    found = {
+        name: {
+            "auroc": float(roc_auc_score(task.y, score)),
+            "ap": float(average_precision_score(task.y, score)),
+        }
+        for name, score in scores(task, seed)
+    }
+    return {
+        "task": task.name,
+        "seed": seed,
+        "train": list(task.train.shape),
+        "test": len(task.test),
+        "anomalies": int(task.y.sum()),
+        "seconds": round(time.perf_counter() - start, 1),
+        "results": found,
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.recipe", description=__doc__)
+    parser.add_argument("--tasks", type=int, nargs="+", default=list(range(tasks.N_TASKS)))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    result: dict[str, Any] = {"environment": describe(), "runs": []}
+    if options.out.exists():
+        result = json.loads(options.out.read_text(encoding="utf-8"))
+    done = {(run["number"], run["seed"]) for run in result["runs"]}
+    for number in options.tasks:
+        if (number, options.seed) in done:
+            continue
+        run = {"number": number, **one(number, options.seed)}
+        result["runs"].append(run)
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        recipe = run["results"][RECIPE]
+        say(f"[{number}] {run['task']}: {recipe['auroc']:.3f} / {recipe['ap']:.3f}")
+
+
+if __name__ == "__main__":
+    main()
