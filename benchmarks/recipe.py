@@ -8,12 +8,13 @@ once for all densities that are tried on them. `python -m benchmarks.recipe_tabl
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,12 +38,13 @@ OUT = ROOT / "benchmarks" / "results" / "recipe.json"
 RECIPE = "the recipe"
 
 
-class Training(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Training:
     """Another way to train: changes of the blueprint, of `fit_config`, and arguments of `fit`."""
 
-    blueprint: dict[str, Any] = {}
-    config: dict[str, Any] = {}
-    fit: dict[str, Any] = {}
+    blueprint: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    fit: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     normalize: str = "robust"
 
 

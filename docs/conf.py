@@ -43,17 +43,19 @@ html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 html_show_sourcelink = False
 
-# Page -> the mark in it and the table of results that takes its place.
+# Page -> the marks in it and the tables of results that take their places.
 TABLES = {
-    "benchmarks": (".. benchmark-table", DOCS / "generated" / "benchmarks.rst"),
-    "quality": (".. quality-table", DOCS / "generated" / "quality.rst"),
+    "benchmarks": ((".. benchmark-table", DOCS / "generated" / "benchmarks.rst"),),
+    "quality": (
+        (".. quality-table", DOCS / "generated" / "quality.rst"),
+        (".. recipe-table", DOCS / "generated" / "recipe.rst"),
+    ),
 }
 
 
 def insert_tables(app: Sphinx, docname: str, source: list[str]) -> None:
     """Put the results of the last runs, where there are any, into their pages."""
-    if docname in TABLES:
-        mark, file = TABLES[docname]
+    for mark, file in TABLES.get(docname, ()):
         table = "No run is stored in this tree."
         if file.exists():
             app.env.note_dependency(str(file))

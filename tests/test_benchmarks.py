@@ -11,6 +11,7 @@ import pytest
 
 from aegmm_detect.numerics.features import eucl_cosim_features
 from aegmm_detect.numerics.objective import ForwardPass, aegmm_terms, evaluate
+from aegmm_detect.od import OutlierAEGMM
 
 ROOT = Path(__file__).parents[1]
 
@@ -123,3 +124,44 @@ def test_all_passes_whose_memory_is_measured_run(module, monkeypatch):
         results["aegmm_detect score"], results["eager pass"], rtol=1e-3, atol=1e-3
     )
     assert results["aegmm_detect estimate"].phi.shape == (2,)
+
+
+def test_the_recipes_experiments_change_one_thing_at_a_time(module, monkeypatch, tmp_path, capsys):
+    recipe, tasks = module("recipe"), module("tasks")
+    usual = recipe.detector(6, 0, recipe.TRAININGS[recipe.RECIPE])
+    auto = OutlierAEGMM.auto(6, threshold=0.0)
+    assert (usual.blueprint.sizes, usual.fit_config) == (auto.blueprint.sizes, auto.fit_config)
+    for how in recipe.TRAININGS.values():  # all of them can be made
+        recipe.detector(6, 0, how)
+    for changes in recipe.DENSITIES.values():
+        assert usual.fit_config.density.replace(**changes) != usual.fit_config.density
+
+    brief = recipe.Training(config={"n_steps": 2})
+    monkeypatch.setattr(recipe, "TRAININGS", {recipe.RECIPE: brief})
+    monkeypatch.setattr(recipe, "DENSITIES", {"itself": {}, "1 component": {"n_components": 1}})
+    table = module("recipe_table")
+    for name in ("TRAININGS", "DENSITIES"):
+        monkeypatch.setattr(table, name, getattr(recipe, name))
+    smallest = min(tasks.OFFLINE, key=lambda number: tasks.task(number).train.size)
+    out = tmp_path / "recipe.json"
+    for _ in range(2):  # the second finds everything done
+        recipe.main(["--tasks", str(smallest), "--out", str(out)])
+    (run,) = json.loads(out.read_text())["runs"]
+    found = run["results"]
+    assert found["itself"] == found[recipe.RECIPE]
+    assert all(0 <= value <= 1 for result in found.values() for value in result.values())
+    table.main([str(out)])
+    text = capsys.readouterr().out
+    assert all(name in text for name in found)
+
+
+def test_a_development_task_is_always_the_same_and_shares_no_row(module):
+    tasks = module("tasks")
+    for number in tasks.OFFLINE:
+        first, again = tasks.task(number), tasks.task(number)
+        np.testing.assert_array_equal(first.test, again.test)
+        assert first.train.shape[1] == first.test.shape[1]
+        assert 0 < first.y.mean() < 0.5
+        if first.name.startswith("manifold"):  # Thyroid repeats rows
+            rows = {row.tobytes() for row in first.train}
+            assert not rows & {row.tobytes() for row in first.test}

@@ -70,3 +70,7 @@ def test_a_contender_can_be_any_detector_of_the_registry(module):
     quality = module("quality")
     assert list(quality.contenders(["OutlierAEGMM", "ours"])) == ["OutlierAEGMM", "ours"]
     assert "untrained" in quality.contenders(None)
+    # Only where there is something to tell.
+    assert quality.TOLD not in quality.contenders(None)
+    told = quality.contenders(None, rho=0.05)[quality.TOLD](6, 0).detector
+    assert told.fit_config.density.trim == 0.1

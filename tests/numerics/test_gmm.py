@@ -82,6 +82,19 @@ def test_energy_is_what_scikit_learn_calls_minus_score_samples(seed, n_component
     )
 
 
+@pytest.mark.parametrize("members", [(), (2,)])
+@DTYPES
+def test_a_diagonal_may_stand_for_a_whitening_matrix_that_is_diagonal(dtype, members):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(*members, 20, 4)).astype(dtype)
+    mu, diagonal = rng.normal(size=(2, *members, 3, 4)).astype(dtype)
+    diagonal = np.exp(diagonal)
+    whole = diagonal[..., None] * np.eye(4, dtype=dtype)
+    phi = rng.dirichlet(np.ones(3), size=members).astype(dtype)
+    energies = [gmm.energy(z, gmm.GaussianMixture(phi, mu, None, w)) for w in (diagonal, whole)]
+    np.testing.assert_allclose(*energies, rtol=1e-9 if dtype == "float64" else 1e-5)
+
+
 def test_moments_are_weighted_means_and_scatters():
     z, gamma = sample()
     mass, mean, scatter = map(np.asarray, gmm.moments(z, gamma))

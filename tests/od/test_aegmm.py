@@ -786,6 +786,25 @@ def test_the_same_seed_gives_an_ensemble_with_the_same_scores(ensemble, normal_r
     assert (again.score(normal_rows) != detector.score(normal_rows)).any()
 
 
+def test_a_recipe_of_ones_own_is_made_of_the_pieces_of_auto(normal_rows):
+    usual = OutlierAEGMM.auto(6, ensemble=2, seed=0)
+    settings = {"normalize": usual.config.normalize, "seed": 0}
+    again = OutlierAEGMM.from_blueprint(usual.blueprint, usual.fit_config, **settings)
+    one = OutlierAEGMM.from_blueprint(
+        usual.blueprint.replace(members=None),
+        usual.fit_config.replace(density=usual.fit_config.density.replace(parts=("single",))),
+        **settings,
+    )
+    for detector in (usual, again, one):
+        detector.fit(normal_rows, **BRIEF)
+    np.testing.assert_array_equal(again.score(normal_rows), usual.score(normal_rows))
+    assert one.mixture.mu.shape == (1, 5)
+
+
+def test_nets_that_a_user_brought_have_no_blueprint(fitted):
+    assert fitted.blueprint is None
+
+
 @pytest.mark.parametrize("share", [-0.1, 0.3, float("nan"), "some"])
 def test_a_contamination_that_cannot_be_is_refused(share):
     with pytest.raises(ConfigurationError, match="contamination"):
