@@ -10,6 +10,7 @@ import numpy.typing as npt
 Tensor: TypeAlias = Any
 Array: TypeAlias = npt.NDArray[Any]
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+IntArray: TypeAlias = npt.NDArray[np.int64]
 
 # Forward pass of a net on prepared rows: (N, ...) -> (x_recon, z, gamma).
 Forward: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]

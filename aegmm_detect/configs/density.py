@@ -23,7 +23,8 @@ class DensityConfig(Settings):
     principal_components: Annotated[int, Field(ge=0)] = 0
     # Spreads beyond which an energy counts logarithmically in the average; None for no limit.
     limit: Annotated[float, Field(gt=0.0)] | None = None
-    # Share of rows, those that a first fit finds strangest, that a second fit leaves out.
+    # Share of rows, those that a first fit of full covariances finds strangest, that all parts
+    # leave out.
     trim: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
     # Added to the variances of standardised z.
     reg: Annotated[float, Field(gt=0.0)] = 1e-3

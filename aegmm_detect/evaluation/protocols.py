@@ -30,7 +30,6 @@ import dataclasses
 from typing import Annotated, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from aegmm_detect.configs.base import Settings
@@ -42,9 +41,8 @@ from aegmm_detect.evaluation.rules import (
     UnionPercentile,
 )
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
-from aegmm_detect.types import Array
+from aegmm_detect.types import Array, IntArray
 
-IntArray = npt.NDArray[np.int64]
 ProtocolName = Literal["A", "B", "B-fix", "C", "D"]
 PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
 

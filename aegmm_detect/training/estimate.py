@@ -13,7 +13,7 @@ from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.density import Density, Projection
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.training.data import ArrayRows, StreamRows
-from aegmm_detect.training.refit import Refit, component_count, refit
+from aegmm_detect.training.refit import Refit, component_count, refit, usual_rows
 from aegmm_detect.types import Array, FloatArray, Forward
 
 # Large enough for the nets to be busy; fewer rows where they are wide, images for example.
@@ -68,9 +68,19 @@ def estimate_density(
         projection = principal_components(sample, config.principal_components)
         behind = np.empty((len(sample), 0)) if projection is None else projection(sample)
         n_components = component_count(len(sample), config.n_components)
-        jobs = [job for own in z for job in _jobs(own, behind, n_components, config.parts)]
-        mixtures = refit(jobs, config.reg, seed, config.trim)
+        n_own = z.shape[-1]
         z = np.concatenate([z, np.broadcast_to(behind, (len(z), *behind.shape))], axis=-1)
+        fitted_to = list(z)
+        if config.trim:
+            first = refit([Refit(own, n_components) for own in z], config.reg, seed)
+            pairs = zip(z, first, strict=True)
+            fitted_to = [own[usual_rows(own, mixture, config.trim)] for own, mixture in pairs]
+        jobs = [
+            job
+            for own in fitted_to
+            for job in _jobs(own[:, :n_own], own, min(n_components, len(own)), config.parts)
+        ]
+        mixtures = refit(jobs, config.reg, seed)
     each_has = len(mixtures) // len(z)
     energies = [own.energy(z[i // each_has][:, : own.n_dim]) for i, own in enumerate(mixtures)]
     starts = range(0, len(mixtures), each_has)
@@ -88,10 +98,9 @@ def _latent(forward: Forward, sample: FloatArray, size: int) -> FloatArray:
 
 
 def _jobs(
-    z: FloatArray, behind: FloatArray, n_components: int, parts: Sequence[Part]
+    z: FloatArray, whole: FloatArray, n_components: int, parts: Sequence[Part]
 ) -> list[Refit]:
-    """The mixtures of one net, with z (N, D) and principal components (N, Q)."""
-    whole = np.concatenate([z, behind], axis=1)
+    """The mixtures of one net, over z (N, D) and over z with what stands behind it."""
     known = {
         "full": Refit(whole, n_components),
         "diagonal": Refit(whole, n_components, "diag"),

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from aegmm_detect.exceptions import IndefiniteCovarianceError
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
-from aegmm_detect.types import FloatArray
+from aegmm_detect.types import FloatArray, IntArray
 
 # The likelihood's last digits do not move a score's rank, and 100 steps take minutes.
 _MAX_STEPS = 30
@@ -38,9 +38,30 @@ def component_count(n_rows: int, wanted: int | Literal["auto"]) -> int:
     return max(1, min(16, n_rows // 100), min(40, n_rows // 1000))
 
 
-def refit(
-    jobs: Sequence[Refit], reg: float, seed: int | None, trim: float = 0.0
-) -> list[ScoringMixture]:
+def usual_rows(z: FloatArray, mixture: ScoringMixture, trim: float) -> IntArray:
+    """Rows without the share `trim` that has the highest energy, for a second fit.
+
+    Trimmed likelihood (Neykov et al., 2007) with a single step. Anomalies among the training rows
+    have components of their own in the first fit, but wide ones: they are the first to go.
+
+    Parameters
+    ----------
+    z
+        (N, D).
+    mixture
+        Fitted to `z`.
+    trim
+        From 0 to 1.
+
+    Returns
+    -------
+    Row numbers, ascending; at least as many as the mixture has components.
+    """
+    kept = max(len(mixture.phi), round((1.0 - trim) * len(z)))
+    return np.sort(np.argsort(mixture.energy(z), kind="stable")[:kept])
+
+
+def refit(jobs: Sequence[Refit], reg: float, seed: int | None) -> list[ScoringMixture]:
     """Gaussian mixtures by scikit-learn, started from k-means; several at a time.
 
     Parameters
@@ -52,10 +73,6 @@ def refit(
         differ by orders of magnitude, and no absolute number suits both.
     seed
         Of every start.
-    trim
-        Share of rows left out of a second fit: those of highest energy in the first (trimmed
-        likelihood, Neykov et al. 2007, with one step). Anomalies among the training rows have
-        components of their own in the first fit, wide ones; rows there are the first to go.
 
     Raises
     ------
@@ -69,10 +86,10 @@ def refit(
                 "normalize='standard', a lower learning rate or clip_norm=1.0."
             )
     with _one_thread_each(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda job: _fit(job, reg, seed, trim), jobs))
+        return list(pool.map(lambda job: _fit(job, reg, seed), jobs))
 
 
-def _fit(job: Refit, reg: float, seed: int | None, trim: float) -> ScoringMixture:
+def _fit(job: Refit, reg: float, seed: int | None) -> ScoringMixture:
     centre, scale = job.z.mean(axis=0), job.z.std(axis=0)
     scale = np.where(scale > 1e-6 * np.maximum(np.abs(centre), 1e-6), scale, 1.0)
     mixture = GaussianMixture(
@@ -85,12 +102,7 @@ def _fit(job: Refit, reg: float, seed: int | None, trim: float) -> ScoringMixtur
     # OpenMP counts threads for each thread that calls it. With several, k-means would add up in
     # another order each time.
     with threadpool_limits(1, user_api="openmp"):
-        rows = (job.z - centre) / scale
-        mixture.fit(rows)
-        kept = max(job.n_components, round((1.0 - trim) * len(rows)))
-        if kept < len(rows):
-            order = np.argsort(-mixture.score_samples(rows), kind="stable")
-            mixture.fit(rows[np.sort(order[:kept])])
+        mixture.fit((job.z - centre) / scale)
     cov, whiten = mixture.covariances_, mixture.precisions_cholesky_
     if job.covariance == "diag":
         cov, whiten = (values[:, :, None] * np.eye(len(scale)) for values in (cov, whiten))

@@ -11,7 +11,7 @@ from aegmm_detect.exceptions import IndefiniteCovarianceError
 from aegmm_detect.training import estimate
 from aegmm_detect.training.data import ArrayRows, StreamRows
 from aegmm_detect.training.estimate import estimate_density, estimate_mixture, principal_components
-from aegmm_detect.training.refit import Refit, refit
+from aegmm_detect.training.refit import Refit, refit, usual_rows
 
 bounded = settings(max_examples=25, deadline=None)
 EM = DensityConfig(n_components=2)
@@ -152,6 +152,22 @@ def test_members_with_components_have_refits_of_their_z_and_the_projection():
     np.testing.assert_allclose(made.centre, np.median(energies, axis=1), rtol=1e-6, atol=1e-6)
     lower, upper = np.percentile(energies, [25, 75], axis=1)
     np.testing.assert_allclose(made.spread, upper - lower, rtol=1e-5)
+
+
+def test_a_share_of_the_rows_is_left_out_of_all_parts_alike():
+    array = rows()
+    config = DensityConfig(n_components=2, parts=("diagonal", "single"), trim=0.25)
+    made = density(ArrayRows(array), config)
+    z = plain(array)[1].astype(np.float64)
+    (first,) = refit([Refit(z, 2)], config.reg, 0)
+    kept = z[usual_rows(z, first, 0.25)]
+    assert len(kept) == 300
+    want = refit([Refit(kept, 2, "diag"), Refit(kept, 1, "diag")], config.reg, 0)
+    for mixture, other in zip(made.mixtures, want, strict=True):
+        np.testing.assert_allclose(mixture.mu, other.mu, rtol=1e-9)
+        np.testing.assert_allclose(mixture.cov, other.cov, rtol=1e-9)
+    # Scaled by all rows.
+    np.testing.assert_allclose(made.centre, [np.median(m.energy(z)) for m in want], rtol=1e-9)
 
 
 def test_a_single_mixture_is_the_score():

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
 from aegmm_detect.exceptions import IndefiniteCovarianceError
-from aegmm_detect.training.refit import Refit, component_count
+from aegmm_detect.training.refit import Refit, component_count, usual_rows
 from aegmm_detect.training.refit import refit as refit_all
 
 bounded = settings(max_examples=10, deadline=None)
@@ -21,8 +21,8 @@ REG = 1e-3
 COVARIANCES = pytest.mark.parametrize("covariance", ["full", "diag"])
 
 
-def refit(z, n_components, reg, seed, covariance="full", trim=0.0):
-    (mixture,) = refit_all([Refit(z, n_components, covariance)], reg, seed, trim)
+def refit(z, n_components, reg, seed, covariance="full"):
+    (mixture,) = refit_all([Refit(z, n_components, covariance)], reg, seed)
     return mixture
 
 
@@ -160,28 +160,26 @@ def test_several_fits_at_a_time_are_those_of_one_after_the_other():
             np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
 
 
-def test_trimming_is_a_second_fit_without_the_strangest_rows():
-    z = sample(n=300)
-    first = refit(z, 2, REG, 0)
-    kept = z[np.argsort(first.energy(z))[:240]]
-    # In the same units: those of all rows.
-    scale = z.std(axis=0)
-    want = GaussianMixture(2, reg_covar=REG, max_iter=30, random_state=0)
-    want.fit((kept - z.mean(axis=0)) / scale)
-    got = refit(z, 2, REG, 0, trim=0.2)
-    energy = -want.score_samples((z - z.mean(axis=0)) / scale) + np.log(scale).sum()
-    np.testing.assert_allclose(np.sort(got.energy(z)), np.sort(energy), rtol=1e-6, atol=1e-6)
+@given(seed=st.integers(0, 2**31 - 1), trim=st.floats(0, 1))
+@bounded
+def test_the_usual_rows_are_those_of_lowest_energy(seed, trim):
+    z = sample(seed, n=60)
+    mixture = refit(z, 3, REG, 0)
+    kept = usual_rows(z, mixture, trim)
+    assert (np.diff(kept) > 0).all()
+    assert len(kept) == max(3, round((1 - trim) * 60))
+    energy = mixture.energy(z)
+    assert energy[kept].max() <= np.delete(energy, kept).min(initial=np.inf)
 
 
 def test_trimming_forgets_anomalies_that_have_a_component_of_their_own():
     rng = np.random.default_rng(0)
     usual, strange = rng.normal(size=(950, 3)), 20 + 5 * rng.normal(size=(50, 3))
     z = np.concatenate([usual, strange])
-    kept, trimmed = (refit(z, 2, REG, 0, trim=trim) for trim in (0.0, 0.1))
-    margins = [m.energy(strange).min() - m.energy(usual).max() for m in (kept, trimmed)]
+    first = refit(z, 2, REG, 0)
+    second = refit(z[usual_rows(z, first, 0.1)], 2, REG, 0)
+    margins = [m.energy(strange).min() - m.energy(usual).max() for m in (first, second)]
     assert margins[0] < 0 < margins[1]
-    # There are always as many rows as components.
-    assert np.isfinite(refit(z[:4], 4, REG, 0, trim=0.5).energy(z)).all()
 
 
 @pytest.mark.parametrize("n_rows", range(1, 201))
