@@ -48,7 +48,7 @@ class NonFiniteLossError(AEGMMError, ValueError):
 
 
 class IndefiniteCovarianceError(NonFiniteLossError):
-    """The mixture of the training rows has a covariance that no jitter could repair."""
+    """No mixture of the training rows is finite; raised after training, with the last weights."""
 
 
 class DataIntegrityError(AEGMMError, ValueError):

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from aegmm_detect.evaluation import BASELINES
 from aegmm_detect.evaluation.metrics import METRICS
 from aegmm_detect.evaluation.summary import summarise
 from benchmarks.protocol import ROOT
-from benchmarks.quality import OURS
+from benchmarks.quality import OURS, TOLD
 from benchmarks.table import list_table
 
 PUBLISHED = ROOT / "benchmarks" / "published.json"
@@ -85,9 +86,16 @@ def comparable(result: dict[str, Any], published: Sequence[dict[str, Any]]) -> l
     return [entry for entry in published if (entry["dataset"], entry["protocol"]) == same]
 
 
+def by_table_order(names: set[str]) -> list[str]:
+    """Ours, then the baselines in their order, then others."""
+    order = [OURS, TOLD, *BASELINES]
+    return sorted(names, key=lambda n: (order.index(n) if n in order else len(order), n))
+
+
 def measured_rows(result: dict[str, Any]) -> list[tuple[str, ...]]:
-    names = list(result["summary"])
+    names = by_table_order({run["contender"] for run in result["runs"]})
     summary = summarise(result["runs"], names, OURS if OURS in names else None)
+    compared = len(names) > 1 and len({row["finished"] for row in summary.values()}) == 1
     best = max(names, key=lambda name: summary[name]["metrics"]["f1"]["mean"] or 0.0)
     rows = []
     for name, row in summary.items():
@@ -100,7 +108,7 @@ def measured_rows(result: dict[str, Any]) -> list[tuple[str, ...]]:
             n_runs += f", {row['failed']} failed"
         rows.append(
             (
-                f"**{name}** (best F1)" if name == best else name,
+                f"**{name}** (best F1)" if compared and name == best else name,
                 *(percent(row["metrics"][metric]) for metric in METRICS),
                 points(row["metrics"]["f1"]["se"]),
                 minus,

@@ -10,7 +10,6 @@ once for all densities that are tried on them. `python -m benchmarks.recipe_tabl
 import argparse
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,13 +23,10 @@ from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.evaluation import BASELINES
 from aegmm_detect.evaluation.environment import describe
 from aegmm_detect.inputs import as_rows
-from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.numerics.features import eucl_cosim_features
 from aegmm_detect.od import OutlierAEGMM
-from aegmm_detect.od.row_scorer import RowScorer
-from aegmm_detect.training.estimate import estimate_density
+from aegmm_detect.od.mixture import density_and_scorer
 from aegmm_detect.training.prepare import prepare
-from aegmm_detect.training.tracing import compiled
 from benchmarks import tasks
 from benchmarks.protocol import ROOT, say
 
@@ -59,7 +55,7 @@ TRAININGS = {
     ),
     "cosine and relative distance": Training(blueprint={"recon_features": eucl_cosim_features}),
     "standardised inputs": Training(normalize="standard"),
-    "half the steps": Training(config={"n_steps": 1000, "max_passes": 64}),
+    "half the steps": Training(config={"n_steps": 1000, "max_passes": 128}),
     "one net": Training(blueprint={"members": None}),
 }
 # On the nets of the recipe.
@@ -115,9 +111,8 @@ def with_density(
     """Scores of trained nets under another density."""
     assert trained.blueprint is not None
     rows = prepare(as_rows(task.train), None, trained.config.normalize, "raise", 0.0, None)
-    forward = compiled(lambda x: trained.net(x, training=False), rows.shape)
-    density = estimate_density(forward, rows.train, config, trained.blueprint.members, seed)
-    return RowScorer(ScoringGraph(rows.normalizer, trained.net, density))(task.test)
+    _, scorer = density_and_scorer(trained.net, rows, config, trained.blueprint.members, seed)
+    return scorer(task.test)
 
 
 def one(number: int, seed: int) -> dict[str, Any]:
@@ -147,10 +142,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    result: dict[str, Any] = {"environment": describe(), "runs": []}
+    recipe = detector(6, 0, TRAININGS[RECIPE]).fit_config.model_dump(mode="json")
+    result: dict[str, Any] = {"environment": describe(), "recipe": recipe, "runs": []}
     if options.out.exists():
         result = json.loads(options.out.read_text(encoding="utf-8"))
+        if result["recipe"] != recipe:
+            parser.error(f"{options.out} is of another recipe: move it away.")
     done = {(run["number"], run["seed"]) for run in result["runs"]}
     for number in options.tasks:
         if (number, options.seed) in done:
@@ -159,8 +156,8 @@ def main(arguments: list[str] | None = None) -> None:
         result["runs"].append(run)
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        recipe = run["results"][RECIPE]
-        say(f"[{number}] {run['task']}: {recipe['auroc']:.3f} / {recipe['ap']:.3f}")
+        found = run["results"][RECIPE]
+        say(f"[{number}] {run['task']}: {found['auroc']:.3f} / {found['ap']:.3f}")
 
 
 if __name__ == "__main__":

@@ -157,8 +157,8 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Cases], str]]] = {
     "first_fit": (
         "First fit of a process",
         "3,772 rows of 6 numbers, from the call of ``fit`` to its end, compiling included. "
-        "``auto`` trains by the recipe of the day of the run, one net for 4,000 steps of 512 rows; "
-        "the others train for 20 epochs in batches of 64. "
+        "``auto`` trains by its recipe, several nets; the others train for 20 epochs in batches of "
+        "64, too few steps for ``'auto'`` to compile. "
         "The eager loop's time is extrapolated from its first 110 steps.",
         first_fit,
     ),

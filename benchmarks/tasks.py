@@ -1,10 +1,10 @@
-"""Development tasks: where the recipe of `auto` is chosen, apart from the sets it is reported on.
+"""Development tasks, on which the recipe of `auto` is chosen.
 
-Thirty-two tables, of 6 to some 500 columns and 125 to 10,000 training rows, cut from four sources:
-classes of NSL-KDD, CSE-CIC-IDS2018 and chiller measurements against one another (no whole set, no
-split and no protocol of the results); normal rows of Thyroid and Arrhythmia with anomalies that are
-made, so that none of their labels is read beyond "normal"; and manifolds. The kinds of made
-anomalies are those of ADBench (Han et al., NeurIPS 2022).
+Thirty-two tables, of 6 to some 500 columns and 125 to 10,000 training rows: classes of NSL-KDD,
+CSE-CIC-IDS2018 and chiller measurements against one another (no whole set, no split and no protocol
+of the results); normal rows of Thyroid and Arrhythmia with anomalies that are made, so that these
+tasks read none of their labels beyond "normal"; and manifolds. The kinds of made anomalies are
+those of ADBench (Han et al., NeurIPS 2022).
 """
 
 import dataclasses

@@ -126,7 +126,9 @@ def test_all_passes_whose_memory_is_measured_run(module, monkeypatch):
     assert results["aegmm_detect estimate"].phi.shape == (2,)
 
 
-def test_the_recipes_experiments_change_one_thing_at_a_time(module, monkeypatch, tmp_path, capsys):
+def test_the_recipes_experiments_run_once_and_start_from_the_recipe(
+    module, monkeypatch, tmp_path, capsys
+):
     recipe, tasks = module("recipe"), module("tasks")
     usual = recipe.detector(6, 0, recipe.TRAININGS[recipe.RECIPE])
     auto = OutlierAEGMM.auto(6, threshold=0.0)

@@ -64,6 +64,5 @@ class ScoringGraph(keras.layers.Layer):
             for columns, own in zip(seen, self.members, strict=True)
             for mixture in own
         ]
-        if len(energies) == 1:
-            return energies[0]
+        # Of a single mixture this is its energy: centre 0, spread 1.
         return combine(ops.stack(energies), *self.scaling, self.limit)

@@ -93,6 +93,8 @@ class Density:
     ) -> "Density":
         """Of several: centre and spread are median and interquartile range.
 
+        A single mixture scores by its energy, which needs no limit.
+
         Parameters
         ----------
         members, limit, projection

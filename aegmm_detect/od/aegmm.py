@@ -25,7 +25,7 @@ from aegmm_detect.types import ReconFeatures
 # The weight that goes with each reduction: with a sum, the reconstruction error is larger by the
 # number of features, and the DAGMM projects that sum found .005 to make covariances too wide.
 _W_COV_DIAG = {"mean": 0.005, "sum": 1e-4}
-# What did best on data sets other than those it is reported on: see the page on the recipe.
+# What did best on the development tasks: docs/quality.rst says how it was chosen, and by what.
 _AUTO_FIT = FitConfig(
     w_cov_diag=_W_COV_DIAG["sum"],
     recon_reduction="sum",
@@ -104,6 +104,8 @@ class OutlierAEGMM(MixtureDetector):
         score_type: str = "energy",
         seed: int | None = None,
     ) -> None:
+        if aegmm is not None and n_gmm is None:
+            n_gmm = getattr(aegmm, "n_gmm", None)
         config = DetectorConfig.of(
             n_gmm=n_gmm,
             data_type=data_type,
@@ -127,7 +129,6 @@ class OutlierAEGMM(MixtureDetector):
             raise ConfigurationError("aegmm= brings its own features: leave recon_features out.")
         else:
             checks.check_types({"aegmm": aegmm})
-            n_gmm = getattr(aegmm, "n_gmm", None) if n_gmm is None else n_gmm
         shape = checks.row_shape(aegmm)
         if shape is not None:
             checks.probe_before_fit(aegmm, shape, n_gmm)
@@ -253,6 +254,11 @@ class OutlierAEGMM(MixtureDetector):
         -------
         A detector whose every `fit` starts from fresh weights.
         """
+        if settings.keys() & {"n_gmm", "kind"}:
+            raise ConfigurationError(
+                "n_gmm and kind are not an argument here: the package builds the density net, with as "
+                "many components as the last of est_hiddens."
+            )
         config = DetectorConfig.of(**settings)
         # Past the constructor: it checks nets that a user brings.
         detector = cls.__new__(cls)

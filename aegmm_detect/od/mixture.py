@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
+from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets import checks
@@ -238,16 +239,13 @@ class MixtureDetector(MixtureParameters, Detector):
         return settings
 
     def _set_density(self, prepared: TrainingRows, settings: FitConfig, eager: bool) -> None:
-        forward = compiled(lambda x: self.net(x, training=False), prepared.shape, eager)
         members = None if self._blueprint is None else self._blueprint.members
-        self._density = estimate_density(
-            forward, prepared.train, settings.density, members, settings.seed
+        self._density, self._scorer = density_and_scorer(
+            self.net, prepared, settings.density, members, settings.seed, eager
         )
-        used = [mixture.effective_components for mixture in self._density.mixtures]
-        n_components = len(self._density.mixtures[0].phi)
-        logger.info("The mixture uses %.2f of its %d components.", np.mean(used), n_components)
-        graph = ScoringGraph(prepared.normalizer, self.net, self._density)
-        self._scorer = RowScorer(graph, eager)
+        of_first = self._density.members[0]
+        used = (f"{mixture.effective_components:.2f} of {len(mixture.phi)}" for mixture in of_first)
+        logger.info("Components in use, by mixture of the first net: %s.", ", ".join(used))
 
     def _score_batch(self, batch: FloatArray) -> FloatArray:
         assert self._scorer is not None  # set by fit, and `score` asks for a fitted detector
@@ -260,3 +258,29 @@ class MixtureDetector(MixtureParameters, Detector):
                 BEYOND,
             )
         return scores
+
+
+def density_and_scorer(
+    net: keras.Model,
+    prepared: TrainingRows,
+    config: DensityConfig,
+    members: int | None,
+    seed: int | None,
+    eager: bool = False,
+) -> tuple[Density, RowScorer]:
+    """What a trained net scores rows by.
+
+    Parameters
+    ----------
+    net
+        Prepared rows -> (x_recon, z, gamma), trained.
+    prepared
+        Training rows and their scaling.
+    config, members, seed
+        See `estimate_density`.
+    eager
+        Run the net uncompiled.
+    """
+    forward = compiled(lambda x: net(x, training=False), prepared.shape, eager)
+    density = estimate_density(forward, prepared.train, config, members, seed)
+    return density, RowScorer(ScoringGraph(prepared.normalizer, net, density), eager)

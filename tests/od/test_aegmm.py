@@ -801,6 +801,14 @@ def test_a_recipe_of_ones_own_is_made_of_the_pieces_of_auto(normal_rows):
     assert one.mixture.mu.shape == (1, 5)
 
 
+@pytest.mark.parametrize("setting", [{"n_gmm": 7}, {"kind": "aegmm"}])
+def test_what_the_packages_own_nets_decide_is_no_argument(setting):
+    with pytest.raises(ConfigurationError, match="not an argument here"):
+        OutlierAEGMM.auto(6, **setting)
+    with pytest.raises(ConfigurationError, match="not an argument here"):
+        OutlierAEGMM.from_sizes(6, [4, 2], [5, 2], **setting)
+
+
 def test_nets_that_a_user_brought_have_no_blueprint(fitted):
     assert fitted.blueprint is None
 
