@@ -86,6 +86,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> None:
     args = parse(arguments)
+    if TOLD in (args.contenders or ()) and not args.rho:
+        raise SystemExit(f"{TOLD} needs --rho: there is nothing to tell.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     given = {"rho": args.rho, "holdout": args.holdout, "max_train": args.max_train}
     given["ratio"] = args.ratio

@@ -24,7 +24,8 @@ def cells(runs: list[dict[str, Any]], name: str, metric: str) -> tuple[str, str]
     difference = spread(own - [run["results"][RECIPE][metric] for run in runs])
     if name == RECIPE:
         return f"{own.mean():.3f}", "--"
-    return f"{own.mean():.3f}", f"{difference['mean']:+.3f} ({difference['se'] or 0.0:.3f})"
+    error = "--" if difference["se"] is None else f"{difference['se']:.3f}"
+    return f"{own.mean():.3f}", f"{difference['mean']:+.3f} ({error})"
 
 
 def render(result: dict[str, Any]) -> str:

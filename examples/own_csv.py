@@ -3,7 +3,7 @@ A CSV file of your own
 ======================
 
 Is this detector any good on *your* rows, or does something simpler do as well? One command compares
-it with six simple methods on a labelled file::
+it with five simple methods and its own untrained nets on a labelled file::
 
     python examples/own_csv.py my.csv --target label --anomaly 1
 

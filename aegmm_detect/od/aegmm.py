@@ -256,8 +256,8 @@ class OutlierAEGMM(MixtureDetector):
         """
         if settings.keys() & {"n_gmm", "kind"}:
             raise ConfigurationError(
-                "n_gmm and kind are not an argument here: the package builds the density net, with as "
-                "many components as the last of est_hiddens."
+                "n_gmm is not an argument here, nor is kind: the package builds the density net, "
+                "with as many components as the last of est_hiddens."
             )
         config = DetectorConfig.of(**settings)
         # Past the constructor: it checks nets that a user brings.

@@ -110,8 +110,8 @@ class Detector(abc.ABC):
 
         Returns
         -------
-        Scores, shape (N,), float32. For the mixture detectors: energies, in nats; they can be
-        negative.
+        Scores, shape (N,), float32. For the mixture detectors: the energy, or the bounded mean of
+        several (see the page on concepts), in nats; it can be negative.
 
         Raises
         ------

@@ -149,6 +149,8 @@ class MixtureDetector(MixtureParameters, Detector):
         NonFiniteLossError
             Training met NaN or infinity: the detector is not fitted, and its nets have the weights
             from before the block of steps in which it happened.
+        IndefiniteCovarianceError
+            No density of the training rows is finite: not fitted either, but the nets are trained.
         """
         if y is not None:
             raise ConfigurationError(
