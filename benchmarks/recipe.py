@@ -60,7 +60,11 @@ TRAININGS = {
 }
 # On the nets of the recipe.
 DENSITIES: dict[str, dict[str, Any]] = {
-    "density nets' own mixtures": {"n_components": None},
+    "density nets' own mixtures": {
+        "n_components": None,
+        "parts": ("full",),
+        "principal_components": 0,
+    },
     "full covariances only": {"parts": ("full",)},
     "full and diagonal": {"parts": ("full", "diagonal")},
     "full and single": {"parts": ("full", "single")},

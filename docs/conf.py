@@ -42,6 +42,8 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 html_show_sourcelink = False
+# Pages that are no part of a section have nothing to show there.
+html_sidebars = {page.stem: [] for page in DOCS.glob("*.rst") if page.stem != "api"}
 
 # Page -> the marks in it and the tables of results that take their places.
 TABLES = {

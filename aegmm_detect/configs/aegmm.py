@@ -1,8 +1,8 @@
 """Settings of the mixture detectors, free of TensorFlow."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aegmm_detect.configs.base import Settings
 from aegmm_detect.configs.density import DensityConfig
@@ -52,3 +52,9 @@ class FitConfig(Settings):
     steps_per_execution: Annotated[int, Field(ge=1)] = 512
     seed: Seed | None = None
     density: DensityConfig = DensityConfig()
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self) -> Self:
+        if self.max_passes is not None and self.n_steps is None:
+            raise ValueError("max_passes bounds n_steps, which is not set: set epochs instead.")
+        return self

@@ -33,7 +33,9 @@ class Settings(BaseModel):
 
 
 def _describe(problem: Any) -> str:
-    name = ".".join(str(part) for part in problem["loc"]) or "settings"
+    if not problem["loc"]:  # of the settings as a whole
+        return str(problem["ctx"]["error"])
+    name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"{name} is not an argument here"
     return f"{name}={problem['input']!r}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"

@@ -1,8 +1,8 @@
 """How the density that scores rows is estimated, free of TensorFlow."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aegmm_detect.configs.base import Settings
 
@@ -10,7 +10,7 @@ Part = Literal["full", "diagonal", "single"]
 
 
 class DensityConfig(Settings):
-    """Settings of the estimate after training; the defaults are the DAGMM paper's."""
+    """Settings of the estimate after training. By default it is the density net's own mixture."""
 
     # None: the components and memberships of the density net. Else expectation-maximisation on the
     # learned z, with so many components or, 'auto', as many as the rows bear.
@@ -21,7 +21,8 @@ class DensityConfig(Settings):
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("full",)
     # Of the prepared rows, put behind z for that.
     principal_components: Annotated[int, Field(ge=0)] = 0
-    # Spreads beyond which an energy counts logarithmically in the average; None for no limit.
+    # Spreads beyond which an energy counts logarithmically in the average; None for no limit. Where
+    # there is a single mixture, nothing is averaged.
     limit: Annotated[float, Field(gt=0.0)] | None = None
     # Share of rows, those that a first fit of full covariances finds strangest, that all parts
     # leave out.
@@ -30,3 +31,16 @@ class DensityConfig(Settings):
     reg: Annotated[float, Field(gt=0.0)] = 1e-3
     # A mixture of some dozen components gains nothing from more rows.
     max_rows: Annotated[int, Field(ge=2)] = 40_000
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self) -> Self:
+        only_for_a_refit = ("parts", "principal_components", "trim", "reg")
+        changed = [
+            n for n in only_for_a_refit if getattr(self, n) != type(self).model_fields[n].default
+        ]
+        if self.n_components is None and changed:
+            raise ValueError(
+                f"{', '.join(changed)} would be ignored: the density net's own mixture is not "
+                "fitted anew. Set n_components, for example to 'auto'."
+            )
+        return self

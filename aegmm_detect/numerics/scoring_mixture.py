@@ -10,6 +10,9 @@ from aegmm_detect.exceptions import IndefiniteCovarianceError
 from aegmm_detect.numerics import gmm
 from aegmm_detect.types import FloatArray
 
+# Numbers of an intermediate array (rows x components x features) at a time: 16 MB.
+_CHUNK = 2_097_152
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ScoringMixture:
@@ -66,8 +69,12 @@ class ScoringMixture:
 
     def energy(self, z: FloatArray) -> FloatArray:
         """Energies of `z` (N, D) in float64, (N,)."""
-        z = ops.convert_to_tensor(z, dtype="float64")
-        return ops.convert_to_numpy(gmm.energy(z, self._params))
+        size = max(1, _CHUNK // self.mu.size)
+        parts = (z[i : i + size] for i in range(0, max(len(z), 1), size))
+        energies = (
+            gmm.energy(ops.convert_to_tensor(p, dtype="float64"), self._params) for p in parts
+        )
+        return np.concatenate([ops.convert_to_numpy(part) for part in energies])
 
     @property
     def effective_components(self) -> float:

@@ -48,7 +48,7 @@ class OutlierAEGMM(MixtureDetector):
 
     An encoder compresses a row to a code; code and features of its reconstruction make `z`; a
     density net assigns `z` to the components of a Gaussian mixture. The energy of `z`, its
-    negative log-density, is the score.
+    negative log-density, is the score. `auto` scores by the bounded mean of several energies.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class MixtureDetector(MixtureParameters, Detector):
-    """An autoencoder whose latent space has a mixture density; the energy is the score.
+    """An autoencoder whose latent space has a density; its energy, or several, make the score.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ class MixtureDetector(MixtureParameters, Detector):
                 chosen["epochs"],
                 self._fit_config.n_steps,
             )
-            chosen["n_steps"] = None
+            chosen["n_steps"] = chosen["max_passes"] = None
         settings = self._fit_config.replace(**chosen)
         if "seed" not in chosen and settings.seed is None:
             settings = settings.replace(seed=self.config.seed)

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
+from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.configs.nets import NetSizes, sizes_for
 from aegmm_detect.exceptions import ConfigurationError
 
@@ -128,3 +129,19 @@ def test_automatic_codes_are_narrower_than_the_rows(n_features):
 def test_rows_without_features_have_no_sizes(n_features):
     with pytest.raises(ConfigurationError, match="n_features="):
         sizes_for(n_features)
+
+
+@pytest.mark.parametrize(
+    "values", [{"parts": ("diagonal",)}, {"principal_components": 3}, {"trim": 0.1}, {"reg": 0.1}]
+)
+def test_settings_of_a_refit_without_a_refit_are_refused(values):
+    (name,) = values
+    with pytest.raises(ConfigurationError, match=rf"^{name} would be ignored.*n_components"):
+        DensityConfig.of(**values)
+    assert getattr(DensityConfig.of(n_components=2, **values), name) == values[name]
+
+
+def test_a_bound_on_steps_that_are_not_counted_is_refused():
+    with pytest.raises(ConfigurationError, match=r"^max_passes bounds n_steps"):
+        FitConfig.of(max_passes=3)
+    assert FitConfig.of(max_passes=3, n_steps=10).max_passes == 3

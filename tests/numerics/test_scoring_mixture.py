@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegmm_detect.exceptions import IndefiniteCovarianceError
-from aegmm_detect.numerics import gmm
+from aegmm_detect.numerics import gmm, scoring_mixture
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 
 bounded = settings(max_examples=15, deadline=None)
@@ -50,6 +50,16 @@ def test_float32_moments_give_float64_parameters():
     assert {getattr(mixture, name).dtype for name in ARRAYS} == {np.dtype("float64")}
     want = ScoringMixture.from_moments(moments())
     np.testing.assert_allclose(mixture.cov, want.cov, rtol=1e-3, atol=1e-4)
+
+
+def test_energies_of_many_rows_are_those_of_each(monkeypatch):
+    mixture = ScoringMixture.from_moments(moments())
+    z = np.random.default_rng(0).normal(size=(50, 4))
+    want = np.concatenate([mixture.energy(row[None]) for row in z])
+    for numbers in (1, 100, 10**6):  # of an intermediate array, 12 for each row
+        monkeypatch.setattr(scoring_mixture, "_CHUNK", numbers)
+        np.testing.assert_allclose(mixture.energy(z), want, rtol=1e-12)
+    assert mixture.energy(z[:0]).shape == (0,)
 
 
 def test_attributes_and_arrays_are_read_only():

@@ -87,7 +87,8 @@ def test_the_seed_draws_the_sample():
 @pytest.mark.parametrize("members", [None, 2])
 @pytest.mark.parametrize("n_components", [2, "auto", None])
 def test_the_density_of_a_stream_is_that_of_an_array(members, n_components):
-    config = DensityConfig(n_components=n_components, principal_components=2, max_rows=230)
+    beside = 0 if n_components is None else 2
+    config = DensityConfig(n_components=n_components, principal_components=beside, max_rows=230)
     array = rows()
     want = density(ArrayRows(array), config, members)
     for size in (400, 7, 129):
@@ -107,7 +108,7 @@ def test_a_sample_smaller_than_the_wanted_components_can_be_fitted(n_components)
 @pytest.mark.parametrize("n", [2, 50, 400])
 def test_without_members_and_components_it_is_the_density_nets_own_mixture(n):
     source = ArrayRows(rows(n))
-    made = density(source, DensityConfig(max_rows=2, principal_components=3))
+    made = density(source, DensityConfig(max_rows=2))
     assert made.projection is None
     assert made.limit is None
     np.testing.assert_array_equal([made.centre, made.spread], [[0.0], [1.0]])
