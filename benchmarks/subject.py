@@ -28,13 +28,16 @@ def layer_shapes(
 
 
 def build_nets(n_features: int, hidden: tuple[int, ...] = HIDDEN) -> dict[str, keras.Sequential]:
-    """Fresh nets: tanh inside, linear code and output, softmax memberships."""
-    nets = {}
+    """Fresh nets: tanh inside, linear code and output, softmax memberships; always the same."""
+    nets, seeds = {}, itertools.count()
     for name, shapes in layer_shapes(n_features, hidden).items():
         last = "softmax" if name == "density" else None
         ends = [*["tanh"] * (len(shapes) - 1), last]
         layers = [
-            keras.layers.Dense(width, end) for (_, width), end in zip(shapes, ends, strict=True)
+            keras.layers.Dense(
+                width, end, kernel_initializer=keras.initializers.GlorotUniform(next(seeds))
+            )
+            for (_, width), end in zip(shapes, ends, strict=True)
         ]
         nets[name] = keras.Sequential([keras.layers.InputLayer(shape=shapes[0][:1]), *layers])
     return nets
