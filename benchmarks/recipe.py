@@ -25,7 +25,7 @@ from aegmm_detect.evaluation.environment import describe
 from aegmm_detect.inputs import as_rows
 from aegmm_detect.numerics.features import eucl_cosim_features
 from aegmm_detect.od import OutlierAEGMM
-from aegmm_detect.od.mixture import density_and_scorer
+from aegmm_detect.od.state import state_of
 from aegmm_detect.training.prepare import prepare
 from benchmarks import tasks
 from benchmarks.protocol import ROOT, say
@@ -115,8 +115,8 @@ def with_density(
     """Scores of trained nets under another density."""
     assert trained.blueprint is not None
     rows = prepare(as_rows(task.train), None, trained.config.normalize, "raise", 0.0, None)
-    _, scorer = density_and_scorer(trained.net, rows, config, trained.blueprint.members, seed)
-    return scorer(task.test)
+    state = state_of(trained.net, rows, config, trained.blueprint.members, seed)
+    return state.scorer(trained.net)(task.test)
 
 
 def one(number: int, seed: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from aegmm_detect.exceptions import (
     ThresholdNotInferredError,
 )
 from aegmm_detect.input_checks import check_shape, non_finite_columns, refuse_non_finite
-from aegmm_detect.inputs import Rows, as_rows
+from aegmm_detect.inputs import as_rows
 from aegmm_detect.numerics import thresholds
 from aegmm_detect.types import FloatArray
 from aegmm_detect.version import __version__
@@ -257,8 +257,8 @@ class Detector(abc.ABC):
             )
             self._threshold, self._inferred = None, False
 
-    def _mark_fitted(self, rows: Rows, row_shape: tuple[int, ...]) -> None:
-        self._names, self._row_shape, self._fitted = rows.columns.names, row_shape, True
+    def _mark_fitted(self, names: tuple[str, ...] | None, row_shape: tuple[int, ...]) -> None:
+        self._names, self._row_shape, self._fitted = names, row_shape, True
 
 
 def _positive(batch_size: Any) -> int:

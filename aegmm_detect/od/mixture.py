@@ -8,24 +8,21 @@ import keras
 import numpy as np
 
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
-from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
-from aegmm_detect.numerics.density import Density
 from aegmm_detect.od.base import Detector
 from aegmm_detect.od.parameters import MixtureParameters
 from aegmm_detect.od.row_scorer import RowScorer
-from aegmm_detect.training.estimate import estimate_density
+from aegmm_detect.od.state import FittedState, state_of
 from aegmm_detect.training.fit import check_log_metric
 from aegmm_detect.training.length import length_of_fit
 from aegmm_detect.training.objectives import choose_objective, must_run_eagerly
 from aegmm_detect.training.optimizers import make_optimizer
-from aegmm_detect.training.prepare import TrainingRows, prepare
+from aegmm_detect.training.prepare import prepare
 from aegmm_detect.training.run import fit_network, learning_rate
-from aegmm_detect.training.tracing import compiled
 from aegmm_detect.types import UNSET, FloatArray, LossFn
 
 logger = logging.getLogger(__name__)
@@ -62,7 +59,7 @@ class MixtureDetector(MixtureParameters, Detector):
         self._fit_config = fit_config
         self.net = net
         self._blueprint = blueprint
-        self._density: Density | None = None
+        self._state: FittedState | None = None
         self._scorer: RowScorer | None = None
 
     def fit(
@@ -211,8 +208,11 @@ class MixtureDetector(MixtureParameters, Detector):
             log_metric=log_metric,
             callbacks=[callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks,
         )
-        self._set_density(prepared, settings, eager_net)
-        self._mark_fitted(rows, prepared.shape)
+        members = None if self._blueprint is None else self._blueprint.members
+        names = rows.columns.names
+        self._adopt(
+            state_of(self.net, prepared, settings.density, members, settings.seed, names, eager_net)
+        )
         return history
 
     @property
@@ -240,14 +240,25 @@ class MixtureDetector(MixtureParameters, Detector):
             settings = settings.replace(seed=self.config.seed)
         return settings
 
-    def _set_density(self, prepared: TrainingRows, settings: FitConfig, eager: bool) -> None:
-        members = None if self._blueprint is None else self._blueprint.members
-        self._density, self._scorer = density_and_scorer(
-            self.net, prepared, settings.density, members, settings.seed, eager
-        )
-        of_first = self._density.members[0]
+    @property
+    def scoring_graph(self) -> ScoringGraph:
+        """Raw rows -> scores, as one Keras layer: scaling, nets, features, density.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        """
+        return self._fitted_state("scoring_graph").graph(self.net)
+
+    def _adopt(self, state: FittedState) -> None:
+        """Score by `state` from now on."""
+        self._state = state
+        self._scorer = state.scorer(self.net)
+        of_first = state.density.members[0]
         used = (f"{mixture.effective_components:.2f} of {len(mixture.phi)}" for mixture in of_first)
         logger.info("Components in use, by mixture of the first net: %s.", ", ".join(used))
+        self._mark_fitted(state.names, state.row_shape)
 
     def _score_batch(self, batch: FloatArray) -> FloatArray:
         assert self._scorer is not None  # set by fit, and `score` asks for a fitted detector
@@ -260,29 +271,3 @@ class MixtureDetector(MixtureParameters, Detector):
                 BEYOND,
             )
         return scores
-
-
-def density_and_scorer(
-    net: keras.Model,
-    prepared: TrainingRows,
-    config: DensityConfig,
-    members: int | None,
-    seed: int | None,
-    eager: bool = False,
-) -> tuple[Density, RowScorer]:
-    """What a trained net scores rows by.
-
-    Parameters
-    ----------
-    net
-        Prepared rows -> (x_recon, z, gamma), trained.
-    prepared
-        Training rows and their scaling.
-    config, members, seed
-        See `estimate_density`.
-    eager
-        Run the net uncompiled.
-    """
-    forward = compiled(lambda x: net(x, training=False), prepared.shape, eager)
-    density = estimate_density(forward, prepared.train, config, members, seed)
-    return density, RowScorer(ScoringGraph(prepared.normalizer, net, density), eager)

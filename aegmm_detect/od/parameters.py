@@ -6,8 +6,8 @@ import keras
 
 from aegmm_detect.exceptions import ConfigurationError, NotFittedError
 from aegmm_detect.nets.blueprint import Blueprint
-from aegmm_detect.numerics.density import Density
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
+from aegmm_detect.od.state import FittedState
 from aegmm_detect.types import FloatArray
 
 
@@ -24,7 +24,7 @@ class MixtureParameters:
     net: keras.Model
     fitted: bool
     _blueprint: Blueprint | None
-    _density: Density | None
+    _state: FittedState | None
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -35,7 +35,7 @@ class MixtureParameters:
         NotFittedError
             Before `fit`.
         """
-        grouped = self._fitted_density("members").members
+        grouped = self._fitted_state("members").density.members
         if self._blueprint is None or self._blueprint.members is None:
             return (Member(self.net, grouped[0]),)
         plain = self._blueprint.plain
@@ -52,7 +52,7 @@ class MixtureParameters:
         ConfigurationError
             There are several: see `members`.
         """
-        mixtures = self._fitted_density("mixture").mixtures
+        mixtures = self._fitted_state("mixture").density.mixtures
         if len(mixtures) > 1:
             raise ConfigurationError(
                 f"This detector scores by {len(mixtures)} mixtures: .members has those of each net."
@@ -87,8 +87,8 @@ class MixtureParameters:
     def _parameter(self, name: str) -> FloatArray:
         return getattr(self.mixture, name)
 
-    def _fitted_density(self, what: str) -> Density:
-        if self._density is None or not self.fitted:
+    def _fitted_state(self, what: str) -> FittedState:
+        if self._state is None or not self.fitted:
             name = type(self).__name__
             raise NotFittedError(f"{name} has no {what} before fit(). Call {name}.fit(X).")
-        return self._density
+        return self._state
