@@ -32,7 +32,7 @@ _AUTO_FIT = FitConfig(
     learning_rate=1e-3,
     learning_rate_decay="cosine",
     batch_size=256,
-    n_steps=2000,
+    n_steps=1000,
     max_passes=256,
     density=DensityConfig(
         n_components="auto",
@@ -195,7 +195,7 @@ class OutlierAEGMM(MixtureDetector):
         """A detector for rows of `n_features` numbers, for users with no opinion on nets.
 
         Inputs are scaled robustly; `ensemble` nets (64-32-code and back, tanh) train as one program
-        for at most 2,000 steps of 256 rows with Adam(1e-3), decaying; log residual and cosine are
+        for at most 1,000 steps of 256 rows with Adam(1e-3), decaying; log residual and cosine are
         the features. Then densities of code, features and 20 principal components of the input are
         fitted by expectation-maximisation, with as many components as the rows bear: one with full
         covariances, one with diagonal ones, and a single Gaussian of code and features. The score
