@@ -5,7 +5,13 @@ from typing import Any, Self
 
 import keras
 
-from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, NanPolicy, Normalize
+from aegmm_detect.configs.aegmm import (
+    DetectorConfig,
+    FitConfig,
+    NanPolicy,
+    Normalize,
+    ScoreType,
+)
 from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.configs.nets import AutoConfig, NetSizes, sizes_for
 from aegmm_detect.exceptions import ConfigurationError
@@ -75,7 +81,7 @@ class OutlierAEGMM(MixtureDetector):
         'raise' (default) refuses rows with NaN or infinity; 'flag' leaves them out of training,
         scores them NaN and calls them outliers.
     score_type
-        'energy'.
+        'energy' (default), 'reconstruction' or 'both': see the property.
     seed
         Default for ``fit(seed=)``; also makes nets built by `auto` and `from_sizes` repeatable.
 
@@ -101,7 +107,7 @@ class OutlierAEGMM(MixtureDetector):
         *,
         normalize: Normalize | None = None,
         nan_policy: NanPolicy = "raise",
-        score_type: str = "energy",
+        score_type: ScoreType = "energy",
         seed: int | None = None,
     ) -> None:
         if aegmm is not None and n_gmm is None:

@@ -249,11 +249,16 @@ class Detector(abc.ABC):
     def _forget_fit(self) -> None:
         """To be called when training starts to change weights."""
         self._fitted = False
+        self._forget_decisions("the former fit")
+
+    def _forget_decisions(self, made_for: str) -> None:
+        """Clear what was inferred from scores that are no longer these."""
         if self._inferred:
             logger.warning(
-                "The threshold %.6g was inferred for the former fit and is cleared: call "
-                "infer_threshold again.",
+                "The threshold %.6g was inferred for %s and is cleared: call infer_threshold "
+                "again.",
                 self._threshold,
+                made_for,
             )
             self._threshold, self._inferred = None, False
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
+from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, ScoreType
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets import checks
@@ -249,12 +249,32 @@ class MixtureDetector(MixtureParameters, Detector):
         NotFittedError
             Before `fit`.
         """
-        return self._fitted_state("scoring_graph").graph(self.net)
+        return self._fitted_state("scoring_graph").graph(self.net, self.config.score_type)
+
+    @property
+    def score_type(self) -> ScoreType:
+        """What the score is made of. Assigning another clears what was decided on the old scores.
+
+        'energy'; 'reconstruction', the Euclidean distance of a prepared row from its
+        reconstruction; 'both', the sum of the two, each less its median and divided by its
+        interquartile range over training rows (nats and distances have no common unit).
+        """
+        return self.config.score_type
+
+    @score_type.setter
+    def score_type(self, value: ScoreType) -> None:
+        config = self.config.replace(score_type=value)
+        if config == self.config:
+            return
+        if self._state is not None and self.fitted:
+            self._scorer = self._state.scorer(self.net, config.score_type)
+        self.config = config
+        self._forget_decisions("other scores")
 
     def _adopt(self, state: FittedState) -> None:
         """Score by `state` from now on."""
         self._state = state
-        self._scorer = state.scorer(self.net)
+        self._scorer = state.scorer(self.net, self.config.score_type)
         of_first = state.density.members[0]
         used = (f"{mixture.effective_components:.2f} of {len(mixture.phi)}" for mixture in of_first)
         logger.info("Components in use, by mixture of the first net: %s.", ", ".join(used))
