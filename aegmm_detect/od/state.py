@@ -29,6 +29,7 @@ class FittedState:
     names: tuple[str, ...] | None = None  # of the columns, where rows came in a frame
     eager: bool = False  # the nets run uncompiled
     scales: ScoreScales | None = None  # of training rows; None where there were none to see
+    n_rows: float = 0.0  # that the mixtures stand for: their weight when new ones are merged
 
     def graph(self, net: keras.Model, score_type: ScoreType = "energy") -> ScoringGraph:
         """Raw rows -> scores.
@@ -48,6 +49,12 @@ class FittedState:
     def scorer(self, net: keras.Model, score_type: ScoreType = "energy") -> RowScorer:
         """The same, compiled, for any number of rows."""
         return RowScorer(self.graph(net, score_type), self.eager)
+
+    def prepared(self, batch: FloatArray) -> FloatArray:
+        """Raw rows as the nets take them, float32."""
+        if self.normalizer is None:
+            return batch.astype(np.float32)
+        return self.normalizer.transform(batch)
 
 
 def state_of(
@@ -74,7 +81,9 @@ def state_of(
     """
     forward = compiled(lambda x: net(x, training=False), prepared.shape, eager)
     density = estimate_density(forward, prepared.train, config, members, seed)
-    state = FittedState(density, prepared.normalizer, prepared.shape, names, eager)
+    state = FittedState(
+        density, prepared.normalizer, prepared.shape, names, eager, n_rows=prepared.train.n_rows
+    )
     sample = sample_rows(prepared.train, config.max_rows, seed)
     return dataclasses.replace(state, scales=_scales(state.graph(net), sample, eager))
 
