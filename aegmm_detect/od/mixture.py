@@ -258,7 +258,7 @@ class MixtureDetector(MixtureParameters, Detector):
         of_first = state.density.members[0]
         used = (f"{mixture.effective_components:.2f} of {len(mixture.phi)}" for mixture in of_first)
         logger.info("Components in use, by mixture of the first net: %s.", ", ".join(used))
-        self._mark_fitted(state.names, state.row_shape)
+        self._mark_fitted(state.names, state.row_shape, state.trained_on)
 
     def _score_batch(self, batch: FloatArray) -> FloatArray:
         assert self._scorer is not None  # set by fit, and `score` asks for a fitted detector

@@ -8,6 +8,7 @@ from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.numerics.density import Density
+from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.training.estimate import estimate_density
 from aegmm_detect.training.prepare import TrainingRows
@@ -23,6 +24,7 @@ class FittedState:
     row_shape: tuple[int, ...]
     names: tuple[str, ...] | None = None  # of the columns, where rows came in a frame
     eager: bool = False  # the nets run uncompiled
+    trained_on: RowSketch | None = None  # None where it is not known
 
     def graph(self, net: keras.Model) -> ScoringGraph:
         """Raw rows -> scores."""
@@ -57,4 +59,6 @@ def state_of(
     """
     forward = compiled(lambda x: net(x, training=False), prepared.shape, eager)
     density = estimate_density(forward, prepared.train, config, members, seed)
-    return FittedState(density, prepared.normalizer, prepared.shape, names, eager)
+    return FittedState(
+        density, prepared.normalizer, prepared.shape, names, eager, prepared.trained_on
+    )
