@@ -18,7 +18,7 @@ from aegmm_detect.inputs import as_rows
 from aegmm_detect.numerics import thresholds
 from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od import threshold_methods
-from aegmm_detect.od.held_out import require_held_out
+from aegmm_detect.od.held_out import check_held_out
 from aegmm_detect.od.threshold_methods import DEFAULT_PERCENTAGE
 from aegmm_detect.types import Array, FloatArray
 
@@ -138,6 +138,8 @@ class Decisions(abc.ABC):
             method, threshold_perc, y=y, fpr=fpr, contamination=contamination, beta=beta, k=k
         )
         threshold = inference.threshold(self.score(X, batch_size))
+        if inference.method.held_out:
+            self._check_held_out(X, batch_size, "more inliers will be above the threshold")
         self._threshold, self._inferred = threshold, True
         return threshold
 
@@ -148,7 +150,7 @@ class Decisions(abc.ABC):
 
     @final
     def calibrate(
-        self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE, *, check_held_out: bool = True
+        self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE, *, check_trained: bool = True
     ) -> Calibration:
         """Make `predict` able to give p-values and to hold a false-discovery rate.
 
@@ -159,7 +161,7 @@ class Decisions(abc.ABC):
             ones, and p-values would come out too small. Rows with NaN, where allowed, do not count.
         batch_size
             As for `score`.
-        check_held_out
+        check_trained
             Whether to look for rows of `X` that `fit` has seen; False for data that repeat by
             nature. Rows are compared by a sample of up to 65,536 hashes of training rows.
 
@@ -177,10 +179,12 @@ class Decisions(abc.ABC):
         """
         self._require_fitted("calibrate")
         scores = self.score(X, batch_size)
-        if check_held_out and self._trained_on is not None:
-            require_held_out(as_rows(X).batches(int(batch_size)), self._trained_on)
-        self._calibration = Calibration(scores[~np.isnan(scores)])
-        return self._calibration
+        calibration = Calibration(scores[~np.isnan(scores)])
+        if check_trained:
+            consequence = "p-values come out too small"
+            self._check_held_out(X, batch_size, consequence, refuse_all=True)
+        self._calibration = calibration
+        return calibration
 
     @final
     def predict(
@@ -254,6 +258,13 @@ class Decisions(abc.ABC):
             )
         # Not `scores > threshold`, which calls NaN an inlier; equal for every number.
         return lambda scores: ~(scores <= threshold)
+
+    def _check_held_out(
+        self, X: Any, batch_size: int, consequence: str, *, refuse_all: bool = False
+    ) -> None:
+        if self._trained_on is not None:
+            batches = as_rows(X).batches(int(batch_size))
+            check_held_out(batches, self._trained_on, consequence, refuse_all=refuse_all)
 
     def _required_calibration(self) -> Calibration:
         if self._calibration is None:

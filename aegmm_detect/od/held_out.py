@@ -16,8 +16,10 @@ logger = logging.getLogger(__name__)
 _ENOUGH = 20
 
 
-def require_held_out(batches: Iterator[Array], trained_on: RowSketch) -> None:
-    """Refuse rows that were all trained on; warn of some.
+def check_held_out(
+    batches: Iterator[Array], trained_on: RowSketch, consequence: str, *, refuse_all: bool
+) -> None:
+    """Warn of rows that `fit` has seen, or refuse them.
 
     Some may be equal by chance, or because rows repeat, as in logs of connections; all are not.
 
@@ -27,11 +29,16 @@ def require_held_out(batches: Iterator[Array], trained_on: RowSketch) -> None:
         Of rows (N, ...). Those that are not finite do not count: no fit takes them.
     trained_on
         Rows that `fit` has seen.
+    consequence
+        What comes of such rows, for the message.
+    refuse_all
+        Whether to refuse if all rows that can be compared were seen, and they are all there are or
+        at least 20.
 
     Raises
     ------
     InvalidInputError
-        All rows that can be compared were seen, and they are all there are or at least 20.
+        They are refused.
     """
     n_rows = n_compared = n_seen = 0
     for batch in batches:
@@ -42,17 +49,16 @@ def require_held_out(batches: Iterator[Array], trained_on: RowSketch) -> None:
         n_seen += overlap.seen
     if not n_seen:
         return
-    compared = f"{n_compared} rows" if n_compared == n_rows else f"{n_compared} rows compared"
-    if n_seen == n_compared >= min(n_rows, _ENOUGH):
+    share = f"{n_seen} of {n_compared} rows{' compared' if n_compared < n_rows else ''} of X"
+    if refuse_all and n_seen == n_compared >= min(n_rows, _ENOUGH):
         raise InvalidInputError(
-            f"All {compared} of X were trained on. Such rows score lower than new ones, and "
-            "p-values would be too small: hold some inliers back from fit and calibrate on them. "
-            "If your rows repeat by nature, pass check_held_out=False."
+            f"{share} were trained on. Such rows score lower than new ones, and {consequence}: "
+            "hold some inliers back from fit and pass them here. If your rows repeat by nature, "
+            "pass check_trained=False."
         )
     logger.warning(
-        "%d of %s of X equal rows that were trained on. Such rows score lower than new ones, and "
-        "p-values come out too small: calibrate on inliers that fit has not seen. If your rows "
-        "repeat by nature, pass check_held_out=False.",
-        n_seen,
-        compared,
+        "%s equal rows that were trained on. Such rows score lower than new ones, and %s: pass "
+        "inliers that fit has not seen, unless your rows repeat by nature.",
+        share,
+        consequence,
     )

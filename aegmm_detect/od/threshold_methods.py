@@ -24,6 +24,7 @@ class Method:
     infer: Callable[..., float]
     needs: tuple[str, ...] = ()
     may: tuple[str, ...] = ()  # arguments with a default
+    held_out: bool = False  # whether what it promises is void for rows that were trained on
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -35,8 +36,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "percentile": Method(thresholds.percentile, ("threshold_perc",)),
         "contamination": Method(thresholds.contamination, ("contamination",)),
-        "fpr": Method(thresholds.conformal, ("fpr",)),
-        "pot": Method(thresholds.pot, ("fpr",)),
+        "fpr": Method(thresholds.conformal, ("fpr",), held_out=True),
+        "pot": Method(thresholds.pot, ("fpr",), held_out=True),
         "mad": Method(thresholds.mad, (), ("k",)),
         "fbeta": Method(labelled_thresholds.fbeta, ("y",), ("beta",)),
         "youden": Method(labelled_thresholds.youden, ("y",)),
