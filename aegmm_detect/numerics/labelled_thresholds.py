@@ -11,7 +11,8 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
 from aegmm_detect.exceptions import InvalidInputError
-from aegmm_detect.numerics.thresholds import check_positive, conformal, cut_above, just_below
+from aegmm_detect.numerics.number_checks import check_positive
+from aegmm_detect.numerics.thresholds import conformal, cut_above, just_below
 from aegmm_detect.types import Array, FloatArray, IntArray
 
 INLIER, OUTLIER, UNLABELLED = 0, 1, -1
@@ -97,7 +98,12 @@ def inliers(scores: FloatArray, y: IntArray, fpr: float) -> float:
     InvalidInputError
         Fewer than 1 / fpr - 1 labelled inliers.
     """
-    return conformal(np.asarray(scores)[np.asarray(y) == INLIER], fpr)
+    labelled = np.asarray(scores)[np.asarray(y) == INLIER]
+    if not len(labelled):
+        raise InvalidInputError(
+            "y marks no row as inlier (0). Rows that are all inliers need no y: method='fpr'."
+        )
+    return conformal(labelled, fpr)
 
 
 def pu(scores: FloatArray, y: IntArray) -> float:

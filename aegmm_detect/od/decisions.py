@@ -15,7 +15,7 @@ from aegmm_detect.exceptions import (
     ThresholdNotInferredError,
 )
 from aegmm_detect.inputs import as_rows
-from aegmm_detect.numerics import thresholds
+from aegmm_detect.numerics.number_checks import check_share
 from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od import threshold_methods
 from aegmm_detect.od.held_out import check_held_out
@@ -217,8 +217,9 @@ class Decisions(abc.ABC):
         -------
         ``{'data': {'instance_score', 'feature_score', 'is_outlier'}, 'meta': ...}``:
         `instance_score` float32 (N,) or None; `feature_score` None; `is_outlier` int64 (N,), 1
-        where the score is above the threshold or NaN; `meta` a copy of the detector's. If asked
-        for, 'p_value' comes before 'is_outlier': float64 (N,), the smallest possible for NaN.
+        where the score is above the threshold (with `fdr`: where the batch says so) or NaN; `meta`
+        a copy of the detector's. If asked for, 'p_value' comes before 'is_outlier': float64 (N,),
+        the smallest possible for NaN.
 
         Raises
         ------
@@ -247,7 +248,7 @@ class Decisions(abc.ABC):
     def _decision(self, fdr: float | None) -> Callable[[FloatArray], Array]:
         """Scores -> which rows are outliers."""
         if fdr is not None:
-            share = thresholds.check_share(fdr, "fdr")
+            share = check_share(fdr, "fdr")
             return functools.partial(self._required_calibration().discoveries, fdr=share)
         threshold = self.threshold
         if threshold is None:

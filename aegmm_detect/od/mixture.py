@@ -178,6 +178,7 @@ class MixtureDetector(MixtureParameters, Detector):
             self.config.nan_policy,
             settings.validation_split,
             settings.seed,
+            self._trained_on if self._blueprint is None else None,
         )
         length = length_of_fit(settings, prepared.train.n_rows)
         optimizer = make_optimizer(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
-from aegmm_detect.numerics import labelled_thresholds, thresholds
+from aegmm_detect.numerics import labelled_thresholds, number_checks, thresholds
 from aegmm_detect.types import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
 
 
 def _percentage(perc: Any) -> float:
-    percentage = thresholds.check_percentage(perc)
+    percentage = number_checks.check_percentage(perc)
     if 0.0 < percentage < 1.0:
         logger.warning(
             "threshold_perc=%g is a percentage: %g %% of X will count as normal. If you mean "
@@ -64,10 +64,10 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
         "threshold_perc": _percentage,
         "y": labelled_thresholds.check_labels,
-        "fpr": lambda value: thresholds.check_share(value, "fpr"),
-        "contamination": lambda value: thresholds.check_share(value, "contamination"),
-        "beta": lambda value: thresholds.check_positive(value, "beta"),
-        "k": lambda value: thresholds.check_positive(value, "k"),
+        "fpr": lambda value: number_checks.check_share(value, "fpr"),
+        "contamination": lambda value: number_checks.check_share(value, "contamination"),
+        "beta": lambda value: number_checks.check_positive(value, "beta"),
+        "k": lambda value: number_checks.check_positive(value, "k"),
     }
 )
 

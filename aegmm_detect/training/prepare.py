@@ -49,6 +49,7 @@ def prepare(
     nan_policy: NanPolicy,
     validation_split: float,
     seed: int | None,
+    trained_on: RowSketch | None = None,
 ) -> TrainingRows:
     """Check every row, fit the scaling on the training rows only, scale.
 
@@ -64,6 +65,8 @@ def prepare(
         Share of rows, drawn at random, that is kept out of training and scaling.
     seed
         Of that draw.
+    trained_on
+        Rows that the weights have learned from before, where training goes on from them.
 
     Raises
     ------
@@ -72,7 +75,9 @@ def prepare(
         are known).
     """
     if rows.array is None:
-        return _prepare_stream(rows, shape, normalize, nan_policy, validation_split)
+        return _prepare_stream(
+            rows, shape, normalize, nan_policy, validation_split, RowSketchFit(trained_on)
+        )
     array = rows.array
     if array.ndim < 2:
         check_shape(array, shape or (1,))
@@ -91,9 +96,9 @@ def prepare(
         held_out, keep = np.sort(mixed[:n_held_out]), np.sort(mixed[n_held_out:])
     _check_enough(len(keep))
     fit = None if normalize is None else normalizer_fit(normalize)
-    trained_on = RowSketchFit()
+    sketch = RowSketchFit(trained_on)
     for chunk in _chunks(array, keep):
-        trained_on.update(chunk)
+        sketch.update(chunk)
         if fit is not None:
             fit.update(chunk)
     normalizer = None if fit is None else fit.finish(array.shape[1:])
@@ -102,7 +107,7 @@ def prepare(
         ArrayRows(_scaled(array, held_out, normalizer)) if len(held_out) else None,
         normalizer,
         array.shape[1:],
-        trained_on.finish(),
+        sketch.finish(),
     )
 
 
@@ -112,6 +117,7 @@ def _prepare_stream(
     normalize: Normalize | None,
     nan_policy: NanPolicy,
     validation_split: float,
+    trained_on: RowSketchFit,
 ) -> TrainingRows:
     if validation_split:
         raise ConfigurationError(
@@ -119,7 +125,6 @@ def _prepare_stream(
             "stream."
         )
     fit = None if normalize is None else normalizer_fit(normalize)
-    trained_on = RowSketchFit()
     n_rows, seen = 0, 0
     for batch in rows.read():
         if batch.ndim < 2:

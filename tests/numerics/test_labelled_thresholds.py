@@ -95,7 +95,9 @@ def test_labelled_inliers_alone_count():
     scores = np.r_[rng.normal(size=300), rng.normal(5.0, 1.0, size=100)]
     y = np.repeat([0, -1, 0, 1], [200, 100, 0, 100])
     assert inliers(scores, y, 0.05) == conformal(scores[:200], 0.05)
-    with pytest.raises(InvalidInputError, match="0 rows are too few"):
+    with pytest.raises(InvalidInputError, match="200 rows are too few"):
+        inliers(scores, y, 1e-3)
+    with pytest.raises(InvalidInputError, match="marks no row as inlier"):
         inliers(scores, np.ones(400, dtype=int), 0.05)
 
 

@@ -37,3 +37,9 @@ def test_rows_in_chunks_are_all_seen(monkeypatch):
     monkeypatch.setattr(module, "_CHUNK", 64)
     assert seen(ROWS).overlap(ROWS) == (300, 300)
     assert seen(ROWS, validation_split=0.5).overlap(ROWS) == (150, 300)
+
+
+def test_rows_that_the_weights_knew_before_stay_known():
+    before = seen(ROWS[:200])
+    for X in (ROWS[200:], lambda: [ROWS[200:]]):
+        assert seen(X, trained_on=before).overlap(ROWS) == (300, 300)
