@@ -121,7 +121,8 @@ class Decisions(abc.ABC):
 
         Returns
         -------
-        The threshold, which is also kept in `threshold` until the next `fit`.
+        The threshold, which is also kept in `threshold` until the scores change: by a
+        `fit`, or another `score_type`.
 
         Raises
         ------
@@ -145,7 +146,7 @@ class Decisions(abc.ABC):
 
     @property
     def calibration(self) -> Calibration | None:
-        """What `calibrate` made; None before, and after a `fit`."""
+        """What `calibrate` made; None before, and after scores have changed."""
         return self._calibration
 
     @final
@@ -167,7 +168,7 @@ class Decisions(abc.ABC):
 
         Returns
         -------
-        The calibration, which is also kept in `calibration` until the next `fit`.
+        The calibration, which is also kept in `calibration` until the scores change.
 
         Raises
         ------
@@ -276,27 +277,26 @@ class Decisions(abc.ABC):
             )
         return self._calibration
 
-    def _forget_decisions(self, event: str) -> None:
-        """To be called when scores change: what was learned from the former ones is cleared.
+    def _forget_decisions(self, made_for: str) -> None:
+        """Clear what was learned from scores that are no longer these.
 
         Parameters
         ----------
-        event
-            What changes them, for the log: "the new fit".
+        made_for
+            Where those scores came from, for the log: "the former fit".
         """
         if self._inferred:
             logger.warning(
-                "The threshold %.6g was inferred before %s and is cleared: call infer_threshold "
+                "The threshold %.6g was inferred for %s and is cleared: call infer_threshold "
                 "again.",
                 self._threshold,
-                event,
+                made_for,
             )
             self._threshold, self._inferred = None, False
         if self._calibration is not None:
             logger.warning(
-                "The calibration on %d rows was made before %s and is cleared: call calibrate "
-                "again.",
+                "The calibration on %d rows was made for %s and is cleared: call calibrate again.",
                 self._calibration.n,
-                event,
+                made_for,
             )
             self._calibration = None

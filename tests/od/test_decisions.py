@@ -293,8 +293,8 @@ def test_a_new_fit_clears_what_was_learned_from_the_former_scores(detector, capl
     assert detector.threshold is None
     assert detector.calibration is None
     first, second = caplog.messages
-    assert "inferred before the new fit and is cleared: call infer_threshold again" in first
-    assert "calibration on 1000 rows was made before the new fit and is cleared" in second
+    assert "inferred for the former fit and is cleared: call infer_threshold again" in first
+    assert "calibration on 1000 rows was made for the former fit and is cleared" in second
     caplog.clear()
     detector.fit(TRAIN)
     assert not caplog.records
@@ -305,11 +305,11 @@ def test_a_threshold_that_was_given_outlives_a_change_of_scores(caplog):
     detector.fit(TRAIN)
     detector.calibrate(INLIERS)
     with caplog.at_level(logging.WARNING, "aegmm_detect"):
-        detector._forget_decisions("the update")
+        detector._forget_decisions("the former scores")
     assert detector.threshold == 2.0
     assert detector.calibration is None
     (message,) = caplog.messages
-    assert "before the update and is cleared: call calibrate again" in message
+    assert "for the former scores and is cleared: call calibrate again" in message
     assert detector.predict(MIXED)["data"]["is_outlier"].sum() > 0
 
 
