@@ -8,6 +8,7 @@
     ├── InvalidInputError           (ValueError)    rows that cannot be trained on or scored
     ├── NotFittedError              (ValueError)    fit() has to come first
     ├── ThresholdNotInferredError   (ValueError)    infer_threshold() has to come first
+    ├── NotCalibratedError          (ValueError)    calibrate() has to come first
     ├── NonFiniteLossError          (ValueError)    training met NaN or infinity
     │   └── IndefiniteCovarianceError               no usable covariance after training
     ├── DataIntegrityError          (ValueError)    a data file is not the expected bytes
@@ -41,6 +42,10 @@ class NotFittedError(AEGMMError, ValueError):
 
 class ThresholdNotInferredError(AEGMMError, ValueError):
     """A decision was asked for while no threshold is set."""
+
+
+class NotCalibratedError(AEGMMError, ValueError):
+    """A p-value or a false-discovery rate was asked for while there is no calibration."""
 
 
 class NonFiniteLossError(AEGMMError, ValueError):

@@ -18,6 +18,7 @@ BASE = {"exceptions", "types", "configs", "input_checks", "inputs", "version", "
 LAYERS = (
     BASE,
     {"numerics"},
+    {"calibration"},
     {"nets"},
     {"training"},
     {"explanation"},
@@ -31,7 +32,7 @@ LAYERS = (
 # Parts beside the order, and what they may import.
 BESIDE = {
     "datasets": BASE,
-    "models": set().union(*LAYERS[:6]),
+    "models": set().union(*LAYERS[:7]),
 }
 # Parts of the order that may import one beside it.
 ALSO = {"evaluation": {"datasets"}}

@@ -15,7 +15,8 @@ from aegmm_detect.inputs import Rows, as_rows
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
-from aegmm_detect.od.base import DEFAULT_BATCH_SIZE, Detector
+from aegmm_detect.od.base import Detector
+from aegmm_detect.od.decisions import DEFAULT_BATCH_SIZE
 from aegmm_detect.od.online import with_rows
 from aegmm_detect.od.parameters import MixtureParameters
 from aegmm_detect.od.row_scorer import RowScorer
@@ -183,6 +184,7 @@ class MixtureDetector(MixtureParameters, Detector):
             self.config.nan_policy,
             settings.validation_split,
             settings.seed,
+            self._trained_on if self._blueprint is None else None,
         )
         length = length_of_fit(settings, prepared.train.n_rows)
         optimizer = make_optimizer(
@@ -357,7 +359,7 @@ class MixtureDetector(MixtureParameters, Detector):
         of_first = state.density.members[0]
         used = (f"{mixture.effective_components:.2f} of {len(mixture.phi)}" for mixture in of_first)
         logger.info("Components in use, by mixture of the first net: %s.", ", ".join(used))
-        self._mark_fitted(state.names, state.row_shape)
+        self._mark_fitted(state.names, state.row_shape, state.trained_on)
 
     def _score_by(self, state: FittedState, score_type: ScoreType) -> None:
         self._scorer, self._explainer = state.scorer(self.net, score_type), None

@@ -10,6 +10,7 @@ import pytest
 from aegmm_detect.exceptions import (
     AEGMMError,
     ConfigurationError,
+    InvalidInputError,
     NotFittedError,
     ThresholdNotInferredError,
 )
@@ -110,6 +111,21 @@ def test_predict_returns_what_monitoring_code_reads(name, detector, normal_rows)
     assert result["meta"]["name"] == name
     short = detector.predict(normal_rows, return_instance_score=False)["data"]
     assert short["instance_score"] is None
+
+
+def test_calibrated_decisions_keep_the_order_of_scores(name, normal_rows):
+    detector = make(name)
+    detector.fit(normal_rows[:400], **QUICK)
+    with pytest.raises(InvalidInputError, match="100 of 100 rows of X were trained on"):
+        detector.calibrate(normal_rows[:100].astype("float64"))
+    detector.calibrate(normal_rows[400:])
+    data = detector.predict(normal_rows * 3.0, return_p_value=True, fdr=0.5)["data"]
+    assert list(data) == ["instance_score", "feature_score", "p_value", "is_outlier"]
+    order = np.argsort(data["instance_score"])
+    assert (np.diff(data["p_value"][order]) <= 0).all()
+    assert (np.diff(data["is_outlier"][order]) >= 0).all()
+    detector.fit(normal_rows, **QUICK)
+    assert detector.calibration is None
 
 
 def test_callers_may_write_into_the_meta_they_get(detector, normal_rows):
