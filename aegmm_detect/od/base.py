@@ -92,6 +92,11 @@ class Detector(abc.ABC):
         self._threshold, self._inferred = number, False
 
     @property
+    def threshold_inferred(self) -> bool:
+        """Whether `infer_threshold` has set the threshold: the next `fit` clears it then."""
+        return self._inferred
+
+    @property
     def fitted(self) -> bool:
         """Whether `fit` has ended well."""
         return self._fitted

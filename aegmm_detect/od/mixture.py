@@ -1,8 +1,8 @@
 """What the detectors with an autoencoder and a mixture share: one fit, one scorer."""
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
@@ -14,6 +14,7 @@ from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
 from aegmm_detect.od.base import Detector
+from aegmm_detect.od.copying import Copying
 from aegmm_detect.od.parameters import MixtureParameters
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.od.state import FittedState, state_of
@@ -23,12 +24,12 @@ from aegmm_detect.training.objectives import choose_objective, must_run_eagerly
 from aegmm_detect.training.optimizers import make_optimizer
 from aegmm_detect.training.prepare import prepare
 from aegmm_detect.training.run import fit_network, learning_rate
-from aegmm_detect.types import UNSET, FloatArray, LossFn
+from aegmm_detect.types import UNSET, Array, FloatArray, LossFn
 
 logger = logging.getLogger(__name__)
 
 
-class MixtureDetector(MixtureParameters, Detector):
+class MixtureDetector(Copying, MixtureParameters, Detector):
     """An autoencoder whose latent space has a density; its energy, or several, make the score.
 
     Parameters
@@ -46,6 +47,12 @@ class MixtureDetector(MixtureParameters, Detector):
         go on from the weights they have.
     """
 
+    # What checks the settings of a saved detector.
+    CONFIG: ClassVar[type[DetectorConfig]] = DetectorConfig
+    FIT_CONFIG: ClassVar[type[FitConfig]] = FitConfig
+    # Attributes, each an array of numbers or None, that are saved with what `fit` leaves.
+    KEPT_ARRAYS: ClassVar[tuple[str, ...]] = ()
+
     def __init__(
         self,
         net: keras.Model,
@@ -61,6 +68,40 @@ class MixtureDetector(MixtureParameters, Detector):
         self._blueprint = blueprint
         self._state: FittedState | None = None
         self._scorer: RowScorer | None = None
+
+    @classmethod
+    def of_parts(
+        cls,
+        net: keras.Model,
+        threshold: float | None,
+        config: DetectorConfig,
+        fit_config: FitConfig,
+        blueprint: Blueprint | None = None,
+    ) -> Self:
+        """A detector that is not fitted, past the constructor, which checks a user's nets.
+
+        Parameters are those of the class.
+        """
+        detector = cls.__new__(cls)
+        MixtureDetector.__init__(detector, net, threshold, config, fit_config, blueprint)
+        return detector
+
+    def restore(self, state: FittedState, inferred: bool, arrays: Mapping[str, Array]) -> None:
+        """Go on from where a saved detector was.
+
+        Parameters
+        ----------
+        state
+            What its `fit` had left.
+        inferred
+            Whether `infer_threshold` had set the threshold.
+        arrays
+            Its `KEPT_ARRAYS`, as far as it had them.
+        """
+        self._adopt(state)
+        self._inferred = inferred
+        for name, array in arrays.items():
+            setattr(self, name, array)
 
     def fit(
         self,
@@ -239,6 +280,11 @@ class MixtureDetector(MixtureParameters, Detector):
         if "seed" not in chosen and settings.seed is None:
             settings = settings.replace(seed=self.config.seed)
         return settings
+
+    @property
+    def state(self) -> FittedState | None:
+        """What `fit` has left beside the nets' weights; None before."""
+        return self._state if self.fitted else None
 
     @property
     def scoring_graph(self) -> ScoringGraph:
