@@ -95,8 +95,11 @@ def load_detector(
         Nothing there; foreign, damaged, of a newer format; layers or functions that are not known.
     """
     path = Path(filepath)
-    if not path.exists():
-        raise ArtefactError(f"{path} does not exist: there is no saved detector.")
+    if not path.is_dir() and not path.is_file():
+        raise ArtefactError(
+            f"{path} {'is no file' if path.exists() else 'does not exist'}: there is no saved "
+            "detector. Pass what save_detector wrote."
+        )
     artefact = read_directory(path) if path.is_dir() else read_archive(path)
     try:
         detector = detector_from(artefact, custom_objects or {})

@@ -54,7 +54,9 @@ class BlueprintEntry(Settings):
 class ThresholdEntry(Settings):
     """The threshold, and whether `infer_threshold` found it: `fit` clears it then."""
 
-    # A threshold of infinity is a number: nothing is an outlier.
+    # Infinity, above which nothing is an outlier, is no JSON number.
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
     value: Annotated[float, Field(allow_inf_nan=True)] | None = None
     inferred: bool = False
 
@@ -72,9 +74,6 @@ class InputEntry(Settings):
 class Manifest(Settings):
     """All of a saved detector that is neither weights nor arrays."""
 
-    # Infinity is no JSON number.
-    model_config = ConfigDict(ser_json_inf_nan="strings")
-
     format: Literal["aegmm_detect"] = FORMAT
     format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
     detector: str  # a name of the registry
@@ -90,7 +89,7 @@ class Manifest(Settings):
     def to_json(self) -> bytes:
         """UTF-8 text that ends with the sha256 of everything before it."""
         # Through JSON once, so that what is hashed is what a reader will parse.
-        fields = json.loads(_canonical(self.model_dump(mode="json")))
+        fields = json.loads(self.model_dump_json())
         return json.dumps(fields | {_SEAL: _seal(fields)}, indent=2).encode() + b"\n"
 
     @classmethod

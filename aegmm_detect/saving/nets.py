@@ -1,7 +1,9 @@
 """Nets and feature functions, to bytes and names and back, with nothing in them that is code."""
 
+import contextlib
 import io
 import json
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -18,6 +20,9 @@ from aegmm_detect.types import ReconFeatures
 # them, too, until someone switches it off for the whole process.
 _CODE = {"__lambda__", "Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 _REGISTER = "@keras.saving.register_keras_serializable('my_package')"
+_LAMBDA = "The object being serialized includes a `lambda`"
+_UNKNOWN = re.compile(r"Could not locate (?:class|function) '([^']+)'")
+_LONGEST = 300  # characters
 _PARTS_OF_NET = ("metadata.json", "config.json", "model.weights.h5")
 
 
@@ -40,18 +45,10 @@ def net_to_bytes(net: keras.Model, what: str) -> bytes:
         raise ArtefactError(
             f"{what} has no weights yet. Begin it with keras.Input(shape), or call fit first."
         )
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # They are refused below.
-        warnings.filterwarnings("ignore", message="The object being serialized includes a `lambda`")
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.keras"
-        try:
+        with _serialising(what):
             net.save(path)
-        # Layers of the user's own can fail in any way.
-        except Exception as error:
-            raise ArtefactError(
-                f"{what} cannot be saved by Keras: {error}. Layers of your own need get_config and "
-                f"{_REGISTER}; lambdas cannot be saved at all."
-            ) from error
         content = path.read_bytes()
     refuse_code(_config_of(content, what), what)
     return content
@@ -84,11 +81,9 @@ def net_from_bytes(content: bytes, what: str, custom_objects: Mapping[str, Any])
             )
         # Keras raises whatever a configuration leads it to.
         except Exception as error:
-            raise ArtefactError(
-                f"Keras cannot load {what}: {error}. If it has layers or functions of your own, "
-                f"import the module that registers them ({_REGISTER}), or pass "
-                "custom_objects={'name': ...} to load_detector."
-            ) from error
+            if unknown := _UNKNOWN.search(str(error)):
+                raise _not_known(what, unknown[1]) from error
+            raise ArtefactError(f"Keras cannot load {what}: {_shortened(error)}") from error
 
 
 def features_to_json(function: ReconFeatures, what: str = "recon_features") -> dict[str, Any]:
@@ -99,14 +94,8 @@ def features_to_json(function: ReconFeatures, what: str = "recon_features") -> d
     ArtefactError
         It has no name to be found by: a lambda, a partial, an object without `get_config`.
     """
-    advice = f"Write a function, or a class with get_config, and register it: {_REGISTER}."
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="The object being serialized includes a")
-            config = keras.saving.serialize_keras_object(function)
-        config = json.loads(json.dumps(config))
-    except Exception as error:
-        raise ArtefactError(f"{what} cannot be saved: {error}. {advice}") from error
+    with _serialising(what):
+        config = json.loads(json.dumps(keras.saving.serialize_keras_object(function)))
     refuse_code(config, what)
     return config
 
@@ -128,10 +117,7 @@ def features_from_json(config: dict[str, Any], custom_objects: Mapping[str, Any]
         if not isinstance(name, str) or not keras.saving.get_registered_object(
             name, custom_objects=dict(custom_objects)
         ):
-            raise ArtefactError(
-                f"{what} needs {name!r}, which is not known here. Import the module that registers "
-                f"it ({_REGISTER}), or pass custom_objects={{{name!r}: ...}} to load_detector."
-            )
+            raise _not_known(what, name)
     with keras.saving.custom_object_scope(dict(custom_objects)):
         function = keras.saving.deserialize_keras_object(config, safe_mode=True)
     if not callable(function):
@@ -149,11 +135,45 @@ def refuse_code(config: Any, what: str) -> None:
     """
     for part in _objects(config):
         if part["class_name"] in _CODE:
-            kind = "a lambda" if part["class_name"] == "__lambda__" else f"a {part['class_name']}"
+            raise _has_code(what, part["class_name"].strip("_"))
+
+
+@contextlib.contextmanager
+def _serialising(what: str) -> Iterator[None]:
+    """What Keras and the user's own classes say while they are serialised, as our own error."""
+    with warnings.catch_warnings():
+        # Some lambdas leave no trace in the configuration by which they could be found later.
+        warnings.filterwarnings("error", message=_LAMBDA)
+        try:
+            yield
+        # The user's own classes can fail in any way.
+        except Exception as error:
+            if isinstance(error, UserWarning) and re.match(_LAMBDA, str(error)):
+                raise _has_code(what, "lambda") from None
             raise ArtefactError(
-                f"{what} holds {kind}: that is code, which a saved detector never has. Write a "
-                f"function or a layer instead and register it: {_REGISTER}."
-            )
+                f"{what} cannot be saved: {_shortened(error)} Functions, and classes with a "
+                f"get_config, can be saved if they are registered: {_REGISTER}; lambdas cannot."
+            ) from error
+
+
+def _has_code(what: str, kind: str) -> ArtefactError:
+    return ArtefactError(
+        f"{what} holds a {kind}: that is code, which a saved detector never has. Write a function "
+        f"or a layer instead and register it: {_REGISTER}."
+    )
+
+
+def _not_known(what: str, name: object) -> ArtefactError:
+    return ArtefactError(
+        f"{what} needs {name!r}, which is not known here. Import the module that registers it "
+        f"({_REGISTER}), or pass custom_objects={{{name!r}: ...}} to load_detector."
+    )
+
+
+def _shortened(error: Exception) -> str:
+    """Keras puts whole configurations into its messages."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _objects(config: Any) -> Iterator[dict[str, Any]]:
