@@ -4,6 +4,9 @@ import copy
 import dataclasses
 import functools
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,6 +21,7 @@ from aegmm_detect.od import OutlierAEGMM
 from aegmm_detect.saving import load_detector, save_detector
 from aegmm_detect.saving.detector import artefact_of
 
+ROOT = Path(__file__).parents[2]
 QUICK = {"epochs": 1, "batch_size": 64, "verbose": 0, "seed": 0}
 
 
@@ -294,3 +298,26 @@ def test_the_score_type_of_a_loaded_detector_can_change(fitted, normal_rows, tmp
         np.testing.assert_array_equal(one.score(normal_rows), other.score(normal_rows))
     with pytest.raises(ConfigurationError):
         one.score_type = "other"
+
+
+ELSEWHERE = """
+import pickle, sys
+import numpy as np
+from aegmm_detect.saving import load_detector
+
+rows = np.load(sys.argv[1] + "/rows.npy")
+with open(sys.argv[1] + "/pickled", "rb") as stream:
+    pickled = pickle.load(stream)
+for detector in (load_detector(sys.argv[1] + "/saved.aegmm"), pickled):
+    print(detector.score(rows).tobytes().hex(), detector.threshold.hex())
+"""
+
+
+def test_in_another_process_it_scores_to_the_last_bit_alike(fitted, normal_rows, tmp_path):
+    save_detector(fitted, tmp_path / "saved.aegmm")
+    (tmp_path / "pickled").write_bytes(pickle.dumps(fitted))
+    np.save(tmp_path / "rows.npy", normal_rows)
+    command = [sys.executable, "-c", ELSEWHERE, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    want = f"{fitted.score(normal_rows).tobytes().hex()} {fitted.threshold.hex()}"
+    assert result.stdout.splitlines() == [want, want]
