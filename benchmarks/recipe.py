@@ -58,8 +58,9 @@ TRAININGS = {
     ),
     "cosine and relative distance": Training(blueprint={"recon_features": eucl_cosim_features}),
     "standardised inputs": Training(normalize="standard"),
-    "half the steps": Training(config={"n_steps": 500, "max_passes": 128}),
-    "twice the steps": Training(config={"n_steps": 2000}),
+    "500 steps": Training(config={"n_steps": 500}),
+    "1,000 steps": Training(config={"n_steps": 1000}),
+    "64 passes": Training(config={"max_passes": 64}),
     "one net": Training(blueprint={"members": None}),
 }
 # On the nets of the recipe.

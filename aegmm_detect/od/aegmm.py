@@ -13,7 +13,7 @@ from aegmm_detect.configs.aegmm import (
     ScoreType,
 )
 from aegmm_detect.configs.density import DensityConfig
-from aegmm_detect.configs.nets import AutoConfig, NetSizes, sizes_for
+from aegmm_detect.configs.nets import AutoConfig, NetSizes, sizes_for, steps_for
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.aegmm import AEGMM
@@ -38,7 +38,7 @@ _AUTO_FIT = FitConfig(
     learning_rate=1e-3,
     learning_rate_decay="cosine",
     batch_size=256,
-    n_steps=1000,
+    n_steps=steps_for(1),
     max_passes=256,
     density=DensityConfig(
         n_components="auto",
@@ -201,7 +201,7 @@ class OutlierAEGMM(MixtureDetector):
         """A detector for rows of `n_features` numbers, for users with no opinion on nets.
 
         Inputs are scaled robustly; `ensemble` nets (64-32-code and back, tanh) train as one program
-        for at most 1,000 steps of 256 rows with Adam(1e-3), decaying; log residual and cosine are
+        for at most 2,000 steps of 256 rows with Adam(1e-3), decaying; log residual and cosine are
         the features. Then densities of code, features and 20 principal components of the input are
         fitted by expectation-maximisation, with as many components as the rows bear: one with full
         covariances, one with diagonal ones, and a single Gaussian of code and features. The score
@@ -230,9 +230,12 @@ class OutlierAEGMM(MixtureDetector):
             concat(log_euclidean, negative_cosine),
             None if wish.ensemble == 1 else wish.ensemble,
         )
-        density = _AUTO_FIT.density.replace(trim=2.0 * wish.contamination)
+        fit_config = _AUTO_FIT.replace(
+            n_steps=steps_for(n_features),
+            density=_AUTO_FIT.density.replace(trim=2.0 * wish.contamination),
+        )
         settings = {"normalize": "robust", **settings}
-        return cls.from_blueprint(blueprint, _AUTO_FIT.replace(density=density), **settings)
+        return cls.from_blueprint(blueprint, fit_config, **settings)
 
     @classmethod
     def from_blueprint(

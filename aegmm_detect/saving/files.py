@@ -34,14 +34,16 @@ def temporary_names(pattern: str) -> re.Pattern[str]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` last through a power cut."""
+    """Make the names in `folder` last through a power cut, where the system knows how."""
     if sys.platform == "win32":
-        return  # has no such call
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return
+    # Network file systems refuse it, and folders that may not be listed. The files are safe.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from aegmm_detect.numerics.density import Density, Projection, Scale, ScoreScale
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.saving.manifest import InputEntry
-from aegmm_detect.saving.stored import read_stored
+from aegmm_detect.saving.stored import read_stored, write_stored
 from aegmm_detect.types import Array
 
 _MIXTURE = tuple(field.name for field in dataclasses.fields(ScoringMixture))
@@ -145,10 +145,8 @@ class _Arrays:
 
 
 def arrays_to_bytes(arrays: Mapping[str, Array]) -> bytes:
-    """Uncompressed `.npz` file."""
-    stream = io.BytesIO()
-    np.savez(stream, **arrays, allow_pickle=False)
-    return stream.getvalue()
+    """Uncompressed `.npz` file, whatever the names: `np.savez` takes some for its own arguments."""
+    return write_stored({name + _SUFFIX: _npy(array) for name, array in arrays.items()})
 
 
 def arrays_from_bytes(content: bytes) -> dict[str, Array]:
@@ -161,6 +159,12 @@ def arrays_from_bytes(content: bytes) -> dict[str, Array]:
     """
     members = read_stored(io.BytesIO(content), "state", lambda name: name.endswith(_SUFFIX))
     return {name.removesuffix(_SUFFIX): _array(name, data) for name, data in members.items()}
+
+
+def _npy(array: Array) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
 
 
 def _array(name: str, content: bytes) -> Array:

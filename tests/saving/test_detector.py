@@ -290,6 +290,14 @@ def test_a_link_to_a_saved_detector_is_followed_when_saving(fitted, tmp_path):
         assert load_detector(tmp_path / name).threshold == 7.0
 
 
+def test_it_pickles_after_everything_was_compiled(fitted, normal_rows):
+    detector = copy.copy(fitted)
+    detector.explain(normal_rows[:3])
+    detector.score(normal_rows)
+    other = pickle.loads(pickle.dumps(detector))
+    np.testing.assert_array_equal(other.score(normal_rows), fitted.score(normal_rows))
+
+
 def test_the_score_type_of_a_loaded_detector_can_change(fitted, normal_rows, tmp_path):
     save_detector(fitted, tmp_path)
     one, other = load_detector(tmp_path), copy.copy(fitted)
