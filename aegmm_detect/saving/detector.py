@@ -5,7 +5,7 @@ import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -33,6 +33,7 @@ from aegmm_detect.saving.nets import (
     features_to_json,
     net_from_bytes,
     net_to_bytes,
+    shortened,
 )
 from aegmm_detect.saving.state import arrays_from_bytes, arrays_of, arrays_to_bytes, state_from
 from aegmm_detect.version import __version__
@@ -40,6 +41,8 @@ from aegmm_detect.version import __version__
 logger = logging.getLogger(__name__)
 
 _STATE = "state"
+# Files of the nets, by kind of model.
+_ROLES = {"aegmm": ("encoder", "decoder", "gmm_density"), "ready": ("net",)}
 
 
 def save_detector(detector: MixtureDetector, filepath: str | os.PathLike[str]) -> None:
@@ -109,7 +112,7 @@ def load_detector(
     except Exception as error:
         raise ArtefactError(
             f"{path} cannot be loaded: its parts do not fit together "
-            f"({type(error).__name__}: {error})."
+            f"({type(error).__name__}: {shortened(error)})."
         ) from error
     _compare_versions(artefact.manifest.versions)
     return detector
@@ -156,6 +159,9 @@ def artefact_of(detector: MixtureDetector) -> Artefact:
 def detector_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> MixtureDetector:
     """Inverse of `artefact_of`."""
     manifest, contents = artefact
+    needed = {*_ROLES[manifest.net.kind], *([] if manifest.input is None else [_STATE])}
+    if contents.keys() != needed:
+        raise ArtefactError(f"It holds {sorted(contents)}; {sorted(needed)} fits.")
     cls = get_detector(manifest.detector)
     net = _net_from(artefact, custom_objects)
     blueprint = None
@@ -178,16 +184,19 @@ def detector_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> Mixt
     return detector
 
 
+def _kind(net: keras.Model) -> Literal["aegmm", "ready"]:
+    # A subclass may compute something else: it is saved as a whole.
+    return "aegmm" if type(net) is AEGMM else "ready"
+
+
 def _parts(net: keras.Model) -> dict[str, keras.Model]:
     """What makes a file of its own, by role."""
-    # A subclass may compute something else: it saves as a whole.
-    if type(net) is not AEGMM:
-        return {"net": net}
-    return {"encoder": net.encoder, "decoder": net.decoder, "gmm_density": net.gmm_density}
+    kind = _kind(net)
+    return {role: getattr(net, role) if kind == "aegmm" else net for role in _ROLES[kind]}
 
 
 def _net_entry(net: keras.Model) -> NetEntry:
-    if type(net) is not AEGMM:
+    if _kind(net) == "ready":
         return NetEntry(kind="ready")
     features = features_to_json(net.recon_features)
     return NetEntry(kind="aegmm", n_gmm=net.n_gmm, recon_features=features)
@@ -195,9 +204,10 @@ def _net_entry(net: keras.Model) -> NetEntry:
 
 def _net_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> keras.Model:
     entry = artefact.manifest.net
-    roles = ("net",) if entry.kind == "ready" else ("encoder", "decoder", "gmm_density")
-    parts = [net_from_bytes(artefact.contents[role], role, custom_objects) for role in roles]
-    if entry.recon_features is None:
+    parts = [
+        net_from_bytes(artefact.contents[role], role, custom_objects) for role in _ROLES[entry.kind]
+    ]
+    if entry.kind == "ready":
         return parts[0]
     encoder, decoder, density = parts
     features = features_from_json(entry.recon_features, custom_objects)

@@ -1,6 +1,7 @@
 """Nets and feature functions, to bytes and names and back, with nothing in them that is code."""
 
 import contextlib
+import inspect
 import io
 import json
 import re
@@ -13,6 +14,7 @@ from typing import Any
 import keras
 
 from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.numerics.features import Concat
 from aegmm_detect.saving.stored import read_stored
 from aegmm_detect.types import ReconFeatures
 
@@ -22,6 +24,7 @@ _CODE = {"__lambda__", "Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", 
 _REGISTER = "@keras.saving.register_keras_serializable('my_package')"
 _LAMBDA = "The object being serialized includes a `lambda`"
 _UNKNOWN = re.compile(r"Could not locate (?:class|function) '([^']+)'")
+_FEATURES = "recon_features"
 _LONGEST = 300  # characters
 _PARTS_OF_NET = ("metadata.json", "config.json", "model.weights.h5")
 
@@ -81,12 +84,10 @@ def net_from_bytes(content: bytes, what: str, custom_objects: Mapping[str, Any])
             )
         # Keras raises whatever a configuration leads it to.
         except Exception as error:
-            if unknown := _UNKNOWN.search(str(error)):
-                raise _not_known(what, unknown[1]) from error
-            raise ArtefactError(f"Keras cannot load {what}: {_shortened(error)}") from error
+            raise _not_loaded(what, error) from error
 
 
-def features_to_json(function: ReconFeatures, what: str = "recon_features") -> dict[str, Any]:
+def features_to_json(function: ReconFeatures) -> dict[str, Any]:
     """A feature function by its registered name.
 
     Raises
@@ -94,13 +95,13 @@ def features_to_json(function: ReconFeatures, what: str = "recon_features") -> d
     ArtefactError
         It has no name to be found by: a lambda, a partial, an object without `get_config`.
     """
-    with _serialising(what):
+    with _serialising(_FEATURES):
         config = json.loads(json.dumps(keras.saving.serialize_keras_object(function)))
-    refuse_code(config, what)
+    refuse_code(config, _FEATURES)
     return config
 
 
-def features_from_json(config: dict[str, Any], custom_objects: Mapping[str, Any]) -> ReconFeatures:
+def features_from_json(config: Any, custom_objects: Mapping[str, Any]) -> ReconFeatures:
     """Inverse of `features_to_json`.
 
     Raises
@@ -108,21 +109,28 @@ def features_from_json(config: dict[str, Any], custom_objects: Mapping[str, Any]
     ArtefactError
         A name that nothing is registered under.
     """
-    what = "recon_features"
-    refuse_code(config, what)
-    for part in _objects(config):
-        is_function = part["class_name"] == "function"
-        name = part.get("config" if is_function else "registered_name")
-        # Keras's own functions take other arguments; none of them is a feature.
-        if not isinstance(name, str) or not keras.saving.get_registered_object(
-            name, custom_objects=dict(custom_objects)
-        ):
-            raise _not_known(what, name)
-    with keras.saving.custom_object_scope(dict(custom_objects)):
-        function = keras.saving.deserialize_keras_object(config, safe_mode=True)
-    if not callable(function):
-        raise ArtefactError(f"{what} is a {type(function).__name__}, not a function.")
+    refuse_code(config, _FEATURES)
+    try:
+        with keras.saving.custom_object_scope(dict(custom_objects)):
+            function = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    except Exception as error:
+        raise _not_loaded(_FEATURES, error) from error
+    _check_feature(function, custom_objects)
     return function
+
+
+def _check_feature(function: Any, custom_objects: Mapping[str, Any]) -> None:
+    """Refuse Keras's own functions: they take other arguments, and some do more than compute."""
+    if isinstance(function, Concat):
+        for part in function.functions:
+            _check_feature(part, custom_objects)
+        return
+    made_by = function if inspect.isfunction(function) else type(function)
+    name = keras.saving.get_registered_name(made_by)
+    registered = keras.saving.get_registered_object(name) is made_by
+    passed = any(made_by is given for given in custom_objects.values())
+    if not callable(function) or not (registered or passed):
+        raise _not_known(_FEATURES, name)
 
 
 def refuse_code(config: Any, what: str) -> None:
@@ -138,6 +146,12 @@ def refuse_code(config: Any, what: str) -> None:
             raise _has_code(what, part["class_name"].strip("_"))
 
 
+def shortened(error: Exception) -> str:
+    """Message in one line of bearable length: Keras puts whole configurations into its own."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
 @contextlib.contextmanager
 def _serialising(what: str) -> Iterator[None]:
     """What Keras and the user's own classes say while they are serialised, as our own error."""
@@ -151,7 +165,7 @@ def _serialising(what: str) -> Iterator[None]:
             if isinstance(error, UserWarning) and re.match(_LAMBDA, str(error)):
                 raise _has_code(what, "lambda") from None
             raise ArtefactError(
-                f"{what} cannot be saved: {_shortened(error)} Functions, and classes with a "
+                f"{what} cannot be saved: {shortened(error)} Functions, and classes with a "
                 f"get_config, can be saved if they are registered: {_REGISTER}; lambdas cannot."
             ) from error
 
@@ -170,10 +184,10 @@ def _not_known(what: str, name: object) -> ArtefactError:
     )
 
 
-def _shortened(error: Exception) -> str:
-    """Keras puts whole configurations into its messages."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+def _not_loaded(what: str, error: Exception) -> ArtefactError:
+    if unknown := _UNKNOWN.search(str(error)):
+        return _not_known(what, unknown[1])
+    return ArtefactError(f"Keras cannot load {what}: {shortened(error)}")
 
 
 def _objects(config: Any) -> Iterator[dict[str, Any]]:

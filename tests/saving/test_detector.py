@@ -6,6 +6,7 @@ import functools
 import pickle
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import keras
@@ -36,6 +37,24 @@ def unregistered(x, x_recon):
 
 def in_numpy(x, x_recon):
     return np.abs(np.asarray(x) - np.asarray(x_recon)).max(axis=1, keepdims=True)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Squashed:
+    """A feature with a setting, which is one of Keras's functions."""
+
+    def __init__(self, squash=keras.activations.softsign):
+        self.squash = squash
+
+    def __call__(self, x, x_recon):
+        return self.squash(largest(x, x_recon))
+
+    def get_config(self):
+        return {"squash": keras.saving.serialize_keras_object(self.squash)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config["squash"]))
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -89,7 +108,8 @@ KINDS = {
     "functional": lambda nets: OutlierAEGMM(**functional(nets()), normalize="minmax"),
     "own features": lambda nets: OutlierAEGMM(**nets(n_recon=1), recon_features=largest),
     "concat": lambda nets: OutlierAEGMM(
-        **nets(n_recon=3), recon_features=features.concat(largest, features.eucl_cosim_features)
+        **nets(n_recon=4),
+        recon_features=features.concat(largest, features.eucl_cosim_features, Squashed()),
     ),
     "ready AEGMM": lambda nets: OutlierAEGMM(aegmm=AEGMM(*nets().values())),
     "ready": lambda nets: OutlierAEGMM(aegmm=built(Ready(6))),
@@ -115,22 +135,21 @@ def same_parts(one, other):
         np.testing.assert_array_equal(mine, theirs)
 
 
-@pytest.mark.parametrize("name", ["saved", "saved.aegmm"])
-def test_it_scores_to_the_last_bit_alike_and_saves_alike(detector, normal_rows, tmp_path, name):
-    save_detector(detector, tmp_path / name)
-    loaded = load_detector(tmp_path / name)
-    assert (tmp_path / name).is_file() is name.endswith(".aegmm")
+def test_it_scores_to_the_last_bit_alike_and_saves_alike(detector, normal_rows, tmp_path):
+    for name in ("saved", "saved.aegmm"):
+        save_detector(detector, tmp_path / name)
+        assert (tmp_path / name).is_file() is name.endswith(".aegmm")
+        loaded = load_detector(tmp_path / name)
+        same_parts(loaded, detector)
     np.testing.assert_array_equal(loaded.score(normal_rows), detector.score(normal_rows))
-    same_parts(loaded, detector)
     assert loaded.blueprint == detector.blueprint
     assert (loaded.threshold, loaded.threshold_inferred) == (None, False)
     for mine, theirs in zip(loaded.members, detector.members, strict=True):
         np.testing.assert_array_equal(mine.mixtures[0].L, theirs.mixtures[0].L)
 
 
-def test_it_pickles(detector, normal_rows):
+def test_it_pickles(detector):
     other = pickle.loads(pickle.dumps(detector))
-    np.testing.assert_array_equal(other.score(normal_rows), detector.score(normal_rows))
     same_parts(other, detector)
     assert not other.members[0].mixtures[0].mu.flags.writeable
 
@@ -202,6 +221,8 @@ def test_functions_that_are_not_registered_are_passed_in(
     name = function.__name__
     with pytest.raises(ArtefactError, match=f"'{name}', which is not known.*custom_objects"):
         load_detector(tmp_path)
+    renamed = types.FunctionType(function.__code__, globals(), "renamed")
+    assert load_detector(tmp_path, custom_objects={name: renamed}).net.recon_features is renamed
     loaded = load_detector(tmp_path, custom_objects={name: function})
     np.testing.assert_array_equal(loaded.score(normal_rows), detector.score(normal_rows))
 
