@@ -32,6 +32,10 @@ class ScoringMixture:
             array = np.array(getattr(self, field.name), dtype=np.float64)
             object.__setattr__(self, field.name, _read_only(array))
 
+    def __reduce__(self) -> tuple[type["ScoringMixture"], tuple[FloatArray, ...]]:
+        # Through the constructor, so that the arrays of copies are read-only, too.
+        return type(self), (self.phi, self.mu, self.cov, self.W)
+
     @classmethod
     def from_moments(cls, moments: gmm.Moments, reg: float = gmm.DEFAULT_REG) -> "ScoringMixture":
         """Parameters from the moments of the whole training set, in float64.

@@ -54,6 +54,10 @@ class Decisions(abc.ABC):
         """Anomaly scores of the rows of `X`."""
 
     @abc.abstractmethod
+    def _feature_scores(self, X: Any) -> FloatArray:
+        """Shares of features in the strangeness of their rows, in the shape of `X`."""
+
+    @abc.abstractmethod
     def _require_fitted(self, method: str) -> None: ...
 
     @property
@@ -73,6 +77,11 @@ class Decisions(abc.ABC):
         if number is not None and np.isnan(number):
             raise ConfigurationError("threshold is NaN: no score is above NaN.")
         self._threshold, self._inferred = number, False
+
+    @property
+    def threshold_inferred(self) -> bool:
+        """Whether `infer_threshold` has set the threshold: the next `fit` clears it then."""
+        return self._inferred
 
     @final
     def infer_threshold(
@@ -194,6 +203,7 @@ class Decisions(abc.ABC):
         batch_size: int = DEFAULT_BATCH_SIZE,
         return_instance_score: bool = True,
         *,
+        return_feature_score: bool = False,
         return_p_value: bool = False,
         fdr: float | None = None,
     ) -> dict[str, dict[str, Any]]:
@@ -207,6 +217,8 @@ class Decisions(abc.ABC):
             As for `score`.
         return_instance_score
             Whether to return the scores, too.
+        return_feature_score
+            Whether to return each feature's share in the strangeness of its row, too.
         return_p_value
             Whether to return conformal p-values, too, which needs `calibrate`.
         fdr
@@ -217,10 +229,10 @@ class Decisions(abc.ABC):
         Returns
         -------
         ``{'data': {'instance_score', 'feature_score', 'is_outlier'}, 'meta': ...}``:
-        `instance_score` float32 (N,) or None; `feature_score` None; `is_outlier` int64 (N,), 1
-        where the score is above the threshold (with `fdr`: where the batch says so) or NaN; `meta`
-        a copy of the detector's. If asked for, 'p_value' comes before 'is_outlier': float64 (N,),
-        the smallest possible for NaN.
+        `instance_score` float32 (N,) or None; `feature_score` float32 in the shape of `X`, or
+        None; `is_outlier` int64 (N,), 1 where the score is above the threshold (with `fdr`: where
+        the batch says so) or NaN; `meta` a copy of the detector's. If asked for, 'p_value' comes
+        before 'is_outlier': float64 (N,), the smallest possible for NaN.
 
         Raises
         ------
@@ -239,7 +251,7 @@ class Decisions(abc.ABC):
         scores = self.score(X, batch_size)
         data: dict[str, Any] = {
             "instance_score": scores if return_instance_score else None,
-            "feature_score": None,
+            "feature_score": self._feature_scores(X) if return_feature_score else None,
         }
         if calibration is not None:
             data["p_value"] = calibration.p_values(scores)

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
 
+from aegmm_detect.calibration import Calibration
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, ScoreType, UpdateConfig
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.explanation import Explainer, Explanation
@@ -16,6 +17,7 @@ from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
 from aegmm_detect.od.base import Detector
+from aegmm_detect.od.copying import Copying
 from aegmm_detect.od.decisions import DEFAULT_BATCH_SIZE
 from aegmm_detect.od.online import with_rows
 from aegmm_detect.od.parameters import MixtureParameters
@@ -33,7 +35,7 @@ from aegmm_detect.types import UNSET, FloatArray, LossFn
 logger = logging.getLogger(__name__)
 
 
-class MixtureDetector(MixtureParameters, Detector):
+class MixtureDetector(Copying, MixtureParameters, Detector):
     """An autoencoder whose latent space has a density; its energy, or several, make the score.
 
     Parameters
@@ -51,6 +53,10 @@ class MixtureDetector(MixtureParameters, Detector):
         go on from the weights they have.
     """
 
+    # What checks the settings of a saved detector.
+    CONFIG: ClassVar[type[DetectorConfig]] = DetectorConfig
+    FIT_CONFIG: ClassVar[type[FitConfig]] = FitConfig
+
     def __init__(
         self,
         net: keras.Model,
@@ -67,6 +73,40 @@ class MixtureDetector(MixtureParameters, Detector):
         self._state: FittedState | None = None
         self._scorer: RowScorer | None = None
         self._explainer: Explainer | None = None  # made when asked for
+
+    @classmethod
+    def of_parts(
+        cls,
+        net: keras.Model,
+        threshold: float | None,
+        config: DetectorConfig,
+        fit_config: FitConfig,
+        blueprint: Blueprint | None = None,
+    ) -> Self:
+        """A detector that is not fitted, past the constructor, which checks a user's nets.
+
+        Parameters are those of the class.
+        """
+        detector = cls.__new__(cls)
+        MixtureDetector.__init__(detector, net, threshold, config, fit_config, blueprint)
+        return detector
+
+    def restore(
+        self, state: FittedState, inferred: bool, calibration: Calibration | None = None
+    ) -> None:
+        """Go on from where a saved detector was.
+
+        Parameters
+        ----------
+        state
+            What its `fit` had left.
+        inferred
+            Whether `infer_threshold` had set the threshold.
+        calibration
+            What its `calibrate` had made.
+        """
+        self._adopt(state)
+        self._inferred, self._calibration = inferred, calibration
 
     def fit(
         self,
@@ -248,6 +288,11 @@ class MixtureDetector(MixtureParameters, Detector):
         return settings
 
     @property
+    def state(self) -> FittedState | None:
+        """What `fit` has left beside the nets' weights; None before."""
+        return self._state if self.fitted else None
+
+    @property
     def scoring_graph(self) -> ScoringGraph:
         """Raw rows -> scores, as one Keras layer: scaling, nets, features, density.
 
@@ -307,6 +352,9 @@ class MixtureDetector(MixtureParameters, Detector):
             eager = self._fitted_state("explanation").eager
             self._explainer = Explainer(self.scoring_graph, eager)
         return self._explainer(whole)
+
+    def _feature_scores(self, X: Any) -> FloatArray:
+        return self.explain(X).shares
 
     def update(self, X: Any, *, half_life: float | None = None) -> None:
         """Let the mixtures learn from new inliers, and leave the nets as they are.

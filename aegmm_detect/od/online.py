@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from aegmm_detect.numerics import gmm, online
+from aegmm_detect.numerics.row_sketch import RowSketchFit
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.training.tracing import compiled
 from aegmm_detect.types import FloatArray
@@ -39,6 +40,7 @@ def with_rows(
     `state` itself if there are no rows.
     """
     seen_of = compiled(state.graph(net).seen, state.row_shape, state.eager)
+    trained_on = RowSketchFit(state.trained_on)
     total: list[list[gmm.Moments]] = []
     n_new = 0
     for batch in batches:
@@ -51,6 +53,7 @@ def with_rows(
             for columns, own in zip(seen, state.density.members, strict=True)
         ]
         n_new += len(batch)
+        trained_on.update(batch)
         total = (
             new
             if not total
@@ -67,4 +70,9 @@ def with_rows(
         for pair in zip(state.density.members, total, strict=True)
     )
     density = dataclasses.replace(state.density, members=members)
-    return dataclasses.replace(state, density=density, n_rows=weight + n_new)
+    return dataclasses.replace(
+        state,
+        density=density,
+        n_rows=weight + n_new,
+        trained_on=None if state.trained_on is None else trained_on.finish(),
+    )
