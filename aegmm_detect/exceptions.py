@@ -10,6 +10,7 @@
     ├── ThresholdNotInferredError   (ValueError)    infer_threshold() has to come first
     ├── NonFiniteLossError          (ValueError)    training met NaN or infinity
     │   └── IndefiniteCovarianceError               no usable covariance after training
+    ├── CheckpointError             (ValueError)    a checkpoint is damaged or of another fit
     ├── DataIntegrityError          (ValueError)    a data file is not the expected bytes
     ├── DataUnavailableError        (OSError)       a data file is nowhere to be had
     └── MissingExtraError           (ImportError)   an optional package is not installed
@@ -49,6 +50,10 @@ class NonFiniteLossError(AEGMMError, ValueError):
 
 class IndefiniteCovarianceError(NonFiniteLossError):
     """No mixture of the training rows is finite; raised after training, with the last weights."""
+
+
+class CheckpointError(AEGMMError, ValueError):
+    """A fit cannot go on from the checkpoint that it was told of."""
 
 
 class DataIntegrityError(AEGMMError, ValueError):
