@@ -6,6 +6,7 @@ Functions (`loss_fn`, `recon_features`) count by their names: what they do canno
 import hashlib
 import json
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -59,6 +60,7 @@ def fingerprint(
         "rows": {
             "number": rows.train.n_rows,
             "shape": list(rows.shape),
+            "scaling": None if rows.normalizer is None else _digest(rows.normalizer.get_config()),
             "values": _rows_digest(rows.train),
             "validation": None if rows.validation is None else _rows_digest(rows.validation),
         },
@@ -84,7 +86,10 @@ def _layers(net: Any) -> Iterator[Any]:
             yield from _layers(layer)
             continue
         try:
-            config = _anonymous(layer.get_config())
+            with warnings.catch_warnings():
+                # Of lambdas, which nobody is going to load.
+                warnings.simplefilter("ignore")
+                config = _anonymous(layer.get_config())
         except NotImplementedError:  # a layer of the user's own that cannot be saved
             config = {}
         yield type(layer).__qualname__, config
