@@ -158,6 +158,8 @@ class MixtureDetector(MixtureParameters, Detector):
         NonFiniteLossError
             Training met NaN or infinity: the detector is not fitted, and its nets have the weights
             from before the block of steps in which it happened.
+        OSError
+            The file in `checkpoint_dir` cannot be written; the one before it is still there.
         IndefiniteCovarianceError
             No density of the training rows is finite: not fitted either, but the nets are trained.
         """

@@ -7,6 +7,7 @@ callbacks (EarlyStopping, ReduceLROnPlateau, ModelCheckpoint, History, ...) that
 
 import inspect
 import logging
+import os
 import types
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -21,7 +22,10 @@ logger = logging.getLogger(__name__)
 # Keras sets these for every fit.
 _OF_THE_FIT = {"params", "_model", "model"}
 # No state: they do not change.
-_CODE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType)
+_FIXED = (
+    *(type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType),
+    *(os.PathLike, logging.Logger),
+)
 # What training does cannot depend on these.
 _NO_MATTER = {"verbose", "append"}
 
@@ -152,7 +156,7 @@ def _not_kept(callback: keras.callbacks.Callback) -> list[str]:
     return [
         name
         for name, value in vars(callback).items()
-        if name not in _OF_THE_FIT and digest(value) is None and not isinstance(value, _CODE)
+        if name not in _OF_THE_FIT and digest(value) is None and not isinstance(value, _FIXED)
     ]
 
 

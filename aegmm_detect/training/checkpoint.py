@@ -36,7 +36,7 @@ class Checkpoint:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         try:
-            path = Path(folder)
+            path = Path(folder).absolute()
             path.mkdir(parents=True, exist_ok=True)
         except (TypeError, OSError) as error:
             raise ConfigurationError(

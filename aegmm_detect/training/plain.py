@@ -41,6 +41,10 @@ def pack(value: Any, arrays: dict[str, Array]) -> Any:
         name = str(len(arrays))
         arrays[name] = np.array(value)  # a copy: its owner goes on to change it
         return {"array" if kind is np.ndarray else "number": name}
+    if kind is np.ndarray and value.dtype.isbuiltin == 2:
+        # bfloat16 and its like, which NumPy's file format takes for bytes without a meaning.
+        bits = value.view(f"u{value.dtype.itemsize}")
+        return {"bits": [value.dtype.name, pack(bits, arrays)]}
     if kind is list:
         return [pack(item, arrays) for item in value]
     if kind is tuple:
@@ -68,6 +72,9 @@ def unpack(tree: Any, arrays: dict[str, Array]) -> Any:
     ((kind, content),) = tree.items()
     if kind in ("array", "number"):
         return arrays[content] if kind == "array" else arrays[content][()]
+    if kind == "bits":
+        dtype, bits = content
+        return unpack(bits, arrays).view(dtype)
     return _CONTAINERS[kind](unpack(content, arrays))
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 import keras
@@ -134,8 +135,10 @@ def forked(*arguments):
     if child == 0:
         try:
             fit(*arguments)
-        finally:
-            os._exit(0 if sys.exc_info()[0] is None else 1)
+        except BaseException:  # or the child would go on as its parent
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
     return os.waitpid(child, 0)[1]
 
 

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import keras
@@ -291,6 +293,20 @@ def test_after_nan_the_last_finite_epoch_is_still_there(rows, whole, tmp_path):
     assert checkpoint_file.read(tmp_path / FILE_NAME)["epochs"] == 2
     # Had it been the machine's fault, the same call would end well.
     assert_same(fitted(small(), rows, tmp_path, callbacks=[Spoil()]), whole)
+
+
+def test_the_page_on_resuming_runs_as_written(rows, tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs" / "resuming.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"^\.\. code-block:: python\n\n((?: {3}.*\n|\n)+)", page, re.MULTILINE)
+    assert len(blocks) == 3
+    monkeypatch.chdir(tmp_path)
+    names = {"X_train": rows, "X_new": rows[:5]}
+    for block in blocks:
+        exec(compile(textwrap.dedent(block), "resuming.rst", "exec"), names)
+    gone, epochs, refused = capsys.readouterr().out.splitlines()
+    assert gone == "the power is gone"
+    assert epochs == "[0, 1, 2, 3, 4]"
+    assert "settings.epochs (5 there, 6 here)" in refused
 
 
 @pytest.mark.parametrize("folder", [3, "file", "file/below"])

@@ -1,6 +1,7 @@
 """What callbacks remember: it is taken, and given to others of their kind."""
 
 import logging
+import pathlib
 import types
 
 import keras
@@ -133,7 +134,8 @@ def test_what_is_not_kept_is_said(caplog):
     assert line.startswith("Checkpoints do not keep extra of Counter.")
     caplog.clear()
     with caplog.at_level(logging.WARNING, logger="aegmm_detect"):
-        epochs_of(Counter(extra=len), stub(), [1.0])
+        for fixed in (len, logging.getLogger(), pathlib.Path()):
+            epochs_of(Counter(extra=fixed), stub(), [1.0])
         epochs_of(Speaker(), stub(), [1.0])
         epochs_of(keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: None), stub(), [1.0])
         epochs_of(MAKERS["EarlyStopping"](), stub(), [1.0])

@@ -2,6 +2,7 @@
 
 import json
 
+import ml_dtypes  # comes with TensorFlow
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -72,6 +73,17 @@ def test_a_packed_array_does_not_follow_its_owner():
     tree = pack([owner], arrays)
     owner += 1
     np.testing.assert_array_equal(unpack(tree, arrays)[0], np.zeros(3))
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn"])
+def test_numbers_of_few_bits_stay_what_they_are(name):
+    for shape in [(), (2, 3)]:
+        value = np.full(shape, 1.5).astype(getattr(ml_dtypes, name))
+        arrays = {}
+        tree = json.loads(json.dumps(pack([value], arrays)))
+        assert all(array.dtype.kind == "u" for array in arrays.values())
+        assert_same(unpack(tree, arrays), [value])
+        assert digest(value) != digest(value.view(f"u{value.dtype.itemsize}"))
 
 
 @pytest.mark.parametrize(
