@@ -79,22 +79,14 @@ class CallbackStates:
     def __init__(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         self._callbacks = callbacks
         self._before = self._at_start = [_digests(callback) for callback in callbacks]
+        self._said: set[tuple[int, str]] = set()
 
     def begin(self) -> None:
-        """Take note of what a resumed fit starts with; say what it will miss."""
+        """Take note of what a resumed fit starts with."""
         self._at_start = [_digests(callback) for callback in self._callbacks]
-        for callback in self._callbacks:
-            if lost := _not_kept(callback):
-                logger.warning(
-                    "Checkpoints do not keep %s of %s. If a resumed fit needs it, give the "
-                    "callback the methods get_state(), which returns plain values, and "
-                    "set_state(state).",
-                    ", ".join(lost),
-                    type(callback).__name__,
-                )
 
     def get(self, finished: bool = False) -> list[Any]:
-        """Plain values, one for each callback.
+        """Plain values, one for each callback; a line of the log names what is not kept.
 
         Parameters
         ----------
@@ -112,12 +104,24 @@ class CallbackStates:
             if _speaks(own):
                 states.append(_spoken(own))
                 continue
+            self._say_what_is_lost(own)
             now = _digests(own)
             changed = {n for n, content in now.items() if content != start.get(n)}
             if finished:
                 changed |= {n for n, content in now.items() if content != before.get(n)}
             states.append({name: vars(own)[name] for name in sorted(changed)})
         return states
+
+    def _say_what_is_lost(self, callback: keras.callbacks.Callback) -> None:
+        lost = [name for name in _not_kept(callback) if (id(callback), name) not in self._said]
+        self._said.update((id(callback), name) for name in lost)
+        if lost:
+            logger.warning(
+                "Checkpoints do not keep %s of %s. If a resumed fit needs it, give the callback "
+                "the methods get_state(), which returns plain values, and set_state(state).",
+                ", ".join(lost),
+                type(callback).__name__,
+            )
 
 
 def set_states(callbacks: Sequence[keras.callbacks.Callback], states: Sequence[Any]) -> None:
@@ -151,7 +155,7 @@ def _digests(callback: keras.callbacks.Callback) -> dict[str, str]:
 
 
 def _not_kept(callback: keras.callbacks.Callback) -> list[str]:
-    if _speaks(callback) or type(callback).__module__.split(".")[0] == "keras":
+    if type(callback).__module__.split(".")[0] == "keras":
         return []
     return [
         name

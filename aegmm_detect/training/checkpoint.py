@@ -98,7 +98,7 @@ class Checkpoint:
         ]
         if found:
             raise CheckpointError(
-                f"{self.path} is the checkpoint of another fit. Different are: {'; '.join(found)}. "
+                f"{self.path} is the checkpoint of another fit. What differs: {'; '.join(found)}. "
                 "Repeat the call that wrote it, or choose another checkpoint_dir, or delete the "
                 "file to train from the start."
             )
