@@ -23,6 +23,8 @@ def stub():
     """What the callbacks below ask of a model."""
     model = types.SimpleNamespace(stop_training=False, metrics=[], weights=[0.0])
     model.optimizer = types.SimpleNamespace(learning_rate=np.float32(1.0))
+    model.saved = []
+    model.save_weights = lambda *_, **__: model.saved.append(model.weights)
     model.get_weights = lambda: [np.array(model.weights)]
     return model
 
@@ -48,6 +50,9 @@ MAKERS = {
     "ReduceLROnPlateau": lambda: keras.callbacks.ReduceLROnPlateau(
         "loss", min_delta=0.1, patience=2, cooldown=1
     ),
+    "ModelCheckpoint": lambda: keras.callbacks.ModelCheckpoint(
+        "best.weights.h5", "loss", save_best_only=True, save_weights_only=True
+    ),
     "History": keras.callbacks.History,
 }
 
@@ -67,6 +72,7 @@ def test_a_callback_goes_on_as_if_it_had_not_been_replaced(name, cut):
     resumed = make()
     got = epochs_of(resumed, second, LOSSES[cut:], first=cut, states=states)
     np.testing.assert_equal(got, want)
+    assert first.saved + second.saved == model.saved
     assert second.stop_training == model.stop_training
     assert second.optimizer.learning_rate == model.optimizer.learning_rate
     if cut < len(LOSSES):
