@@ -12,6 +12,7 @@
     ├── NonFiniteLossError          (ValueError)    training met NaN or infinity
     │   └── IndefiniteCovarianceError               no usable covariance after training
     ├── ArtefactError               (ValueError)    a detector cannot be saved or loaded
+    ├── CheckpointError             (ValueError)    a checkpoint is damaged or of another fit
     ├── DataIntegrityError          (ValueError)    a data file is not the expected bytes
     ├── DataUnavailableError        (OSError)       a data file is nowhere to be had
     └── MissingExtraError           (ImportError)   an optional package is not installed
@@ -59,6 +60,10 @@ class IndefiniteCovarianceError(NonFiniteLossError):
 
 class ArtefactError(AEGMMError, ValueError):
     """A detector cannot be saved, or what is to be loaded is foreign, damaged or too new."""
+
+
+class CheckpointError(AEGMMError, ValueError):
+    """A fit cannot go on from the checkpoint that it was told of."""
 
 
 class DataIntegrityError(AEGMMError, ValueError):

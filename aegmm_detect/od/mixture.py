@@ -1,6 +1,7 @@
 """What the detectors with an autoencoder and a mixture share: one fit, one scorer."""
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Self
 
@@ -23,7 +24,9 @@ from aegmm_detect.od.online import with_rows
 from aegmm_detect.od.parameters import MixtureParameters
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.od.state import FittedState, state_of
+from aegmm_detect.training.checkpoint import Checkpoint
 from aegmm_detect.training.estimate import rows_per_pass
+from aegmm_detect.training.fingerprint import fingerprint
 from aegmm_detect.training.fit import check_log_metric
 from aegmm_detect.training.length import length_of_fit
 from aegmm_detect.training.objectives import choose_objective, must_run_eagerly
@@ -127,6 +130,7 @@ class MixtureDetector(Copying, MixtureParameters, Detector):
         clip_norm: float | None = UNSET,
         jit_compile: bool | str = UNSET,
         steps_per_execution: int = UNSET,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
     ) -> keras.callbacks.History:
         """Train the nets together, then estimate the mixture from all training rows.
 
@@ -177,6 +181,11 @@ class MixtureDetector(Copying, MixtureParameters, Detector):
         steps_per_execution
             Most steps in a compiled block. Default 512, fewer where rows are wide; 1 for callbacks
             that need every step.
+        checkpoint_dir
+            Folder for a file that is replaced at the end of every epoch. The same call then goes
+            on where it was cut off, and ends as it would have; when it had ended, it trains no
+            more. Without a seed, one is drawn and kept there. Default None: no file. See the page
+            on resuming.
 
         Returns
         -------
@@ -189,9 +198,14 @@ class MixtureDetector(Copying, MixtureParameters, Detector):
             Rows that cannot be trained on; the detector is left as it was.
         ConfigurationError
             Settings or nets that do not fit; the detector is left as it was.
+        CheckpointError
+            The file in `checkpoint_dir` is damaged, or of a fit with other rows, settings, nets,
+            callbacks or versions; the detector is left as it was.
         NonFiniteLossError
             Training met NaN or infinity: the detector is not fitted, and its nets have the weights
             from before the block of steps in which it happened.
+        OSError
+            The file in `checkpoint_dir` cannot be written; the one before it is still there.
         IndefiniteCovarianceError
             No density of the training rows is finite: not fitted either, but the nets are trained.
         """
@@ -216,6 +230,9 @@ class MixtureDetector(Copying, MixtureParameters, Detector):
             jit_compile=jit_compile,
             steps_per_execution=steps_per_execution,
         )
+        checkpoint = None if checkpoint_dir is None else Checkpoint(checkpoint_dir)
+        if checkpoint is not None:
+            settings = settings.replace(seed=checkpoint.seed(settings.seed))
         rows = as_rows(X)
         prepared = prepare(
             rows,
@@ -240,6 +257,17 @@ class MixtureDetector(Copying, MixtureParameters, Detector):
             None if loss_fn is UNSET else loss_fn, settings, self.net, sample
         )
         check_log_metric(log_metric, objective.columns)
+        listening = keras.tree.flatten(callbacks) if callbacks else []
+        if checkpoint is not None:
+            named = {
+                **settings.model_dump(mode="json"),
+                **self.config.model_dump(include={"normalize", "nan_policy"}),
+                "loss_fn": None if loss_fn is UNSET else loss_fn,
+                "log_metric": log_metric,
+            }
+            checkpoint.claim(
+                fingerprint(named, self.net, optimizer, prepared, listening), listening
+            )
         self._forget_fit()
         if self._blueprint is not None:
             self.net.set_weights(self._blueprint.build(settings.seed).get_weights())
@@ -253,7 +281,8 @@ class MixtureDetector(Copying, MixtureParameters, Detector):
             eager=eager_net or eager_loss,
             verbose=verbose,
             log_metric=log_metric,
-            callbacks=[callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks,
+            callbacks=listening,
+            checkpoint=checkpoint,
         )
         members = None if self._blueprint is None else self._blueprint.members
         names = rows.columns.names

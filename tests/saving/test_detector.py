@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from keras import ops
 
-from aegmm_detect.exceptions import ArtefactError, ConfigurationError
+from aegmm_detect.exceptions import ArtefactError, ConfigurationError, InvalidInputError
 from aegmm_detect.models.tensorflow import AEGMM
 from aegmm_detect.numerics import features
 from aegmm_detect.od import OutlierAEGMM
