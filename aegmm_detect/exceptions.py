@@ -11,6 +11,7 @@
     ├── NonFiniteLossError          (ValueError)    training met NaN or infinity
     │   └── IndefiniteCovarianceError               no usable covariance after training
     ├── DataIntegrityError          (ValueError)    a data file is not the expected bytes
+    ├── MigrationError              (ValueError)    another package's detector is refused
     ├── DataUnavailableError        (OSError)       a data file is nowhere to be had
     └── MissingExtraError           (ImportError)   an optional package is not installed
 
@@ -53,6 +54,10 @@ class IndefiniteCovarianceError(NonFiniteLossError):
 
 class DataIntegrityError(AEGMMError, ValueError):
     """A data file does not hold the bytes that its entry promises."""
+
+
+class MigrationError(AEGMMError, ValueError):
+    """What another package saved is damaged, foreign, unsafe or of a kind not carried over."""
 
 
 class DataUnavailableError(AEGMMError, OSError):

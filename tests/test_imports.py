@@ -30,6 +30,7 @@ LAYERS = (
 # Parts beside the order, and what they may import.
 BESIDE = {
     "datasets": BASE,
+    "migrate": set().union(*LAYERS[:5]),
     "models": set().union(*LAYERS[:5]),
 }
 # Parts of the order that may import one beside it.
@@ -108,6 +109,7 @@ def run_python(code):
         "import aegmm_detect; dir(aegmm_detect); aegmm_detect.__version__",
         "import aegmm_detect.exceptions, aegmm_detect.types, aegmm_detect.inputs",
         "from aegmm_detect.configs import aegmm, base, nets",
+        "import aegmm_detect.migrate; dir(aegmm_detect.migrate)",
         "from aegmm_detect.datasets import load_thyroid; load_thyroid()",
         "from aegmm_detect.evaluation import BASELINES, auto, run; BASELINES['1-nn'](6, 0)",
     ],
@@ -119,7 +121,13 @@ def test_tensorflow_is_not_imported_before_it_is_needed(code):
 
 @pytest.mark.parametrize(
     "module",
-    ["aegmm_detect", "aegmm_detect.od", "aegmm_detect.datasets", "aegmm_detect.evaluation"],
+    [
+        "aegmm_detect",
+        "aegmm_detect.od",
+        "aegmm_detect.datasets",
+        "aegmm_detect.evaluation",
+        "aegmm_detect.migrate",
+    ],
 )
 def test_every_public_name_resolves_and_is_listed(module):
     package = __import__(module, fromlist=["*"])
