@@ -64,13 +64,13 @@ class AlibiState:
                 f"{path.name} holds no mixture: the detector was saved before fit, so there is "
                 "nothing to carry over. Make one here and fit it."
             )
+        stored = {name: arrays.array(state[name], f"{path.name}: {name}") for name in _MIXTURE}
+        mixture = _mixture(stored)
         return cls(
             arrays.number(state["threshold"], f"{path.name}: threshold"),
             arrays.number(state["n_gmm"], f"{path.name}: n_gmm"),
             not default,
-            _mixture(
-                {name: arrays.array(state[name], f"{path.name}: {name}") for name in _MIXTURE}
-            ),
+            mixture,
         )
 
 
@@ -136,24 +136,27 @@ def _mixture(stored: dict[str, Array]) -> ScoringMixture:
             "The mixture holds NaN or infinity. Some fits in alibi-detect end so without a word, "
             "and such a detector calls every row an inlier. Fit one here."
         )
-    _check_consistent(phi, cov, L, log_det_cov)
-    return ScoringMixture(phi, mu, L @ L.swapaxes(1, 2), np.tril(np.linalg.inv(L)))
+    with np.errstate(all="ignore"):  # damaged numbers can be of any size
+        product = L @ L.swapaxes(1, 2)
+        if not _is_consistent(phi, cov, L, product, log_det_cov):
+            raise MigrationError(
+                "The mixture's arrays contradict each other: the file is damaged. Copy the "
+                "directory again."
+            )
+    return ScoringMixture(phi, mu, product, np.tril(np.linalg.inv(L)))
 
 
-def _check_consistent(phi: Array, cov: Array, L: Array, log_det_cov: Array) -> None:
+def _is_consistent(phi: Array, cov: Array, L: Array, product: Array, log_det_cov: Array) -> bool:
     diagonal = np.diagonal(L, axis1=1, axis2=2)
-    product = L @ L.swapaxes(1, 2)
     sigma = np.sqrt(np.diagonal(product, axis1=1, axis2=2))
     tolerance = _RTOL * sigma[:, :, None] * sigma[:, None, :] + _JITTER
-    if (
-        (phi < 0.0).any()
-        or abs(phi.sum() - 1.0) > 1e-3
-        or (diagonal <= 0.0).any()
-        or np.triu(L, 1).any()
-        or (np.abs(product - cov) > tolerance).any()
-        or not np.allclose(log_det_cov, 2.0 * np.log(diagonal).sum(axis=1), _RTOL, 1e-3)
-    ):
-        raise MigrationError(
-            "The mixture's arrays contradict each other: the file is damaged. Copy the directory "
-            "again."
-        )
+    # Written so that NaN, which is what overflow ends in, is never consistent.
+    return bool(
+        (phi >= 0.0).all()
+        and abs(phi.sum() - 1.0) <= 1e-3
+        and (diagonal > 0.0).all()
+        and not np.triu(L, 1).any()
+        and np.isfinite(product).all()
+        and (np.abs(product - cov) <= tolerance).all()
+        and np.allclose(log_det_cov, 2.0 * np.log(diagonal).sum(axis=1), _RTOL, 1e-3)
+    )
