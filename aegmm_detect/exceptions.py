@@ -12,6 +12,7 @@
     │   └── IndefiniteCovarianceError               no usable covariance after training
     ├── DataIntegrityError          (ValueError)    a data file is not the expected bytes
     ├── MigrationError              (ValueError)    another package's detector is refused
+    │   └── ForeignNameError                        its pickle refers to what no state needs
     ├── DataUnavailableError        (OSError)       a data file is nowhere to be had
     └── MissingExtraError           (ImportError)   an optional package is not installed
 
@@ -58,6 +59,10 @@ class DataIntegrityError(AEGMMError, ValueError):
 
 class MigrationError(AEGMMError, ValueError):
     """What another package saved is damaged, foreign, unsafe or of a kind not carried over."""
+
+
+class ForeignNameError(MigrationError):
+    """A pickle refers to a function or class that no state needs; nothing of it was run."""
 
 
 class DataUnavailableError(AEGMMError, OSError):

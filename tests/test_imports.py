@@ -20,6 +20,7 @@ LAYERS = (
     {"numerics"},
     {"nets"},
     {"training"},
+    {"explanation"},
     {"od"},
     {"zoo"},
     {"registry"},
@@ -31,7 +32,7 @@ LAYERS = (
 BESIDE = {
     "datasets": BASE,
     "migrate": set().union(*LAYERS[:5]),
-    "models": set().union(*LAYERS[:5]),
+    "models": set().union(*LAYERS[:6]),
 }
 # Parts of the order that may import one beside it.
 ALSO = {"evaluation": {"datasets"}}

@@ -6,9 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from aegmm_detect.exceptions import MigrationError
+from aegmm_detect.exceptions import ForeignNameError, MigrationError
 from aegmm_detect.migrate import arrays, inert_pickle
-from aegmm_detect.migrate.inert_pickle import ForeignNameError, Named
+from aegmm_detect.migrate.inert_pickle import Named
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.types import Array
 

@@ -12,7 +12,7 @@ import pickletools
 from collections.abc import Collection
 from typing import Any
 
-from aegmm_detect.exceptions import MigrationError
+from aegmm_detect.exceptions import ForeignNameError, MigrationError
 
 _MEMO_WRITES = {"PUT", "BINPUT", "LONG_BINPUT"}
 
@@ -48,10 +48,6 @@ class Named:
 
     def __repr__(self) -> str:
         return self.name if self.arguments is None else f"{self.name}(...)"
-
-
-class ForeignNameError(MigrationError):
-    """A pickle refers to a name that its reader does not know."""
 
 
 def read(data: bytes, source: str, known: Collection[str] | None) -> Any:

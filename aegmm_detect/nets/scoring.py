@@ -1,11 +1,15 @@
 """The whole scoring graph: scale, nets, features, energy."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from aegmm_detect.configs.aegmm import ScoreType
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.numerics import gmm
-from aegmm_detect.numerics.density import Density, combine
+from aegmm_detect.numerics.density import Density, ScoreScales, combine
+from aegmm_detect.numerics.features import euclidean, per_member
 from aegmm_detect.types import Tensor
 
 # Score of rows whose energy is no number in float32: just under its largest number.
@@ -25,9 +29,20 @@ class ScoringGraph(keras.layers.Layer):
         Prepared rows -> (x_recon, z, gamma).
     density
         Of z.
+    score_type
+        What the score is made of.
+    scales
+        Of the parts, for every `score_type` but 'energy'.
     """
 
-    def __init__(self, normalizer: Normalizer | None, net: keras.Model, density: Density) -> None:
+    def __init__(
+        self,
+        normalizer: Normalizer | None,
+        net: keras.Model,
+        density: Density,
+        score_type: ScoreType = "energy",
+        scales: ScoreScales | None = None,
+    ) -> None:
         super().__init__(name="scoring", autocast=False)
         self.normalizer = normalizer
         self.net = net
@@ -35,6 +50,10 @@ class ScoringGraph(keras.layers.Layer):
         self.members = tuple(tuple(m.as_float32() for m in own) for own in density.members)
         self.scaling = (density.centre.astype("float32"), density.spread.astype("float32"))
         self.limit = density.limit
+        self.score_type = score_type
+        self.scales: Any = scales and tuple(
+            tuple(values.astype("float32") for values in scale) for scale in scales
+        )
         self.projection = None
         if density.projection is not None:
             mean, axes = density.projection.mean, density.projection.axes
@@ -43,16 +62,38 @@ class ScoringGraph(keras.layers.Layer):
         self.row_dtype = "float32" if normalizer is None else "float64"
 
     def call(self, x: Tensor) -> Tensor:
-        """Scores of raw rows of `row_dtype`, in nats."""
+        """Scores of raw rows of `row_dtype`."""
         finite = ops.all(ops.isfinite(ops.cast(x, "float32")), axis=tuple(range(1, len(x.shape))))
         rows = x if self.normalizer is None else self.normalizer(x)
-        _, z, _ = self.net(rows, training=False)
-        scores = self._scores(rows, ops.cast(z, "float32"))
+        scores = self.score(rows)
         # Overflow on the way (a row 1e19 sigmas out) must not turn into NaN: it is an outlier.
         scores = ops.where(ops.isfinite(scores), scores, BEYOND)
         return ops.where(finite, scores, float("nan"))
 
-    def _scores(self, rows: Tensor, z: Tensor) -> Tensor:
+    def score(self, rows: Tensor) -> Tensor:
+        """Scores (N,) of prepared rows, finite or not."""
+        x_recon, z, _ = self.net(rows, training=False)
+        if self.score_type == "energy":
+            return self._energy(rows, ops.cast(z, "float32"))
+        residual, parts = self.scales
+        error = combine(self._errors(rows, x_recon), residual[0], residual[1], None)
+        if self.score_type == "reconstruction":
+            return error
+        both = ops.stack([self._energy(rows, ops.cast(z, "float32")), error])
+        centre, spread = parts
+        return ops.sum((both - centre[:, None]) / spread[:, None], axis=0)
+
+    def parts(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Energy (N,) of prepared rows, and each net's reconstruction error, (M, N)."""
+        x_recon, z, _ = self.net(rows, training=False)
+        return self._energy(rows, ops.cast(z, "float32")), self._errors(rows, x_recon)
+
+    def _errors(self, rows: Tensor, x_recon: Tensor) -> Tensor:
+        x_recon = ops.cast(x_recon, "float32")
+        errors = per_member(euclidean, ops.cast(rows, "float32"), x_recon)
+        return ops.reshape(errors, (len(self.members), -1))
+
+    def _energy(self, rows: Tensor, z: Tensor) -> Tensor:
         seen = [z] if len(z.shape) == 2 else [z[m] for m in range(z.shape[0])]
         if self.projection is not None:
             mean, axes = self.projection
