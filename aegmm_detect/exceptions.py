@@ -14,6 +14,8 @@
     ├── ArtefactError               (ValueError)    a detector cannot be saved or loaded
     ├── CheckpointError             (ValueError)    a checkpoint is damaged or of another fit
     ├── DataIntegrityError          (ValueError)    a data file is not the expected bytes
+    ├── MigrationError              (ValueError)    another package's detector is refused
+    │   └── ForeignNameError                        its pickle refers to what no state needs
     ├── DataUnavailableError        (OSError)       a data file is nowhere to be had
     └── MissingExtraError           (ImportError)   an optional package is not installed
 
@@ -68,6 +70,14 @@ class CheckpointError(AEGMMError, ValueError):
 
 class DataIntegrityError(AEGMMError, ValueError):
     """A data file does not hold the bytes that its entry promises."""
+
+
+class MigrationError(AEGMMError, ValueError):
+    """What another package saved is damaged, foreign, unsafe or of a kind not carried over."""
+
+
+class ForeignNameError(MigrationError):
+    """A pickle refers to a function or class that no state needs; nothing of it was run."""
 
 
 class DataUnavailableError(AEGMMError, OSError):

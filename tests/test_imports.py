@@ -32,6 +32,7 @@ LAYERS = (
 # Parts beside the order, and what they may import.
 BESIDE = {
     "datasets": BASE,
+    "migrate": set().union(*LAYERS[:7]),
     "models": set().union(*LAYERS[:7]),
 }
 # Parts of the order that may import one beside it.
@@ -111,6 +112,7 @@ def run_python(code):
         "import aegmm_detect.exceptions, aegmm_detect.types, aegmm_detect.inputs",
         "from aegmm_detect.configs import aegmm, base, nets",
         "from aegmm_detect.saving import archive, directory, manifest",
+        "import aegmm_detect.migrate; dir(aegmm_detect.migrate)",
         "from aegmm_detect.datasets import load_thyroid; load_thyroid()",
         "from aegmm_detect.evaluation import BASELINES, auto, run; BASELINES['1-nn'](6, 0)",
     ],
@@ -128,6 +130,7 @@ def test_tensorflow_is_not_imported_before_it_is_needed(code):
         "aegmm_detect.datasets",
         "aegmm_detect.evaluation",
         "aegmm_detect.saving",
+        "aegmm_detect.migrate",
     ],
 )
 def test_every_public_name_resolves_and_is_listed(module):
