@@ -31,6 +31,7 @@ LAYERS = (
 BESIDE = {
     "datasets": BASE,
     "models": set().union(*LAYERS[:5]),
+    "sklearn": set().union(*LAYERS[:5]),
 }
 # Parts of the order that may import one beside it.
 ALSO = {"evaluation": {"datasets"}}
