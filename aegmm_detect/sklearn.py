@@ -285,9 +285,9 @@ def _own(name: str, net: Any, n_features: int) -> Any:
         return net(n_features) if callable(net) else net
     try:
         return copy.deepcopy(net)
-    except TypeError as error:
+    except Exception as error:  # Keras writes and reads the net, with whatever code it brings
         raise ConfigurationError(
-            f"{name} cannot be copied ({str(error)[:200]}). Register its classes with "
+            f"{name} cannot be copied ({str(error).strip()[:200]}). Register its classes with "
             "keras.saving.register_keras_serializable, or pass a function of the number of columns "
             "that returns the net."
         ) from error
