@@ -3,13 +3,8 @@
 Here a higher number is more normal, and 1 is an inlier, -1 an outlier.
 """
 
-import contextlib
-import copy
-import random
-from collections.abc import Iterator
 from typing import Any, Self
 
-import keras
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags, check_random_state
@@ -18,7 +13,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from aegmm_detect.configs.aegmm import FitConfig, NanPolicy, Normalize
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets import checks
+from aegmm_detect.nets.copies import net_to_train
 from aegmm_detect.od.aegmm import OutlierAEGMM
+from aegmm_detect.training.seeding import python_random
 from aegmm_detect.types import Array, FloatArray, IntArray, ReconFeatures
 
 _NETS = ("encoder_net", "decoder_net", "gmm_density_net")
@@ -263,8 +260,8 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
             )
         if self.recon_features is not None:
             settings["recon_features"] = self.recon_features
-        with _python_random(settings["seed"]):
-            nets = {name: _own(name, getattr(self, name), n_features) for name in _NETS}
+        with python_random(settings["seed"]):
+            nets = {name: net_to_train(name, getattr(self, name), n_features) for name in _NETS}
             detector = OutlierAEGMM(**nets, fit_config=self._recipe(FitConfig()), **settings)
             # A net without an Input draws its weights when it sees its first row.
             checks.probe(detector.net, np.zeros((1, n_features), dtype=np.float32), None)
@@ -278,36 +275,7 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
         return (self.fit_config or default).override(**given)
 
 
-def _own(name: str, net: Any, n_features: int) -> Any:
-    """A net to train: a copy of the user's, or what the user's function returns."""
-    # Every keras.Model can be called, too.
-    if not isinstance(net, keras.Model):
-        return net(n_features) if callable(net) else net
-    try:
-        return copy.deepcopy(net)
-    except Exception as error:  # Keras writes and reads the net, with whatever code it brings
-        raise ConfigurationError(
-            f"{name} cannot be copied ({str(error).strip()[:200]}). Register its classes with "
-            "keras.saving.register_keras_serializable, or pass a function of the number of columns "
-            "that returns the net."
-        ) from error
-
-
 def _seed_of(random_state: Any) -> int | None:
     if random_state is None or isinstance(random_state, (int, np.integer)):
         return None if random_state is None else int(random_state)
     return int(check_random_state(random_state).randint(_SEEDS - 1))
-
-
-@contextlib.contextmanager
-def _python_random(seed: int | None) -> Iterator[None]:
-    """Seed the generator from which Keras draws the seeds of layers that have none."""
-    if seed is None:
-        yield
-        return
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)

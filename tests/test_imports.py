@@ -13,7 +13,7 @@ import aegmm_detect
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "aegmm_detect"
 
-BASE = {"exceptions", "types", "configs", "input_checks", "inputs", "version", "_lazy"}
+BASE = {"exceptions", "types", "configs", "input_checks", "inputs", "version", "extras", "_lazy"}
 # Each part may import its own modules and those of the parts before it.
 LAYERS = (
     BASE,
@@ -31,6 +31,7 @@ LAYERS = (
 BESIDE = {
     "datasets": BASE,
     "models": set().union(*LAYERS[:5]),
+    "plot": BASE,
     "sklearn": set().union(*LAYERS[:5]),
 }
 # Parts of the order that may import one beside it.
@@ -110,6 +111,7 @@ def run_python(code):
         "import aegmm_detect.exceptions, aegmm_detect.types, aegmm_detect.inputs",
         "from aegmm_detect.configs import aegmm, base, nets",
         "from aegmm_detect.datasets import load_thyroid; load_thyroid()",
+        "from aegmm_detect.plot import CurvesDisplay, LatentDisplay, ScoreDisplay",
         "from aegmm_detect.evaluation import BASELINES, auto, run; BASELINES['1-nn'](6, 0)",
     ],
 )
@@ -120,7 +122,13 @@ def test_tensorflow_is_not_imported_before_it_is_needed(code):
 
 @pytest.mark.parametrize(
     "module",
-    ["aegmm_detect", "aegmm_detect.od", "aegmm_detect.datasets", "aegmm_detect.evaluation"],
+    [
+        "aegmm_detect",
+        "aegmm_detect.od",
+        "aegmm_detect.datasets",
+        "aegmm_detect.evaluation",
+        "aegmm_detect.plot",
+    ],
 )
 def test_every_public_name_resolves_and_is_listed(module):
     package = __import__(module, fromlist=["*"])

@@ -45,24 +45,30 @@ class ScoringGraph(keras.layers.Layer):
     def call(self, x: Tensor) -> Tensor:
         """Scores of raw rows of `row_dtype`, in nats."""
         finite = ops.all(ops.isfinite(ops.cast(x, "float32")), axis=tuple(range(1, len(x.shape))))
-        rows = x if self.normalizer is None else self.normalizer(x)
-        _, z, _ = self.net(rows, training=False)
-        scores = self._scores(rows, ops.cast(z, "float32"))
+        energies = [
+            gmm.energy(columns[:, : mixture.mu.shape[1]], mixture)
+            for columns, own in zip(self.latent(x), self.members, strict=True)
+            for mixture in own
+        ]
+        # Of a single mixture this is its energy: centre 0, spread 1.
+        scores = combine(ops.stack(energies), *self.scaling, self.limit)
         # Overflow on the way (a row 1e19 sigmas out) must not turn into NaN: it is an outlier.
         scores = ops.where(ops.isfinite(scores), scores, BEYOND)
         return ops.where(finite, scores, float("nan"))
 
-    def _scores(self, rows: Tensor, z: Tensor) -> Tensor:
+    def latent(self, x: Tensor) -> list[Tensor]:
+        """What the mixtures are over: raw rows (N, ...) -> (N, D) float32 for each member.
+
+        First its z, then the principal components, where there are any. A mixture of fewer
+        dimensions sees the first of these.
+        """
+        rows = x if self.normalizer is None else self.normalizer(x)
+        _, z, _ = self.net(rows, training=False)
+        z = ops.cast(z, "float32")
         seen = [z] if len(z.shape) == 2 else [z[m] for m in range(z.shape[0])]
         if self.projection is not None:
             mean, axes = self.projection
             flat = ops.reshape(rows, (-1, len(mean)))
             behind = ops.matmul(ops.cast(flat, "float32") - mean, axes)
             seen = [ops.concatenate([own, behind], axis=-1) for own in seen]
-        energies = [
-            gmm.energy(columns[:, : mixture.mu.shape[1]], mixture)
-            for columns, own in zip(seen, self.members, strict=True)
-            for mixture in own
-        ]
-        # Of a single mixture this is its energy: centre 0, spread 1.
-        return combine(ops.stack(energies), *self.scaling, self.limit)
+        return seen
