@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from aegmm_detect.configs.aegmm import FitConfig, NanPolicy, Normalize
+from aegmm_detect.configs.aegmm import FitConfig, NanPolicy, Normalize, ScoreType
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.copies import net_to_train
@@ -51,6 +51,8 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
     nan_policy
         'raise' (default) refuses rows with NaN or infinity; 'flag' leaves them out of training and
         calls them outliers.
+    score_type
+        What the score is made of, see `OutlierAEGMM`. Default 'energy'.
     contamination
         Share of outliers among the training rows, in (0, .5]: `offset_` calls so many of them
         outliers, and the densities of `auto` leave out twice as many (at most half of the rows).
@@ -96,6 +98,7 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
         ensemble: int | None = None,
         normalize: Normalize | None = "robust",
         nan_policy: NanPolicy = "raise",
+        score_type: ScoreType = "energy",
         contamination: Any = "auto",
         learning_rate: float | None = None,
         epochs: int | None = None,
@@ -114,6 +117,7 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
         self.ensemble = ensemble
         self.normalize = normalize
         self.nan_policy = nan_policy
+        self.score_type = score_type
         self.contamination = contamination
         self.learning_rate = learning_rate
         self.epochs = epochs
@@ -167,7 +171,7 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
 
         Returns
         -------
-        Shape (N,), float64, in nats; NaN for rows that `nan_policy` flags.
+        Shape (N,), float64; NaN for rows that `nan_policy` flags.
         """
         check_is_fitted(self)
         return -self.detector_.score(self._rows(X, reset=False)).astype(np.float64)
@@ -235,6 +239,7 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
             "threshold": np.inf,
             "normalize": self.normalize,
             "nan_policy": self.nan_policy,
+            "score_type": self.score_type,
             "seed": _seed_of(self.random_state),
         }
         if all(getattr(self, name) is None for name in _NETS):

@@ -112,17 +112,10 @@ save(LatentDisplay.from_detector(detector, X_test, y=y_test), "latent")
 # Contributions of features
 # -------------------------
 #
-# Any array of contributions will do. Here it is by how much the score falls when a feature is
-# replaced by its median: for the strangest row, and for the twenty strangest.
+# What ``detector.explain`` finds for the strangest row, and for the twenty strangest.
+# ``from_contributions`` draws any other array of that kind.
 
 strangest = np.argsort(-detector.score(X_test))[:20]
-rows, medians = X_test[strangest], np.median(X_train, axis=0)
-contributions = np.empty(rows.shape)
-for feature, median in enumerate(medians):
-    replaced = rows.copy()
-    replaced[:, feature] = median
-    contributions[:, feature] = detector.score(rows) - detector.score(replaced)
-
-names = thyroid.feature_names
-save(ContributionDisplay.from_contributions(contributions[0], names), "contributions")
-save(ContributionDisplay.from_contributions(contributions, names), "contributions_of_many")
+for count, name in [(1, "contributions"), (20, "contributions_of_many")]:
+    rows = X_test[strangest[:count]]
+    save(ContributionDisplay.from_detector(detector, rows, thyroid.feature_names), name)

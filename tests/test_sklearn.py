@@ -116,7 +116,9 @@ def test_the_recipe_takes_what_is_given(make_nets):
 
 
 def test_features_of_ones_own_go_with_the_nets_of_auto():
-    detector = AEGMMEstimator(recon_features=eucl_cosim_features, ensemble=2)._detector(6)
+    told = {"recon_features": eucl_cosim_features, "ensemble": 2, "score_type": "both"}
+    detector = AEGMMEstimator(**told)._detector(6)
+    assert detector.score_type == "both"
     assert detector.blueprint.recon_features is eucl_cosim_features
     assert detector.blueprint.members == 2
 
@@ -183,6 +185,7 @@ def test_what_does_not_fit_is_refused_by_fit(make_nets, normal_rows):
         ({"n_steps": 0}, "n_steps=0"),
         ({"normalize": "log"}, "normalize='log'"),
         ({"random_state": -1}, "seed=-1"),
+        ({"score_type": "rank"}, "score_type='rank'"),
         ({**own, "ensemble": 2}, "ensemble= is for the nets that the package builds"),
         ({**own, "encoder_net": Unfinished(3)}, "encoder_net cannot be copied"),
     ]:

@@ -9,6 +9,7 @@ from aegmm_detect.configs.density import DensityConfig
 
 Normalize = Literal["standard", "minmax", "robust"]
 NanPolicy = Literal["raise", "flag"]
+ScoreType = Literal["energy", "reconstruction", "both"]
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -21,7 +22,7 @@ class DetectorConfig(Settings):
     data_type: str | None = None
     normalize: Normalize | None = None
     nan_policy: NanPolicy = "raise"
-    score_type: Literal["energy"] = "energy"
+    score_type: ScoreType = "energy"
     seed: Seed | None = None
 
 

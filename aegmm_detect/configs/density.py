@@ -29,8 +29,8 @@ class DensityConfig(Settings):
     trim: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
     # Added to the variances of standardised z.
     reg: Annotated[float, Field(gt=0.0)] = 1e-3
-    # A mixture of some dozen components gains nothing from more rows.
-    max_rows: Annotated[int, Field(ge=2)] = 40_000
+    # A mixture of some dozen components gains little from more rows, and they take time.
+    max_rows: Annotated[int, Field(ge=2)] = 20_000
 
     @model_validator(mode="after")
     def _nothing_is_ignored(self) -> Self:

@@ -1,11 +1,15 @@
 """The whole scoring graph: scale, nets, features, energy."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from aegmm_detect.configs.aegmm import ScoreType
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.numerics import gmm
-from aegmm_detect.numerics.density import Density, combine
+from aegmm_detect.numerics.density import Density, ScoreScales, combine
+from aegmm_detect.numerics.features import euclidean, per_member
 from aegmm_detect.types import Tensor
 
 # Score of rows whose energy is no number in float32: just under its largest number.
@@ -25,9 +29,20 @@ class ScoringGraph(keras.layers.Layer):
         Prepared rows -> (x_recon, z, gamma).
     density
         Of z.
+    score_type
+        What the score is made of.
+    scales
+        Of the parts, for every `score_type` but 'energy'.
     """
 
-    def __init__(self, normalizer: Normalizer | None, net: keras.Model, density: Density) -> None:
+    def __init__(
+        self,
+        normalizer: Normalizer | None,
+        net: keras.Model,
+        density: Density,
+        score_type: ScoreType = "energy",
+        scales: ScoreScales | None = None,
+    ) -> None:
         super().__init__(name="scoring", autocast=False)
         self.normalizer = normalizer
         self.net = net
@@ -35,6 +50,10 @@ class ScoringGraph(keras.layers.Layer):
         self.members = tuple(tuple(m.as_float32() for m in own) for own in density.members)
         self.scaling = (density.centre.astype("float32"), density.spread.astype("float32"))
         self.limit = density.limit
+        self.score_type = score_type
+        self.scales: Any = scales and tuple(
+            tuple(values.astype("float32") for values in scale) for scale in scales
+        )
         self.projection = None
         if density.projection is not None:
             mean, axes = density.projection.mean, density.projection.axes
@@ -43,18 +62,36 @@ class ScoringGraph(keras.layers.Layer):
         self.row_dtype = "float32" if normalizer is None else "float64"
 
     def call(self, x: Tensor) -> Tensor:
-        """Scores of raw rows of `row_dtype`, in nats."""
+        """Scores of raw rows of `row_dtype`."""
         finite = ops.all(ops.isfinite(ops.cast(x, "float32")), axis=tuple(range(1, len(x.shape))))
-        energies = [
-            gmm.energy(columns[:, : mixture.mu.shape[1]], mixture)
-            for columns, own in zip(self.latent(x), self.members, strict=True)
-            for mixture in own
-        ]
-        # Of a single mixture this is its energy: centre 0, spread 1.
-        scores = combine(ops.stack(energies), *self.scaling, self.limit)
+        rows = x if self.normalizer is None else self.normalizer(x)
+        scores = self.score(rows)
         # Overflow on the way (a row 1e19 sigmas out) must not turn into NaN: it is an outlier.
         scores = ops.where(ops.isfinite(scores), scores, BEYOND)
         return ops.where(finite, scores, float("nan"))
+
+    def score(self, rows: Tensor) -> Tensor:
+        """Scores (N,) of prepared rows, finite or not."""
+        x_recon, z, _ = self.net(rows, training=False)
+        if self.score_type == "energy":
+            return self._energy(rows, ops.cast(z, "float32"))
+        residual, parts = self.scales
+        error = combine(self._errors(rows, x_recon), residual[0], residual[1], None)
+        if self.score_type == "reconstruction":
+            return error
+        both = ops.stack([self._energy(rows, ops.cast(z, "float32")), error])
+        centre, spread = parts
+        return ops.sum((both - centre[:, None]) / spread[:, None], axis=0)
+
+    def parts(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Energy (N,) of prepared rows, and each net's reconstruction error, (M, N)."""
+        x_recon, z, _ = self.net(rows, training=False)
+        return self._energy(rows, ops.cast(z, "float32")), self._errors(rows, x_recon)
+
+    def _errors(self, rows: Tensor, x_recon: Tensor) -> Tensor:
+        x_recon = ops.cast(x_recon, "float32")
+        errors = per_member(euclidean, ops.cast(rows, "float32"), x_recon)
+        return ops.reshape(errors, (len(self.members), -1))
 
     def latent(self, x: Tensor) -> list[Tensor]:
         """What the mixtures are over: raw rows (N, ...) -> (N, D) float32 for each member.
@@ -64,11 +101,22 @@ class ScoringGraph(keras.layers.Layer):
         """
         rows = x if self.normalizer is None else self.normalizer(x)
         _, z, _ = self.net(rows, training=False)
-        z = ops.cast(z, "float32")
+        return self._seen(rows, ops.cast(z, "float32"))
+
+    def _energy(self, rows: Tensor, z: Tensor) -> Tensor:
+        energies = [
+            gmm.energy(columns[:, : mixture.mu.shape[1]], mixture)
+            for columns, own in zip(self._seen(rows, z), self.members, strict=True)
+            for mixture in own
+        ]
+        # Of a single mixture this is its energy: centre 0, spread 1.
+        return combine(ops.stack(energies), *self.scaling, self.limit)
+
+    def _seen(self, rows: Tensor, z: Tensor) -> list[Tensor]:
         seen = [z] if len(z.shape) == 2 else [z[m] for m in range(z.shape[0])]
-        if self.projection is not None:
-            mean, axes = self.projection
-            flat = ops.reshape(rows, (-1, len(mean)))
-            behind = ops.matmul(ops.cast(flat, "float32") - mean, axes)
-            seen = [ops.concatenate([own, behind], axis=-1) for own in seen]
-        return seen
+        if self.projection is None:
+            return seen
+        mean, axes = self.projection
+        flat = ops.reshape(rows, (-1, len(mean)))
+        behind = ops.matmul(ops.cast(flat, "float32") - mean, axes)
+        return [ops.concatenate([own, behind], axis=-1) for own in seen]

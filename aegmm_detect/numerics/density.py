@@ -1,12 +1,34 @@
 """What scores rows after training: the mixtures of all members, and how their energies combine."""
 
 import dataclasses
+from typing import NamedTuple, Self
 
 import numpy as np
 from keras import ops
 
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.types import FloatArray, Tensor
+
+
+class Scale(NamedTuple):
+    """Where several quantities lie and how far they spread, so that they can be compared."""
+
+    centre: FloatArray  # (M,)
+    spread: FloatArray  # (M,)
+
+    @classmethod
+    def robust(cls, values: FloatArray) -> Self:
+        """Median and interquartile range of each row of `values` (M, N)."""
+        lower, centre, upper = np.percentile(values, [25.0, 50.0, 75.0], axis=1)
+        # Rows that are all alike have no spread; any other number serves as well.
+        return cls(centre, np.where(upper > lower, upper - lower, 1.0))
+
+
+class ScoreScales(NamedTuple):
+    """What makes scores of other parts than the energy; of training rows."""
+
+    residual: Scale  # of each net's reconstruction error, (M,)
+    parts: Scale  # of the energy and of the error, as they score alone, (2,)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,7 +126,4 @@ class Density:
         """
         if len(energies) == 1:
             return cls.of_one(members[0][0], projection)
-        lower, centre, upper = np.percentile(energies, [25.0, 50.0, 75.0], axis=1)
-        # Rows that are all alike have no spread; any other number serves as well.
-        spread = np.where(upper > lower, upper - lower, 1.0)
-        return cls(members, centre, spread, limit, projection)
+        return cls(members, *Scale.robust(energies), limit, projection)

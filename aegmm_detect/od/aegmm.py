@@ -5,9 +5,15 @@ from typing import Any, Self
 
 import keras
 
-from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, NanPolicy, Normalize
+from aegmm_detect.configs.aegmm import (
+    DetectorConfig,
+    FitConfig,
+    NanPolicy,
+    Normalize,
+    ScoreType,
+)
 from aegmm_detect.configs.density import DensityConfig
-from aegmm_detect.configs.nets import AutoConfig, NetSizes, sizes_for
+from aegmm_detect.configs.nets import AutoConfig, NetSizes, sizes_for, steps_for
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.aegmm import AEGMM
@@ -32,7 +38,7 @@ _AUTO_FIT = FitConfig(
     learning_rate=1e-3,
     learning_rate_decay="cosine",
     batch_size=256,
-    n_steps=2000,
+    n_steps=steps_for(1),
     max_passes=256,
     density=DensityConfig(
         n_components="auto",
@@ -75,7 +81,7 @@ class OutlierAEGMM(MixtureDetector):
         'raise' (default) refuses rows with NaN or infinity; 'flag' leaves them out of training,
         scores them NaN and calls them outliers.
     score_type
-        'energy'.
+        'energy' (default), 'reconstruction' or 'both': see the property.
     seed
         Default for ``fit(seed=)``; also makes nets built by `auto` and `from_sizes` repeatable.
     fit_config
@@ -103,7 +109,7 @@ class OutlierAEGMM(MixtureDetector):
         *,
         normalize: Normalize | None = None,
         nan_policy: NanPolicy = "raise",
-        score_type: str = "energy",
+        score_type: ScoreType = "energy",
         seed: int | None = None,
         fit_config: FitConfig | None = None,
     ) -> None:
@@ -227,9 +233,12 @@ class OutlierAEGMM(MixtureDetector):
             concat(log_euclidean, negative_cosine),
             None if wish.ensemble == 1 else wish.ensemble,
         )
-        density = _AUTO_FIT.density.replace(trim=2.0 * wish.contamination)
+        fit_config = _AUTO_FIT.replace(
+            n_steps=steps_for(n_features),
+            density=_AUTO_FIT.density.replace(trim=2.0 * wish.contamination),
+        )
         settings = {"normalize": "robust", **settings}
-        return cls.from_blueprint(blueprint, _AUTO_FIT.replace(density=density), **settings)
+        return cls.from_blueprint(blueprint, fit_config, **settings)
 
     @classmethod
     def from_blueprint(

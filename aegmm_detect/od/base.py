@@ -2,6 +2,7 @@
 
 import abc
 import logging
+from collections.abc import Iterator
 from typing import Any, final
 
 import numpy as np
@@ -14,9 +15,9 @@ from aegmm_detect.exceptions import (
     ThresholdNotInferredError,
 )
 from aegmm_detect.input_checks import check_shape, non_finite_columns, refuse_non_finite
-from aegmm_detect.inputs import as_rows
+from aegmm_detect.inputs import Rows, as_rows
 from aegmm_detect.numerics import thresholds
-from aegmm_detect.types import FloatArray
+from aegmm_detect.types import BoolArray, FloatArray
 from aegmm_detect.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -123,25 +124,10 @@ class Detector(abc.ABC):
         """
         self._require_fitted("score")
         rows = as_rows(X, self._names)
-        name = "A batch of X" if rows.array is None else "X"
-        parts = [np.empty(0, dtype=np.float32)]
-        for batch in rows.batches(_positive(batch_size)):
-            check_shape(batch, self._row_shape or (), name)
-            if len(batch):
-                parts.append(self._score_batch(batch))
-        scores = np.concatenate(parts)
-        if self._nan_policy == "raise":
-            # The scoring graph answers NaN for such rows and for no other.
-            bad = np.flatnonzero(np.isnan(scores))
-            # A stream's rows have gone by.
-            array, names = rows.array, rows.columns.names
-            refuse_non_finite(
-                bad,
-                "X",
-                "Drop or impute these rows, or make the detector with nan_policy='flag' to have "
-                "them called outliers.",
-                () if array is None else non_finite_columns(array[bad], names),
-            )
+        parts = [self._score_batch(batch) for batch in self._batches(rows, batch_size)]
+        scores = np.concatenate([np.empty(0, dtype=np.float32), *parts])
+        # The scoring graph answers NaN for such rows and for no other.
+        self._refuse_non_finite(np.isnan(scores), rows)
         return scores
 
     @final
@@ -235,6 +221,28 @@ class Detector(abc.ABC):
         }
         return {"data": data, "meta": self.meta}
 
+    def _batches(self, rows: Rows, batch_size: Any) -> Iterator[FloatArray]:
+        """Checked batches (N, ...), none of them empty."""
+        name = "A batch of X" if rows.array is None else "X"
+        for batch in rows.batches(_positive(batch_size)):
+            check_shape(batch, self._row_shape or (), name)
+            if len(batch):
+                yield batch
+
+    def _refuse_non_finite(self, bad: BoolArray, rows: Rows) -> None:
+        """Raise if there are `bad` (N,) rows and the policy is to refuse them."""
+        if self._nan_policy == "raise":
+            numbers = np.flatnonzero(bad)
+            # A stream's rows have gone by.
+            array, names = rows.array, rows.columns.names
+            refuse_non_finite(
+                numbers,
+                "X",
+                "Drop or impute these rows, or make the detector with nan_policy='flag' to have "
+                "them called outliers.",
+                () if array is None else non_finite_columns(array[numbers], names),
+            )
+
     @abc.abstractmethod
     def _score_batch(self, batch: FloatArray) -> FloatArray:
         """Scores (N,) float32 of checked rows (N, ...); NaN for rows that are not finite."""
@@ -249,11 +257,16 @@ class Detector(abc.ABC):
     def _forget_fit(self) -> None:
         """To be called when training starts to change weights."""
         self._fitted = False
+        self._forget_decisions("the former fit")
+
+    def _forget_decisions(self, made_for: str) -> None:
+        """Clear what was inferred from scores that are no longer these."""
         if self._inferred:
             logger.warning(
-                "The threshold %.6g was inferred for the former fit and is cleared: call "
-                "infer_threshold again.",
+                "The threshold %.6g was inferred for %s and is cleared: call infer_threshold "
+                "again.",
                 self._threshold,
+                made_for,
             )
             self._threshold, self._inferred = None, False
 

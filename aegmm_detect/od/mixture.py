@@ -7,13 +7,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
+from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, ScoreType
 from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.explanation import Explainer, Explanation
+from aegmm_detect.input_checks import non_finite_rows
 from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
-from aegmm_detect.od.base import Detector
+from aegmm_detect.od.base import DEFAULT_BATCH_SIZE, Detector
 from aegmm_detect.od.parameters import MixtureParameters
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.od.state import FittedState, state_of
@@ -61,6 +63,7 @@ class MixtureDetector(MixtureParameters, Detector):
         self._blueprint = blueprint
         self._state: FittedState | None = None
         self._scorer: RowScorer | None = None
+        self._explainer: Explainer | None = None  # made when asked for
 
     def fit(
         self,
@@ -248,16 +251,69 @@ class MixtureDetector(MixtureParameters, Detector):
         NotFittedError
             Before `fit`.
         """
-        return self._fitted_state("scoring_graph").graph(self.net)
+        return self._fitted_state("scoring_graph").graph(self.net, self.config.score_type)
+
+    @property
+    def score_type(self) -> ScoreType:
+        """What the score is made of. Assigning another clears what was decided on the old scores.
+
+        'energy'; 'reconstruction', the Euclidean distance of a prepared row from its
+        reconstruction; 'both', the sum of the two, each less its median and divided by its
+        interquartile range over training rows (nats and distances have no common unit).
+        """
+        return self.config.score_type
+
+    @score_type.setter
+    def score_type(self, value: ScoreType) -> None:
+        config = self.config.replace(score_type=value)
+        if config == self.config:
+            return
+        if self._state is not None and self.fitted:
+            self._score_by(self._state, config.score_type)
+        self.config = config
+        self._forget_decisions("other scores")
+
+    def explain(self, X: Any) -> Explanation:
+        """Which features make rows strange.
+
+        Parameters
+        ----------
+        X
+            As for `score`.
+
+        Returns
+        -------
+        Contributions of the reconstruction and of the score, in the shape of `X`, and the shares of
+        features in both together; see `Explanation`.
+
+        Raises
+        ------
+        NotFittedError, InvalidInputError
+            As for `score`.
+        """
+        self._require_fitted("explain")
+        rows = as_rows(X, self._names)
+        batches = list(self._batches(rows, DEFAULT_BATCH_SIZE))
+        whole = np.concatenate([np.empty((0, *(self._row_shape or ()))), *batches])
+        bad = np.zeros(len(whole), dtype=bool)
+        bad[non_finite_rows(whole)] = True
+        self._refuse_non_finite(bad, rows)
+        if self._explainer is None:
+            eager = self._fitted_state("explanation").eager
+            self._explainer = Explainer(self.scoring_graph, eager)
+        return self._explainer(whole)
 
     def _adopt(self, state: FittedState) -> None:
         """Score by `state` from now on."""
         self._state = state
-        self._scorer = state.scorer(self.net)
+        self._score_by(state, self.config.score_type)
         of_first = state.density.members[0]
         used = (f"{mixture.effective_components:.2f} of {len(mixture.phi)}" for mixture in of_first)
         logger.info("Components in use, by mixture of the first net: %s.", ", ".join(used))
         self._mark_fitted(state.names, state.row_shape)
+
+    def _score_by(self, state: FittedState, score_type: ScoreType) -> None:
+        self._scorer, self._explainer = state.scorer(self.net, score_type), None
 
     def _score_batch(self, batch: FloatArray) -> FloatArray:
         assert self._scorer is not None  # set by fit, and `score` asks for a fitted detector

@@ -3,15 +3,20 @@
 import dataclasses
 
 import keras
+import numpy as np
+from keras import ops
 
+from aegmm_detect.configs.aegmm import ScoreType
 from aegmm_detect.configs.density import DensityConfig
+from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.nets.scoring import ScoringGraph
-from aegmm_detect.numerics.density import Density
+from aegmm_detect.numerics.density import Density, Scale, ScoreScales, combine
 from aegmm_detect.od.row_scorer import RowScorer
-from aegmm_detect.training.estimate import estimate_density
+from aegmm_detect.training.estimate import estimate_density, rows_per_pass, sample_rows
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.training.tracing import compiled
+from aegmm_detect.types import FloatArray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,14 +28,26 @@ class FittedState:
     row_shape: tuple[int, ...]
     names: tuple[str, ...] | None = None  # of the columns, where rows came in a frame
     eager: bool = False  # the nets run uncompiled
+    scales: ScoreScales | None = None  # of training rows; None where there were none to see
 
-    def graph(self, net: keras.Model) -> ScoringGraph:
-        """Raw rows -> scores."""
-        return ScoringGraph(self.normalizer, net, self.density)
+    def graph(self, net: keras.Model, score_type: ScoreType = "energy") -> ScoringGraph:
+        """Raw rows -> scores.
 
-    def scorer(self, net: keras.Model) -> RowScorer:
+        Raises
+        ------
+        ConfigurationError
+            A `score_type` that needs scales, and there are none.
+        """
+        if score_type != "energy" and self.scales is None:
+            raise ConfigurationError(
+                f"score_type={score_type!r} compares with the errors of training rows, which this "
+                "detector has not seen: use 'energy', or fit it again."
+            )
+        return ScoringGraph(self.normalizer, net, self.density, score_type, self.scales)
+
+    def scorer(self, net: keras.Model, score_type: ScoreType = "energy") -> RowScorer:
         """The same, compiled, for any number of rows."""
-        return RowScorer(self.graph(net), self.eager)
+        return RowScorer(self.graph(net, score_type), self.eager)
 
 
 def state_of(
@@ -57,4 +74,18 @@ def state_of(
     """
     forward = compiled(lambda x: net(x, training=False), prepared.shape, eager)
     density = estimate_density(forward, prepared.train, config, members, seed)
-    return FittedState(density, prepared.normalizer, prepared.shape, names, eager)
+    state = FittedState(density, prepared.normalizer, prepared.shape, names, eager)
+    sample = sample_rows(prepared.train, config.max_rows, seed)
+    return dataclasses.replace(state, scales=_scales(state.graph(net), sample, eager))
+
+
+def _scales(graph: ScoringGraph, sample: FloatArray, eager: bool) -> ScoreScales:
+    """Of prepared rows, by the very graph that scores."""
+    size = rows_per_pass(sample.shape[1:])
+    both = compiled(graph.parts, sample.shape[1:], eager)
+    batches = (ops.convert_to_tensor(sample[i : i + size]) for i in range(0, len(sample), size))
+    energies, errors = zip(*(map(ops.convert_to_numpy, both(b)) for b in batches), strict=True)
+    by_net = np.concatenate(errors, axis=1).astype(np.float64)
+    residual = Scale.robust(by_net)
+    error = ops.convert_to_numpy(combine(by_net, *residual, None))
+    return ScoreScales(residual, Scale.robust(np.stack([np.concatenate(energies), error])))

@@ -16,7 +16,7 @@ class ContributionDisplay:
     Parameters
     ----------
     contributions
-        Of one row (F,), or of several (N, F), in nats: what raises a score is positive.
+        Of one row (F,), or of several (N, F), in units of the score: what raises a score is positive.
     names
         Of the features, F of them. Default: their numbers.
     max_features
@@ -73,6 +73,34 @@ class ContributionDisplay:
         """
         return cls(contributions=contributions, names=names, max_features=max_features).plot(ax)
 
+    @classmethod
+    def from_detector(
+        cls, detector: Any, X: Any, names: Sequence[str] | None = None, **given: Any
+    ) -> Self:
+        """Draw what ``detector.explain`` finds: the integrated gradients of the score.
+
+        Parameters
+        ----------
+        detector
+            Fitted.
+        X
+            Rows (N, F), as for ``detector.explain``.
+        names
+            Of the features. Default: those of the columns of a data frame.
+        **given
+            `max_features` and `ax`, as for `from_contributions`.
+
+        Raises
+        ------
+        NotFittedError
+            The detector is not fitted.
+        InvalidInputError, ConfigurationError, MissingExtraError
+            As for `from_contributions`.
+        """
+        if names is None:
+            names = getattr(X, "columns", None)
+        return cls.from_contributions(detector.explain(X).score, names, **given)
+
     def plot(self, ax: Any = None, **kwargs: Any) -> Self:
         """Draw.
 
@@ -95,7 +123,7 @@ class ContributionDisplay:
         ax.axvline(0.0, color="black", linewidth=0.8)
         ax.set_yticks(places, [self.names[i] for i in self.order_])
         ax.invert_yaxis()
-        ax.set(xlabel="contribution to the score (nats)")
+        ax.set(xlabel="contribution to the score")
         said = [f"bars: mean of {len(shown)} rows, dots: each"] if len(shown) > 1 else []
         if left_out := len(self.names) - len(self.order_):
             said.append(f"{left_out} smaller ones left out")

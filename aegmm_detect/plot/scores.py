@@ -30,7 +30,7 @@ class _ScoredRows(abc.ABC):
         Parameters
         ----------
         scores
-            Shape (N,), in nats; higher is stranger.
+            Shape (N,); higher is stranger.
         ax
             Axes to draw on. Default: those of a new figure.
         **given
@@ -122,7 +122,7 @@ class ScoreDisplay(_ScoredRows):
     Parameters
     ----------
     scores
-        Shape (N,), in nats; higher is stranger.
+        Shape (N,); higher is stranger.
     threshold
         Score above which a row is an outlier. Default None: no line.
     y
@@ -182,7 +182,7 @@ class ScoreDisplay(_ScoredRows):
         self.threshold_line_ = None
         if self.threshold is not None:
             self.threshold_line_ = ax.axhline(self.threshold, **_THRESHOLD)
-        ax.set(ylabel="score (nats)")
+        ax.set(ylabel="score")
         if self._numbered:
             ax.set(xlabel="row")
         elif self.index.dtype.kind == "M":
@@ -258,7 +258,7 @@ class ScoreHistogramDisplay(_ScoredRows):
         if self.threshold is not None:
             self.threshold_line_ = ax.axvline(self.threshold, **_THRESHOLD)
         above = "; the last bar holds all above" if known.max() > upper else ""
-        ax.set(xlabel=f"score (nats){above}", ylabel="rows", yscale="log")
+        ax.set(xlabel=f"score{above}", ylabel="rows", yscale="log")
         ax.set_ylim(bottom=0.7)  # one row must be seen on a logarithmic axis
         ax.legend()
         self.ax_, self.figure_ = ax, ax.figure

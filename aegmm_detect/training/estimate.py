@@ -56,7 +56,7 @@ def estimate_density(
     size = rows_per_pass(rows.shape)
     if config.n_components is None and not members:
         return Density.of_one(estimate_mixture(forward, rows.batches(size)))
-    sample = _sample(rows, size, config.max_rows, seed)
+    sample = sample_rows(rows, config.max_rows, seed)
     z = _latent(forward, sample, size)
     z = z if members else z[None]
     projection = None
@@ -155,8 +155,9 @@ def principal_components(sample: FloatArray, most: int) -> Projection | None:
     return Projection(pca.mean_, pca.components_.T)
 
 
-def _sample(rows: ArrayRows | StreamRows, size: int, most: int, seed: int | None) -> FloatArray:
-    """At most `most` rows, drawn at random, in order."""
+def sample_rows(rows: ArrayRows | StreamRows, most: int, seed: int | None) -> FloatArray:
+    """At most `most` rows, drawn at random, in order; all of them read in one pass."""
+    size = rows_per_pass(rows.shape)
     if rows.n_rows <= most:
         return np.concatenate(list(rows.batches(size)))
     wanted = np.sort(np.random.default_rng(seed).choice(rows.n_rows, most, replace=False))

@@ -31,11 +31,11 @@ class Refit(NamedTuple):
 def component_count(n_rows: int, wanted: int | Literal["auto"]) -> int:
     """Components of a mixture to be fitted to `n_rows` rows.
 
-    'auto': one for every 100 rows up to 16, for every 1,000 up to 40.
+    'auto': one for every 100 rows up to 16, for every 500 up to 40.
     """
     if wanted != "auto":
         return min(wanted, n_rows)
-    return max(1, min(16, n_rows // 100), min(40, n_rows // 1000))
+    return max(1, min(16, n_rows // 100), min(40, n_rows // 500))
 
 
 def usual_rows(z: FloatArray, mixture: ScoringMixture, trim: float) -> IntArray:

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
 from aegmm_detect.configs.density import DensityConfig
-from aegmm_detect.configs.nets import NetSizes, sizes_for
+from aegmm_detect.configs.nets import NetSizes, sizes_for, steps_for
 from aegmm_detect.exceptions import ConfigurationError
 
 SIZES = {"n_features": 6, "comp_hiddens": (12, 4, 1), "est_hiddens": (10, 2)}
@@ -123,6 +123,12 @@ def test_automatic_sizes_are_a_funnel_for_every_width():
 @pytest.mark.parametrize("n_features", [12, 50, 300, 2000])
 def test_automatic_codes_are_narrower_than_the_rows(n_features):
     assert sizes_for(n_features).latent_dim < n_features
+
+
+def test_wider_rows_train_for_no_more_steps():
+    steps = [steps_for(n_features) for n_features in (1, 199, 200, 201, 400, 800, 10_000)]
+    assert steps == sorted(steps, reverse=True)
+    assert steps[0] == steps[2] > steps[3] > steps[-1] > 0
 
 
 @pytest.mark.parametrize("n_features", [0, -1])

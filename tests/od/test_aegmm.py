@@ -137,7 +137,7 @@ def test_unbuilt_nets_are_checked_when_the_rows_are_there(make_nets, normal_rows
     [
         {"normalize": "log"},
         {"nan_policy": "ignore"},
-        {"score_type": "both"},
+        {"score_type": "distance"},
         {"seed": -1},
         {"threshold": "high"},
         {"threshold": float("nan")},

@@ -49,6 +49,16 @@ def test_one_row_is_bars_alone():
     )
 
 
+def test_a_detector_explains_its_score(fitted, normal_rows):
+    rows = normal_rows[:3]
+    display = ContributionDisplay.from_detector(fitted, rows, max_features=4)
+    np.testing.assert_array_equal(display.contributions, fitted.explain(rows).score)
+    assert len(display.ax_.patches) == 4
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(rows, columns=list("abcdef"))
+    assert ContributionDisplay.from_detector(fitted, frame).names == list("abcdef")
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(InvalidInputError, match=r"shape \(1, 1, 1\)"):
         draw([[[1.0]]])
