@@ -16,7 +16,7 @@ class ContributionDisplay:
     Parameters
     ----------
     contributions
-        Of one row (F,), or of several (N, F), in units of the score: what raises a score is positive.
+        Of one row (F,), or of several (N, F), in units of the score: what raises it is positive.
     names
         Of the features, F of them. Default: their numbers.
     max_features
@@ -124,7 +124,7 @@ class ContributionDisplay:
         ax.set_yticks(places, [self.names[i] for i in self.order_])
         ax.invert_yaxis()
         ax.set(xlabel="contribution to the score")
-        said = [f"bars: mean of {len(shown)} rows, dots: each"] if len(shown) > 1 else []
+        said = [f"bars: mean of {len(shown)} rows, dots: the rows"] if len(shown) > 1 else []
         if left_out := len(self.names) - len(self.order_):
             said.append(f"{left_out} smaller ones left out")
         ax.set_title("; ".join(said), fontsize="medium")

@@ -45,7 +45,7 @@ def test_one_row_is_bars_alone():
     low, high = display.ax_.get_ylim()
     assert low > high  # the largest is at the top
     assert draw(np.ones((4, 20))).ax_.get_title() == (
-        "bars: mean of 4 rows, dots: each; 5 smaller ones left out"
+        "bars: mean of 4 rows, dots: the rows; 5 smaller ones left out"
     )
 
 
