@@ -2,6 +2,8 @@
 
 import random
 import re
+import textwrap
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -202,3 +204,24 @@ def test_random_state_may_be_a_generator():
     assert first.config.seed == second.config.seed is not None
     assert AEGMMEstimator(random_state=7)._detector(6).config.seed == 7
     assert AEGMMEstimator()._detector(6).config.seed is None
+
+
+def test_the_page_runs_as_written(normal_rows):
+    """All of it but PyOD's part, which needs PyOD."""
+    page = (Path(__file__).parents[1] / "docs" / "sklearn.rst").read_text(encoding="utf-8")
+    blocks = re.findall(
+        r"^\.\. code-block:: python\n\n((?:(?:   .*)?\n)+)", page, flags=re.MULTILINE
+    )
+    assert [("pyod" in block) for block in blocks] == [False, False, False, True]
+    shifted = normal_rows[100:120] + 9.0
+    names = {
+        "X_train": normal_rows[:100],
+        "X_new": normal_rows[100:110],
+        "X_labelled": np.vstack([normal_rows[:100], shifted]),
+        "y_labelled": np.repeat([1, -1], [100, 20]),
+    }
+    for block in blocks[:-1]:
+        exec(compile(textwrap.dedent(block), "sklearn.rst", "exec"), names)
+    assert names["search"].best_score_ > 0.9
+    assert names["estimator"].detector_.blueprint is None
+    assert set(names["pipeline"].predict(names["X_new"])) <= {1, -1}
