@@ -54,7 +54,6 @@ def test_the_line_is_at_the_threshold(kind, axis):
     display = kind.from_scores(SCORES, threshold=1.25)
     assert list(getattr(display.threshold_line_, f"get_{axis}data")()) == [1.25, 1.25]
     assert kind.from_scores(SCORES).threshold_line_ is None
-    # One of the peer's habits: a threshold that nothing reaches.
     assert kind.from_scores(SCORES, threshold=np.inf).threshold_line_ is not None
 
 
