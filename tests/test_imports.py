@@ -13,12 +13,13 @@ import aegmm_detect
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "aegmm_detect"
 
-BASE = {"exceptions", "types", "configs", "input_checks", "inputs", "version", "_lazy"}
+BASE = {"exceptions", "types", "configs", "input_checks", "inputs", "version", "extras", "_lazy"}
 # Each part may import its own modules and those of the parts before it.
 LAYERS = (
     BASE,
     {"numerics"},
     {"calibration"},
+    {"drift"},
     {"nets"},
     {"training"},
     {"explanation"},
@@ -32,8 +33,10 @@ LAYERS = (
 # Parts beside the order, and what they may import.
 BESIDE = {
     "datasets": BASE,
-    "migrate": set().union(*LAYERS[:7]),
-    "models": set().union(*LAYERS[:7]),
+    "migrate": set().union(*LAYERS[:8]),
+    "models": set().union(*LAYERS[:8]),
+    "plot": BASE,
+    "sklearn": set().union(*LAYERS[:8]),
 }
 # Parts of the order that may import one beside it.
 ALSO = {"evaluation": {"datasets"}}
@@ -114,6 +117,7 @@ def run_python(code):
         "from aegmm_detect.saving import archive, directory, manifest",
         "import aegmm_detect.migrate; dir(aegmm_detect.migrate)",
         "from aegmm_detect.datasets import load_thyroid; load_thyroid()",
+        "from aegmm_detect.plot import CurvesDisplay, LatentDisplay, ScoreDisplay",
         "from aegmm_detect.evaluation import BASELINES, auto, run; BASELINES['1-nn'](6, 0)",
     ],
 )
@@ -131,6 +135,7 @@ def test_tensorflow_is_not_imported_before_it_is_needed(code):
         "aegmm_detect.evaluation",
         "aegmm_detect.saving",
         "aegmm_detect.migrate",
+        "aegmm_detect.plot",
     ],
 )
 def test_every_public_name_resolves_and_is_listed(module):

@@ -1,6 +1,6 @@
 """Settings of the mixture detectors, free of TensorFlow."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -60,6 +60,12 @@ class FitConfig(Settings):
     steps_per_execution: Annotated[int, Field(ge=1)] = 512
     seed: Seed | None = None
     density: DensityConfig = DensityConfig()
+
+    def override(self, **values: Any) -> Self:
+        """Copy with values that a caller gives; `epochs` takes the place of the count of steps."""
+        if "epochs" in values:
+            values = {"n_steps": None, "max_passes": None, **values}
+        return self.replace(**values)
 
     @model_validator(mode="after")
     def _nothing_is_ignored(self) -> Self:

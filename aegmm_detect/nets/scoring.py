@@ -93,8 +93,16 @@ class ScoringGraph(keras.layers.Layer):
         errors = per_member(euclidean, ops.cast(rows, "float32"), x_recon)
         return ops.reshape(errors, (len(self.members), -1))
 
+    def latent(self, x: Tensor) -> list[Tensor]:
+        """What the mixtures are over: raw rows (N, ...) -> (N, D) float32 for each member."""
+        return self.seen(x if self.normalizer is None else self.normalizer(x))
+
     def seen(self, rows: Tensor) -> list[Tensor]:
-        """What each net's mixtures are of, of prepared rows: (N, D) each."""
+        """The same of prepared rows.
+
+        First a member's z, then the principal components, where there are any. A mixture of fewer
+        dimensions sees the first of these.
+        """
         return self._seen(rows, ops.cast(self.net(rows, training=False)[1], "float32"))
 
     def _seen(self, rows: Tensor, z: Tensor) -> list[Tensor]:

@@ -84,6 +84,8 @@ class OutlierAEGMM(MixtureDetector):
         'energy' (default), 'reconstruction' or 'both': see the property.
     seed
         Default for ``fit(seed=)``; also makes nets built by `auto` and `from_sizes` repeatable.
+    fit_config
+        What `fit` uses for arguments that are left out. Default: ``FitConfig()``.
 
     Raises
     ------
@@ -109,6 +111,7 @@ class OutlierAEGMM(MixtureDetector):
         nan_policy: NanPolicy = "raise",
         score_type: ScoreType = "energy",
         seed: int | None = None,
+        fit_config: FitConfig | None = None,
     ) -> None:
         if aegmm is not None and n_gmm is None:
             n_gmm = getattr(aegmm, "n_gmm", None)
@@ -138,7 +141,7 @@ class OutlierAEGMM(MixtureDetector):
         shape = checks.row_shape(aegmm)
         if shape is not None:
             checks.probe_before_fit(aegmm, shape, n_gmm)
-        super().__init__(aegmm, threshold, config, FitConfig())
+        super().__init__(aegmm, threshold, config, fit_config or FitConfig())
 
     @classmethod
     def from_sizes(

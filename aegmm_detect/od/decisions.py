@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from aegmm_detect.calibration import Calibration
+from aegmm_detect.drift import DriftReport, drift_report
 from aegmm_detect.exceptions import (
     ConfigurationError,
     NotCalibratedError,
@@ -197,6 +198,32 @@ class Decisions(abc.ABC):
         return calibration
 
     @final
+    def drift_report(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE) -> DriftReport:
+        """Compare the scores of recent rows with those of calibration.
+
+        Parameters
+        ----------
+        X
+            Recent rows, as for `score`; outliers among them count, too.
+        batch_size
+            As for `score`.
+
+        Returns
+        -------
+        Kolmogorov-Smirnov statistic and p-value, and the shift of the median; see `DriftReport`.
+
+        Raises
+        ------
+        NotCalibratedError
+            Before `calibrate`.
+        NotFittedError, InvalidInputError
+            As for `score`; no usable rows.
+        """
+        self._require_fitted("drift_report")
+        calibration = self._required_calibration("a drift report")
+        return drift_report(calibration, self.score(X, batch_size))
+
+    @final
     def predict(
         self,
         X: Any,
@@ -280,11 +307,11 @@ class Decisions(abc.ABC):
             batches = as_rows(X).batches(int(batch_size))
             check_held_out(batches, self._trained_on, consequence, refuse_all=refuse_all)
 
-    def _required_calibration(self) -> Calibration:
+    def _required_calibration(self, purpose: str = "p-values or fdr=") -> Calibration:
         if self._calibration is None:
             name = type(self).__name__
             raise NotCalibratedError(
-                f"{name} has no calibration for p-values or fdr=. Call {name}.calibrate(X) on "
+                f"{name} has no calibration for {purpose}. Call {name}.calibrate(X) on "
                 "inliers that were not trained on."
             )
         return self._calibration

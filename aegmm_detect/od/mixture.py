@@ -310,8 +310,7 @@ class MixtureDetector(Copying, MixtureParameters, Detector):
                 chosen["epochs"],
                 self._fit_config.n_steps,
             )
-            chosen["n_steps"] = chosen["max_passes"] = None
-        settings = self._fit_config.replace(**chosen)
+        settings = self._fit_config.override(**chosen)
         if "seed" not in chosen and settings.seed is None:
             settings = settings.replace(seed=self.config.seed)
         return settings

@@ -151,3 +151,9 @@ def test_a_bound_on_steps_that_are_not_counted_is_refused():
     with pytest.raises(ConfigurationError, match=r"^max_passes bounds n_steps"):
         FitConfig.of(max_passes=3)
     assert FitConfig.of(max_passes=3, n_steps=10).max_passes == 3
+
+
+def test_epochs_that_are_given_take_the_place_of_counted_steps():
+    counted = FitConfig.of(n_steps=10, max_passes=3, batch_size=8)
+    assert counted.override(epochs=5) == FitConfig(epochs=5, batch_size=8)
+    assert counted.override(n_steps=5, batch_size=2) == counted.replace(n_steps=5, batch_size=2)

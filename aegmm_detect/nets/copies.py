@@ -1,0 +1,38 @@
+"""Nets to train where those of the user must stay as they are."""
+
+import copy
+from typing import Any
+
+import keras
+
+from aegmm_detect.exceptions import ConfigurationError
+
+
+def net_to_train(name: str, net: Any, n_features: int) -> Any:
+    """A net that may be trained: a copy of the user's, or what the user's function returns.
+
+    Parameters
+    ----------
+    name
+        Of the argument.
+    net
+        A `keras.Model`, or a function of the number of columns. All else is returned as it is.
+    n_features
+        Number of columns.
+
+    Raises
+    ------
+    ConfigurationError
+        The net cannot be copied.
+    """
+    # Every keras.Model can be called, too.
+    if not isinstance(net, keras.Model):
+        return net(n_features) if callable(net) else net
+    try:
+        return copy.deepcopy(net)
+    except Exception as error:  # Keras writes and reads the net, with whatever code it brings
+        raise ConfigurationError(
+            f"{name} cannot be copied ({str(error).strip()[:200]}). Register its classes with "
+            "keras.saving.register_keras_serializable, or pass a function of the number of columns "
+            "that returns the net."
+        ) from error
