@@ -44,3 +44,13 @@ def test_calibration(caplog):
     assert names["found"][:380].sum() < 0.3 * names["found"].sum()
     assert names["found"].dtype == np.int64
     assert "Calibrate on at least 99 rows" in caplog.text
+
+
+def test_explanations():
+    _, printed, said = run("explanations.rst")
+    assert printed == said
+
+
+def test_online():
+    _, printed, said = run("online.rst")
+    assert printed == said
