@@ -10,6 +10,7 @@
     ├── ThresholdNotInferredError   (ValueError)    infer_threshold() has to come first
     ├── NonFiniteLossError          (ValueError)    training met NaN or infinity
     │   └── IndefiniteCovarianceError               no usable covariance after training
+    ├── ArtefactError               (ValueError)    a detector cannot be saved or loaded
     ├── DataIntegrityError          (ValueError)    a data file is not the expected bytes
     ├── DataUnavailableError        (OSError)       a data file is nowhere to be had
     └── MissingExtraError           (ImportError)   an optional package is not installed
@@ -49,6 +50,10 @@ class NonFiniteLossError(AEGMMError, ValueError):
 
 class IndefiniteCovarianceError(NonFiniteLossError):
     """No mixture of the training rows is finite; raised after training, with the last weights."""
+
+
+class ArtefactError(AEGMMError, ValueError):
+    """A detector cannot be saved, or what is to be loaded is foreign, damaged or too new."""
 
 
 class DataIntegrityError(AEGMMError, ValueError):

@@ -13,13 +13,24 @@ import aegmm_detect
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "aegmm_detect"
 
-BASE = {"exceptions", "types", "configs", "input_checks", "inputs", "version", "_lazy"}
+BASE = {
+    "exceptions",
+    "types",
+    "configs",
+    "extras",
+    "input_checks",
+    "inputs",
+    "scoring_loop",
+    "version",
+    "_lazy",
+}
 # Each part may import its own modules and those of the parts before it.
 LAYERS = (
     BASE,
     {"numerics"},
     {"nets"},
     {"training"},
+    {"export"},
     {"od"},
     {"zoo"},
     {"registry"},
@@ -30,10 +41,11 @@ LAYERS = (
 # Parts beside the order, and what they may import.
 BESIDE = {
     "datasets": BASE,
-    "models": set().union(*LAYERS[:5]),
+    "models": set().union(*LAYERS[:6]),
+    "scoring": BASE,
 }
 # Parts of the order that may import one beside it.
-ALSO = {"evaluation": {"datasets"}}
+ALSO = {"evaluation": {"datasets"}, "export": {"scoring"}}
 
 
 def part_of(module):
@@ -108,6 +120,7 @@ def run_python(code):
         "import aegmm_detect; dir(aegmm_detect); aegmm_detect.__version__",
         "import aegmm_detect.exceptions, aegmm_detect.types, aegmm_detect.inputs",
         "from aegmm_detect.configs import aegmm, base, nets",
+        "from aegmm_detect.scoring import Scorer",
         "from aegmm_detect.datasets import load_thyroid; load_thyroid()",
         "from aegmm_detect.evaluation import BASELINES, auto, run; BASELINES['1-nn'](6, 0)",
     ],
@@ -119,7 +132,13 @@ def test_tensorflow_is_not_imported_before_it_is_needed(code):
 
 @pytest.mark.parametrize(
     "module",
-    ["aegmm_detect", "aegmm_detect.od", "aegmm_detect.datasets", "aegmm_detect.evaluation"],
+    [
+        "aegmm_detect",
+        "aegmm_detect.od",
+        "aegmm_detect.datasets",
+        "aegmm_detect.evaluation",
+        "aegmm_detect.scoring",
+    ],
 )
 def test_every_public_name_resolves_and_is_listed(module):
     package = __import__(module, fromlist=["*"])

@@ -13,16 +13,12 @@ from aegmm_detect.exceptions import (
     NotFittedError,
     ThresholdNotInferredError,
 )
-from aegmm_detect.input_checks import check_shape, non_finite_columns, refuse_non_finite
-from aegmm_detect.inputs import as_rows
 from aegmm_detect.numerics import thresholds
+from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, score_rows
 from aegmm_detect.types import FloatArray
 from aegmm_detect.version import __version__
 
 logger = logging.getLogger(__name__)
-
-# Rows per pass: enough for every core to have several pieces of work before all wait for the last.
-DEFAULT_BATCH_SIZE = 65_536
 
 
 class Detector(abc.ABC):
@@ -122,27 +118,9 @@ class Detector(abc.ABC):
             ``nan_policy='flag'``.
         """
         self._require_fitted("score")
-        rows = as_rows(X, self._names)
-        name = "A batch of X" if rows.array is None else "X"
-        parts = [np.empty(0, dtype=np.float32)]
-        for batch in rows.batches(_positive(batch_size)):
-            check_shape(batch, self._row_shape or (), name)
-            if len(batch):
-                parts.append(self._score_batch(batch))
-        scores = np.concatenate(parts)
-        if self._nan_policy == "raise":
-            # The scoring graph answers NaN for such rows and for no other.
-            bad = np.flatnonzero(np.isnan(scores))
-            # A stream's rows have gone by.
-            array, names = rows.array, rows.columns.names
-            refuse_non_finite(
-                bad,
-                "X",
-                "Drop or impute these rows, or make the detector with nan_policy='flag' to have "
-                "them called outliers.",
-                () if array is None else non_finite_columns(array[bad], names),
-            )
-        return scores
+        return score_rows(
+            X, self._score_batch, self._row_shape or (), self._names, self._nan_policy, batch_size
+        )
 
     @final
     def infer_threshold(
@@ -264,11 +242,3 @@ class Detector(abc.ABC):
 
     def _mark_fitted(self, names: tuple[str, ...] | None, row_shape: tuple[int, ...]) -> None:
         self._names, self._row_shape, self._fitted = names, row_shape, True
-
-
-def _positive(batch_size: Any) -> int:
-    # Whole floats, too: the peer's default is 1e10.
-    number = isinstance(batch_size, (int, float, np.number))
-    if not number or not float(batch_size).is_integer() or batch_size < 1:
-        raise ConfigurationError(f"batch_size={batch_size!r}: pass a whole number of rows from 1.")
-    return int(batch_size)

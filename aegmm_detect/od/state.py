@@ -30,8 +30,22 @@ class FittedState:
     eager: bool = False  # the nets run uncompiled
     scales: ScoreScales | None = None  # of training rows; None where there were none to see
 
-    def graph(self, net: keras.Model, score_type: ScoreType = "energy") -> ScoringGraph:
+    def graph(
+        self,
+        net: keras.Model,
+        score_type: ScoreType = "energy",
+        kind: type[ScoringGraph] = ScoringGraph,
+    ) -> ScoringGraph:
         """Raw rows -> scores.
+
+        Parameters
+        ----------
+        net
+            Prepared rows -> (x_recon, z, gamma).
+        score_type
+            What the score is made of.
+        kind
+            `ScoringGraph`, or a subclass for runtimes that lack some of its operations.
 
         Raises
         ------
@@ -43,7 +57,7 @@ class FittedState:
                 f"score_type={score_type!r} compares with the errors of training rows, which this "
                 "detector has not seen: use 'energy', or fit it again."
             )
-        return ScoringGraph(self.normalizer, net, self.density, score_type, self.scales)
+        return kind(self.normalizer, net, self.density, score_type, self.scales)
 
     def scorer(self, net: keras.Model, score_type: ScoreType = "energy") -> RowScorer:
         """The same, compiled, for any number of rows."""

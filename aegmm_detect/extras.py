@@ -1,4 +1,4 @@
-"""Optional packages, imported when a loader needs them."""
+"""Optional packages, imported when something needs them."""
 
 import importlib
 from typing import Any
@@ -6,13 +6,15 @@ from typing import Any
 from aegmm_detect.exceptions import MissingExtraError
 
 
-def import_extra(module: str, purpose: str, otherwise: str = "") -> Any:
-    """Import `module` of the extra ``data``.
+def import_extra(module: str, extra: str, purpose: str, otherwise: str = "") -> Any:
+    """Import `module` of an extra of this package.
 
     Parameters
     ----------
     module
-        Name of the package.
+        Name of the package, or of a module in it.
+    extra
+        Name of the extra in ``pip install "aegmm_detect[extra]"``.
     purpose
         What needs it, to begin a sentence with.
     otherwise
@@ -27,6 +29,6 @@ def import_extra(module: str, purpose: str, otherwise: str = "") -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtraError(
-            f"{purpose} needs {module}, which is not installed: "
-            f'pip install "aegmm_detect[data]". {otherwise}'.rstrip()
+            f"{purpose} needs {module.partition('.')[0]}, which is not installed: "
+            f'pip install "aegmm_detect[{extra}]". {otherwise}'.rstrip()
         ) from error
