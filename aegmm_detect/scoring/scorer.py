@@ -151,12 +151,10 @@ def read_export(folder: Path) -> tuple[ExportMetadata, bytes]:
     """
     described = folder / METADATA_FILE
     if not described.is_file():
-        what = (
-            "is not the directory of an exported detector" if folder.exists() else "does not exist"
-        )
+        what = f"has no {METADATA_FILE}" if folder.is_dir() else "is no directory"
         raise ArtefactError(
-            f"{folder} {what}: there is no {METADATA_FILE}. Pass the directory that "
-            "detector.export wrote."
+            f"{folder} {what if folder.exists() else 'does not exist'}: there is no exported "
+            "detector. Pass the directory that detector.export wrote."
         )
     metadata = ExportMetadata.from_json(described.read_bytes(), str(described))
     path = folder / metadata.model_file
