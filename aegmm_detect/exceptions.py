@@ -8,9 +8,11 @@
     ├── InvalidInputError           (ValueError)    rows that cannot be trained on or scored
     ├── NotFittedError              (ValueError)    fit() has to come first
     ├── ThresholdNotInferredError   (ValueError)    infer_threshold() has to come first
+    ├── NotCalibratedError          (ValueError)    calibrate() has to come first
     ├── NonFiniteLossError          (ValueError)    training met NaN or infinity
     │   └── IndefiniteCovarianceError               no usable covariance after training
     ├── ArtefactError               (ValueError)    a detector cannot be saved or loaded
+    ├── CheckpointError             (ValueError)    a checkpoint is damaged or of another fit
     ├── DataIntegrityError          (ValueError)    a data file is not the expected bytes
     ├── DataUnavailableError        (OSError)       a data file is nowhere to be had
     └── MissingExtraError           (ImportError)   an optional package is not installed
@@ -44,6 +46,10 @@ class ThresholdNotInferredError(AEGMMError, ValueError):
     """A decision was asked for while no threshold is set."""
 
 
+class NotCalibratedError(AEGMMError, ValueError):
+    """A p-value or a false-discovery rate was asked for while there is no calibration."""
+
+
 class NonFiniteLossError(AEGMMError, ValueError):
     """Training met NaN or infinity; the weights are those before the failing block of steps."""
 
@@ -54,6 +60,10 @@ class IndefiniteCovarianceError(NonFiniteLossError):
 
 class ArtefactError(AEGMMError, ValueError):
     """A detector cannot be saved, or what is to be loaded is foreign, damaged or too new."""
+
+
+class CheckpointError(AEGMMError, ValueError):
+    """A fit cannot go on from the checkpoint that it was told of."""
 
 
 class DataIntegrityError(AEGMMError, ValueError):

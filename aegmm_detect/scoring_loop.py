@@ -1,6 +1,6 @@
 """From what a user passes to scores: the checks and the loop that all scorers share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,8 +8,8 @@ import numpy as np
 from aegmm_detect.configs.aegmm import NanPolicy
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.input_checks import check_shape, non_finite_columns, refuse_non_finite
-from aegmm_detect.inputs import as_rows
-from aegmm_detect.types import FloatArray
+from aegmm_detect.inputs import Rows, as_rows
+from aegmm_detect.types import BoolArray, FloatArray
 
 # Rows per pass: enough for every core to have several pieces of work before all wait for the last.
 DEFAULT_BATCH_SIZE = 65_536
@@ -52,26 +52,37 @@ def score_rows(
         Other columns or shapes; rows that are not finite, unless they are to be flagged.
     """
     rows = as_rows(X, names)
+    parts = [score_batch(batch) for batch in checked_batches(rows, row_shape, batch_size)]
+    scores = np.concatenate([np.empty(0, dtype=np.float32), *parts])
+    if nan_policy == "raise":
+        # `score_batch` answers NaN for such rows and for no other.
+        refuse_flagged(np.isnan(scores), rows)
+    return scores
+
+
+def checked_batches(
+    rows: Rows, row_shape: tuple[int, ...], batch_size: Any
+) -> Iterator[FloatArray]:
+    """Batches (N, *row_shape), none of them empty; `InvalidInputError` for other shapes."""
     name = "A batch of X" if rows.array is None else "X"
-    parts = [np.empty(0, dtype=np.float32)]
     for batch in rows.batches(_positive(batch_size)):
         check_shape(batch, row_shape, name)
         if len(batch):
-            parts.append(score_batch(batch))
-    scores = np.concatenate(parts)
-    if nan_policy == "raise":
-        # `score_batch` answers NaN for such rows and for no other.
-        bad = np.flatnonzero(np.isnan(scores))
-        # A stream's rows have gone by.
-        array, columns = rows.array, rows.columns.names
-        refuse_non_finite(
-            bad,
-            "X",
-            "Drop or impute these rows, or make the detector with nan_policy='flag' to have "
-            "them called outliers.",
-            () if array is None else non_finite_columns(array[bad], columns),
-        )
-    return scores
+            yield batch
+
+
+def refuse_flagged(bad: BoolArray, rows: Rows) -> None:
+    """Raise `InvalidInputError` if any of `rows` is `bad` (N,): not finite."""
+    numbers = np.flatnonzero(bad)
+    # A stream's rows have gone by.
+    array, names = rows.array, rows.columns.names
+    refuse_non_finite(
+        numbers,
+        "X",
+        "Drop or impute these rows, or make the detector with nan_policy='flag' to have them "
+        "called outliers.",
+        () if array is None else non_finite_columns(array[numbers], names),
+    )
 
 
 def _positive(batch_size: Any) -> int:

@@ -11,6 +11,7 @@ Tensor: TypeAlias = Any
 Array: TypeAlias = npt.NDArray[Any]
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 # Forward pass of a net on prepared rows: (N, ...) -> (x_recon, z, gamma).
 Forward: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]

@@ -28,8 +28,10 @@ BASE = {
 LAYERS = (
     BASE,
     {"numerics"},
+    {"calibration"},
     {"nets"},
     {"training"},
+    {"explanation"},
     {"export"},
     {"od"},
     {"zoo"},
@@ -41,7 +43,7 @@ LAYERS = (
 # Parts beside the order, and what they may import.
 BESIDE = {
     "datasets": BASE,
-    "models": set().union(*LAYERS[:6]),
+    "models": set().union(*LAYERS[:8]),
     "scoring": BASE,
 }
 # Parts of the order that may import one beside it.
@@ -121,6 +123,7 @@ def run_python(code):
         "import aegmm_detect.exceptions, aegmm_detect.types, aegmm_detect.inputs",
         "from aegmm_detect.configs import aegmm, base, nets",
         "from aegmm_detect.scoring import Scorer",
+        "from aegmm_detect.saving import archive, directory, manifest",
         "from aegmm_detect.datasets import load_thyroid; load_thyroid()",
         "from aegmm_detect.evaluation import BASELINES, auto, run; BASELINES['1-nn'](6, 0)",
     ],
@@ -137,6 +140,7 @@ def test_tensorflow_is_not_imported_before_it_is_needed(code):
         "aegmm_detect.od",
         "aegmm_detect.datasets",
         "aegmm_detect.evaluation",
+        "aegmm_detect.saving",
         "aegmm_detect.scoring",
     ],
 )

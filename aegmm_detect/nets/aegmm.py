@@ -45,6 +45,11 @@ class AEGMM(keras.Model):
         self.n_gmm = n_gmm
         self.recon_features = recon_features
 
+    def __reduce__(self) -> tuple[type["AEGMM"], tuple[Any, ...]]:
+        # Part by part: any feature function that pickle can name will do.
+        parts = (self.encoder, self.decoder, self.gmm_density)
+        return type(self), (*parts, self.n_gmm, self.recon_features, self.name)
+
     def call(self, x: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstructions, latent vectors `z` (N, D) and memberships (N, K)."""
         # Not passing an unset flag on lets Keras's own default apply.

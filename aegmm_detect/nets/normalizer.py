@@ -38,6 +38,10 @@ class Normalizer(keras.layers.Layer):
         scaled = (batch - self.offset) / self.scale
         return (np.arcsinh(scaled) if self.squash else scaled).astype(np.float32)
 
+    def __reduce__(self) -> tuple[type["Normalizer"], tuple[FloatArray, FloatArray, bool]]:
+        # Keras's own, through a file of weights, keeps none of these.
+        return type(self), (self.offset, self.scale, self.squash)
+
     def get_config(self) -> dict[str, object]:
         """Keras configuration: offset and scale as nested lists."""
         return {

@@ -97,16 +97,23 @@ class ScoringGraph(keras.layers.Layer):
         errors = per_member(euclidean, ops.cast(rows, "float32"), x_recon)
         return ops.reshape(errors, (len(self.members), -1))
 
-    def _energy(self, rows: Tensor, z: Tensor) -> Tensor:
+    def seen(self, rows: Tensor) -> list[Tensor]:
+        """What each net's mixtures are of, of prepared rows: (N, D) each."""
+        return self._seen(rows, ops.cast(self.net(rows, training=False)[1], "float32"))
+
+    def _seen(self, rows: Tensor, z: Tensor) -> list[Tensor]:
         seen = [z] if len(z.shape) == 2 else [z[m] for m in range(z.shape[0])]
-        if self.projection is not None:
-            mean, axes = self.projection
-            flat = ops.reshape(rows, (-1, len(mean)))
-            behind = ops.matmul(ops.cast(flat, "float32") - mean, axes)
-            seen = [ops.concatenate([own, behind], axis=-1) for own in seen]
+        if self.projection is None:
+            return seen
+        mean, axes = self.projection
+        flat = ops.reshape(rows, (-1, len(mean)))
+        behind = ops.matmul(ops.cast(flat, "float32") - mean, axes)
+        return [ops.concatenate([own, behind], axis=-1) for own in seen]
+
+    def _energy(self, rows: Tensor, z: Tensor) -> Tensor:
         energies = [
             gmm.energy(columns[:, : mixture.mu.shape[1]], mixture)
-            for columns, own in zip(seen, self.members, strict=True)
+            for columns, own in zip(self._seen(rows, z), self.members, strict=True)
             for mixture in own
         ]
         # Of a single mixture this is its energy: centre 0, spread 1.

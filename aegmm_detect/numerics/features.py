@@ -114,6 +114,12 @@ class Concat:
     def __repr__(self) -> str:
         return f"concat({', '.join(getattr(f, '__name__', repr(f)) for f in self.functions)})"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Concat) and self.functions == other.functions
+
+    def __hash__(self) -> int:
+        return hash(self.functions)
+
     def get_config(self) -> dict[str, object]:
         """Keras configuration: the functions, serialised by their registered names."""
         serialize = keras.saving.serialize_keras_object

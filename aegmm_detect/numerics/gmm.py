@@ -91,6 +91,12 @@ def energy(z: Tensor, params: GaussianMixture) -> Tensor:
     return -ops.logsumexp(log_prob(ops.convert_to_tensor(z), params), axis=-1)
 
 
+def responsibilities(z: Tensor, params: GaussianMixture) -> Tensor:
+    """Posterior memberships of `z` (N, D), (N, K): rows sum to 1."""
+    logs = log_prob(ops.convert_to_tensor(z), params)
+    return ops.exp(logs - ops.logsumexp(logs, axis=-1, keepdims=True))
+
+
 def inverse_variance(params: GaussianMixture) -> Tensor:
     """Penalty against collapsed components: sum of 1 / diag(cov), a scalar."""
     return ops.sum(1.0 / ops.diagonal(params.cov, axis1=-2, axis2=-1), axis=(-2, -1))

@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 from keras import ops
 
 from aegmm_detect.exceptions import IndefiniteCovarianceError
 from aegmm_detect.numerics import gmm
-from aegmm_detect.types import FloatArray
+from aegmm_detect.types import FloatArray, Tensor
 
 # Numbers of an intermediate array (rows x components x features) at a time: 16 MB.
 _CHUNK = 2_097_152
@@ -30,6 +31,10 @@ class ScoringMixture:
         for field in dataclasses.fields(self):
             array = np.array(getattr(self, field.name), dtype=np.float64)
             object.__setattr__(self, field.name, _read_only(array))
+
+    def __reduce__(self) -> tuple[type["ScoringMixture"], tuple[FloatArray, ...]]:
+        # Through the constructor, so that the arrays of copies are read-only, too.
+        return type(self), (self.phi, self.mu, self.cov, self.W)
 
     @classmethod
     def from_moments(cls, moments: gmm.Moments, reg: float = gmm.DEFAULT_REG) -> "ScoringMixture":
@@ -69,12 +74,25 @@ class ScoringMixture:
 
     def energy(self, z: FloatArray) -> FloatArray:
         """Energies of `z` (N, D) in float64, (N,)."""
-        size = max(1, _CHUNK // self.mu.size)
-        parts = (z[i : i + size] for i in range(0, max(len(z), 1), size))
-        energies = (
-            gmm.energy(ops.convert_to_tensor(p, dtype="float64"), self._params) for p in parts
-        )
+        energies = (gmm.energy(part, self._params) for part in self._chunks(z))
         return np.concatenate([ops.convert_to_numpy(part) for part in energies])
+
+    def moments(self, z: FloatArray) -> gmm.Moments:
+        """Moments of `z` (N, D) under its posterior memberships, in float64."""
+        parts = (
+            gmm.moments(part, gmm.responsibilities(part, self._params)) for part in self._chunks(z)
+        )
+        return functools.reduce(gmm.merge, parts)
+
+    def _chunks(self, z: FloatArray) -> Iterator[Tensor]:
+        size = max(1, _CHUNK // self.mu.size)
+        for start in range(0, max(len(z), 1), size):
+            yield ops.convert_to_tensor(z[start : start + size], dtype="float64")
+
+    @property
+    def diagonal(self) -> bool:
+        """Whether every covariance is."""
+        return self._params.whiten.ndim == 2
 
     @property
     def effective_components(self) -> float:

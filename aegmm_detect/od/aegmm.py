@@ -269,8 +269,5 @@ class OutlierAEGMM(MixtureDetector):
                 "with as many components as the last of est_hiddens."
             )
         config = DetectorConfig.of(**settings)
-        # Past the constructor: it checks nets that a user brings.
-        detector = cls.__new__(cls)
         net = blueprint.build(config.seed)
-        MixtureDetector.__init__(detector, net, threshold, config, fit_config, blueprint)
-        return detector
+        return cls.of_parts(net, threshold, config, fit_config, blueprint)

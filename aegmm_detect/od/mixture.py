@@ -2,24 +2,32 @@
 
 import logging
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
 
-from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, ScoreType
-from aegmm_detect.configs.export import ExportMetadata
-from aegmm_detect.exceptions import ConfigurationError, ThresholdNotInferredError
-from aegmm_detect.export.write import Subject, export
-from aegmm_detect.inputs import as_rows
+from aegmm_detect.calibration import Calibration
+from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, ScoreType, UpdateConfig
+from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.explanation import Explainer, Explanation
+from aegmm_detect.input_checks import non_finite_rows
+from aegmm_detect.inputs import Rows, as_rows
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
 from aegmm_detect.od.base import Detector
+from aegmm_detect.od.copying import Copying
+from aegmm_detect.od.exporting import Exporting
+from aegmm_detect.od.online import with_rows
 from aegmm_detect.od.parameters import MixtureParameters
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.od.state import FittedState, state_of
+from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
+from aegmm_detect.training.checkpoint import Checkpoint
+from aegmm_detect.training.estimate import rows_per_pass
+from aegmm_detect.training.fingerprint import fingerprint
 from aegmm_detect.training.fit import check_log_metric
 from aegmm_detect.training.length import length_of_fit
 from aegmm_detect.training.objectives import choose_objective, must_run_eagerly
@@ -31,7 +39,7 @@ from aegmm_detect.types import UNSET, FloatArray, LossFn
 logger = logging.getLogger(__name__)
 
 
-class MixtureDetector(MixtureParameters, Detector):
+class MixtureDetector(Copying, MixtureParameters, Detector, Exporting):
     """An autoencoder whose latent space has a density; its energy, or several, make the score.
 
     Parameters
@@ -49,6 +57,10 @@ class MixtureDetector(MixtureParameters, Detector):
         go on from the weights they have.
     """
 
+    # What checks the settings of a saved detector.
+    CONFIG: ClassVar[type[DetectorConfig]] = DetectorConfig
+    FIT_CONFIG: ClassVar[type[FitConfig]] = FitConfig
+
     def __init__(
         self,
         net: keras.Model,
@@ -64,6 +76,41 @@ class MixtureDetector(MixtureParameters, Detector):
         self._blueprint = blueprint
         self._state: FittedState | None = None
         self._scorer: RowScorer | None = None
+        self._explainer: Explainer | None = None  # made when asked for
+
+    @classmethod
+    def of_parts(
+        cls,
+        net: keras.Model,
+        threshold: float | None,
+        config: DetectorConfig,
+        fit_config: FitConfig,
+        blueprint: Blueprint | None = None,
+    ) -> Self:
+        """A detector that is not fitted, past the constructor, which checks a user's nets.
+
+        Parameters are those of the class.
+        """
+        detector = cls.__new__(cls)
+        MixtureDetector.__init__(detector, net, threshold, config, fit_config, blueprint)
+        return detector
+
+    def restore(
+        self, state: FittedState, inferred: bool, calibration: Calibration | None = None
+    ) -> None:
+        """Go on from where a saved detector was.
+
+        Parameters
+        ----------
+        state
+            What its `fit` had left.
+        inferred
+            Whether `infer_threshold` had set the threshold.
+        calibration
+            What its `calibrate` had made.
+        """
+        self._adopt(state)
+        self._inferred, self._calibration = inferred, calibration
 
     def fit(
         self,
@@ -84,6 +131,7 @@ class MixtureDetector(MixtureParameters, Detector):
         clip_norm: float | None = UNSET,
         jit_compile: bool | str = UNSET,
         steps_per_execution: int = UNSET,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
     ) -> keras.callbacks.History:
         """Train the nets together, then estimate the mixture from all training rows.
 
@@ -134,6 +182,11 @@ class MixtureDetector(MixtureParameters, Detector):
         steps_per_execution
             Most steps in a compiled block. Default 512, fewer where rows are wide; 1 for callbacks
             that need every step.
+        checkpoint_dir
+            Folder for a file that is replaced at the end of every epoch. The same call then goes
+            on where it was cut off, and ends as it would have; when it had ended, it trains no
+            more. Without a seed, one is drawn and kept there. Default None: no file. See the page
+            on resuming.
 
         Returns
         -------
@@ -146,9 +199,14 @@ class MixtureDetector(MixtureParameters, Detector):
             Rows that cannot be trained on; the detector is left as it was.
         ConfigurationError
             Settings or nets that do not fit; the detector is left as it was.
+        CheckpointError
+            The file in `checkpoint_dir` is damaged, or of a fit with other rows, settings, nets,
+            callbacks or versions; the detector is left as it was.
         NonFiniteLossError
             Training met NaN or infinity: the detector is not fitted, and its nets have the weights
             from before the block of steps in which it happened.
+        OSError
+            The file in `checkpoint_dir` cannot be written; the one before it is still there.
         IndefiniteCovarianceError
             No density of the training rows is finite: not fitted either, but the nets are trained.
         """
@@ -173,6 +231,9 @@ class MixtureDetector(MixtureParameters, Detector):
             jit_compile=jit_compile,
             steps_per_execution=steps_per_execution,
         )
+        checkpoint = None if checkpoint_dir is None else Checkpoint(checkpoint_dir)
+        if checkpoint is not None:
+            settings = settings.replace(seed=checkpoint.seed(settings.seed))
         rows = as_rows(X)
         prepared = prepare(
             rows,
@@ -181,6 +242,7 @@ class MixtureDetector(MixtureParameters, Detector):
             self.config.nan_policy,
             settings.validation_split,
             settings.seed,
+            self._trained_on if self._blueprint is None else None,
         )
         length = length_of_fit(settings, prepared.train.n_rows)
         optimizer = make_optimizer(
@@ -196,6 +258,17 @@ class MixtureDetector(MixtureParameters, Detector):
             None if loss_fn is UNSET else loss_fn, settings, self.net, sample
         )
         check_log_metric(log_metric, objective.columns)
+        listening = keras.tree.flatten(callbacks) if callbacks else []
+        if checkpoint is not None:
+            named = {
+                **settings.model_dump(mode="json"),
+                **self.config.model_dump(include={"normalize", "nan_policy"}),
+                "loss_fn": None if loss_fn is UNSET else loss_fn,
+                "log_metric": log_metric,
+            }
+            checkpoint.claim(
+                fingerprint(named, self.net, optimizer, prepared, listening), listening
+            )
         self._forget_fit()
         if self._blueprint is not None:
             self.net.set_weights(self._blueprint.build(settings.seed).get_weights())
@@ -209,7 +282,8 @@ class MixtureDetector(MixtureParameters, Detector):
             eager=eager_net or eager_loss,
             verbose=verbose,
             log_metric=log_metric,
-            callbacks=[callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks,
+            callbacks=listening,
+            checkpoint=checkpoint,
         )
         members = None if self._blueprint is None else self._blueprint.members
         names = rows.columns.names
@@ -244,6 +318,11 @@ class MixtureDetector(MixtureParameters, Detector):
         return settings
 
     @property
+    def state(self) -> FittedState | None:
+        """What `fit` has left beside the nets' weights; None before."""
+        return self._state if self.fitted else None
+
+    @property
     def scoring_graph(self) -> ScoringGraph:
         """Raw rows -> scores, as one Keras layer: scaling, nets, features, density.
 
@@ -270,81 +349,98 @@ class MixtureDetector(MixtureParameters, Detector):
         if config == self.config:
             return
         if self._state is not None and self.fitted:
-            self._scorer = self._state.scorer(self.net, config.score_type)
+            self._score_by(self._state, config.score_type)
         self.config = config
         self._forget_decisions("other scores")
 
-    def export(
-        self, path: str | os.PathLike[str], format: str = "savedmodel", X: Any = None
-    ) -> ExportMetadata:
-        """Export raw rows -> scores and decisions, for hosts without this package or TensorFlow.
-
-        The directory `path` then holds the graph, with one input ``x`` (N, ...) and the outputs
-        ``instance_score`` float32 (N,) and ``is_outlier`` int64 (N,), and ``metadata.json``. It has
-        been reloaded in its runtime and compared with the detector. Rows with NaN or infinity score
-        NaN and are outliers.
+    def explain(self, X: Any) -> Explanation:
+        """Which features make rows strange.
 
         Parameters
         ----------
-        path
-            Directory, made if need be; an export that is there is replaced.
-        format
-            'savedmodel' (TensorFlow Serving, Triton), 'onnx' or 'litert'; `Scorer` runs the last
-            two. LiteRT takes rows of float32; the others, of float64 if the detector scales them.
         X
-            Rows to compare on, the first 1,024 of them. Default: made-up ones, from where the
-            detector's scaling says that rows lie; a detector that does not scale wants real ones.
+            As for `score`.
 
         Returns
         -------
-        What stands in ``metadata.json``, the largest difference of scores among it.
+        Contributions of the reconstruction and of the score, in the shape of `X`, and the shares of
+        features in both together; see `Explanation`.
 
         Raises
         ------
-        ThresholdNotInferredError
-            No threshold is set.
-        ArtefactError
-            The graph cannot be converted, is refused by its runtime, or scores otherwise; something
-            else is at `path`. Nothing is left behind then.
-        ConfigurationError
-            An unknown format; nets that run uncompiled.
-        MissingExtraError
-            The format's converter or runtime is not installed.
-        NotFittedError
-            Before `fit`.
+        NotFittedError, InvalidInputError
+            As for `score`.
         """
-        state = self._fitted_state("scoring graph")
-        threshold = self.threshold
-        if threshold is None:
-            raise ThresholdNotInferredError(
-                "An export decides, too, and there is no threshold. Call infer_threshold(X) on a "
-                "mixed batch, or set .threshold; float('inf') for scores alone."
-            )
-        if state.eager:
-            raise ConfigurationError(
-                "The nets run uncompiled, so there is no graph to export: write recon_features "
-                "with keras.ops in place of NumPy."
-            )
-        assert self._scorer is not None  # there is a state
-        subject = Subject(
-            graph=lambda kind: state.graph(self.net, self.config.score_type, kind),
-            reference=self._scorer,
-            threshold=threshold,
-            nan_policy=self.config.nan_policy,
-            meta=self.meta,
-            row_shape=state.row_shape,
-            names=state.names,
-        )
-        return export(subject, path, format, X)
+        self._require_fitted("explain")
+        rows = as_rows(X, self._names)
+        batches = list(self._batches(rows, DEFAULT_BATCH_SIZE))
+        whole = np.concatenate([np.empty((0, *(self._row_shape or ()))), *batches])
+        bad = np.zeros(len(whole), dtype=bool)
+        bad[non_finite_rows(whole)] = True
+        self._refuse_non_finite(bad, rows)
+        if self._explainer is None:
+            eager = self._fitted_state("explanation").eager
+            self._explainer = Explainer(self.scoring_graph, eager)
+        return self._explainer(whole)
+
+    def _feature_scores(self, X: Any) -> FloatArray:
+        return self.explain(X).shares
+
+    def update(self, X: Any, *, half_life: float | None = None) -> None:
+        """Let the mixtures learn from new inliers, and leave the nets as they are.
+
+        Cheap, and enough for slow shifts; when codes themselves no longer fit, `fit` anew. The
+        result does not depend on how a stream is cut into batches, but on the calls: each call's
+        rows get their memberships from the mixtures before it.
+
+        Parameters
+        ----------
+        X
+            Normal instances, as for `score`. Under ``nan_policy='flag'``, rows with NaN or infinity
+            are left out.
+        half_life
+            Number of new rows after which all earlier ones weigh half. Default None: every row
+            weighs the same, so that after a long life new ones hardly move anything.
+
+        Raises
+        ------
+        ConfigurationError
+            `half_life` is no positive number.
+        NotFittedError, InvalidInputError
+            As for `score`; the detector is left as it was.
+        """
+        state = self._fitted_state("update")
+        half_life = UpdateConfig.of(half_life=half_life).half_life
+        rows = as_rows(X, self._names)
+        updated = with_rows(state, self.net, self._usable(rows), half_life)
+        if updated is not state:
+            self._adopt(updated)
+            self._forget_decisions("the mixture before update")
+
+    def _usable(self, rows: Rows) -> Iterator[FloatArray]:
+        """Finite rows, in batches that suit the nets; others are refused or left out."""
+        first = 0
+        for batch in self._batches(rows, rows_per_pass(self._row_shape or ())):
+            bad = non_finite_rows(batch)
+            if len(bad) and self.config.nan_policy == "raise":
+                mask = np.zeros(first + len(batch), dtype=bool)
+                mask[first + bad] = True
+                self._refuse_non_finite(mask, rows)
+            first += len(batch)
+            if len(bad) < len(batch):
+                yield np.delete(batch, bad, axis=0) if len(bad) else batch
 
     def _adopt(self, state: FittedState) -> None:
         """Score by `state` from now on."""
         self._state = state
-        self._scorer = state.scorer(self.net, self.config.score_type)
+        self._score_by(state, self.config.score_type)
         of_first = state.density.members[0]
         used = (f"{mixture.effective_components:.2f} of {len(mixture.phi)}" for mixture in of_first)
         logger.info("Components in use, by mixture of the first net: %s.", ", ".join(used))
-        self._mark_fitted(state.names, state.row_shape)
+        self._mark_fitted(state.names, state.row_shape, state.trained_on)
+
+    def _score_by(self, state: FittedState, score_type: ScoreType) -> None:
+        self._scorer, self._explainer = state.scorer(self.net, score_type), None
 
     def _score_batch(self, batch: FloatArray) -> FloatArray:
         assert self._scorer is not None  # set by fit, and `score` asks for a fitted detector

@@ -12,6 +12,7 @@ from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.numerics.density import Density, Scale, ScoreScales, combine
+from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.training.estimate import estimate_density, rows_per_pass, sample_rows
 from aegmm_detect.training.prepare import TrainingRows
@@ -29,6 +30,8 @@ class FittedState:
     names: tuple[str, ...] | None = None  # of the columns, where rows came in a frame
     eager: bool = False  # the nets run uncompiled
     scales: ScoreScales | None = None  # of training rows; None where there were none to see
+    n_rows: float = 0.0  # that the mixtures stand for: their weight when new ones are merged
+    trained_on: RowSketch | None = None  # None where it is not known
 
     def graph(
         self,
@@ -63,6 +66,12 @@ class FittedState:
         """The same, compiled, for any number of rows."""
         return RowScorer(self.graph(net, score_type), self.eager)
 
+    def prepared(self, batch: FloatArray) -> FloatArray:
+        """Raw rows as the nets take them, float32."""
+        if self.normalizer is None:
+            return batch.astype(np.float32)
+        return self.normalizer.transform(batch)
+
 
 def state_of(
     net: keras.Model,
@@ -88,7 +97,15 @@ def state_of(
     """
     forward = compiled(lambda x: net(x, training=False), prepared.shape, eager)
     density = estimate_density(forward, prepared.train, config, members, seed)
-    state = FittedState(density, prepared.normalizer, prepared.shape, names, eager)
+    state = FittedState(
+        density,
+        prepared.normalizer,
+        prepared.shape,
+        names,
+        eager,
+        n_rows=prepared.train.n_rows,
+        trained_on=prepared.trained_on,
+    )
     sample = sample_rows(prepared.train, config.max_rows, seed)
     return dataclasses.replace(state, scales=_scales(state.graph(net), sample, eager))
 

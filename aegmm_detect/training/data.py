@@ -87,11 +87,16 @@ class Blocks:
     plan: Plan
 
 
-def array_blocks(rows: ArrayRows, cut: Plan, seed: int | None, shuffle: bool = True) -> Blocks:
-    """Blocks of an array's rows; a new full permutation for every pass."""
+def array_blocks(
+    rows: ArrayRows, cut: Plan, seed: int | None, shuffle: bool = True, first_epoch: int = 0
+) -> Blocks:
+    """Blocks of an array's rows from `first_epoch` on; a new full permutation for every pass."""
 
     def generate() -> Iterator[tuple[Array, int]]:
         rng = np.random.default_rng(seed)
+        # Drawn and dropped: how far a permutation moves the generator depends on its numbers.
+        for _ in range(first_epoch * cut.passes if shuffle else 0):
+            rng.permutation(rows.n_rows)
         while True:
             orders = [
                 rng.permutation(rows.n_rows) if shuffle else np.arange(rows.n_rows)
@@ -114,8 +119,11 @@ def array_blocks(rows: ArrayRows, cut: Plan, seed: int | None, shuffle: bool = T
     return Blocks(gathered, cut)
 
 
-def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None) -> Blocks:
-    """Blocks of a stream's rows; shuffled through a buffer, over and over."""
+def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None, first_epoch: int = 0) -> Blocks:
+    """Blocks of a stream's rows; shuffled through a buffer, over and over.
+
+    What comes before `first_epoch` is read and dropped, for the buffer to hold what it would hold.
+    """
     batches = (
         tf.data.Dataset.from_generator(
             rows.read, output_signature=tf.TensorSpec((None, *rows.shape), "float32")
@@ -124,6 +132,7 @@ def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None) -> Blocks:
         .shuffle(min(rows.n_rows, _buffer_rows(rows.shape)), seed=seed)
         .repeat()
         .batch(cut.batch, drop_remainder=True)
+        .skip(first_epoch * cut.steps)
     )
 
     def generate() -> Iterator[tuple[Array, int]]:

@@ -17,6 +17,7 @@ from aegmm_detect.input_checks import (
 )
 from aegmm_detect.inputs import Rows
 from aegmm_detect.nets.normalizer import Normalizer
+from aegmm_detect.numerics.row_sketch import RowSketch, RowSketchFit
 from aegmm_detect.training.data import ArrayRows, StreamRows
 from aegmm_detect.training.scaling import normalizer_fit
 from aegmm_detect.types import FloatArray
@@ -38,6 +39,7 @@ class TrainingRows:
     validation: ArrayRows | None
     normalizer: Normalizer | None
     shape: tuple[int, ...]  # of one row
+    trained_on: RowSketch | None = None  # of rows as the user passed them
 
 
 def prepare(
@@ -47,6 +49,7 @@ def prepare(
     nan_policy: NanPolicy,
     validation_split: float,
     seed: int | None,
+    trained_on: RowSketch | None = None,
 ) -> TrainingRows:
     """Check every row, fit the scaling on the training rows only, scale.
 
@@ -62,6 +65,8 @@ def prepare(
         Share of rows, drawn at random, that is kept out of training and scaling.
     seed
         Of that draw.
+    trained_on
+        Rows that the weights have learned from before, where training goes on from them.
 
     Raises
     ------
@@ -70,7 +75,9 @@ def prepare(
         are known).
     """
     if rows.array is None:
-        return _prepare_stream(rows, shape, normalize, nan_policy, validation_split)
+        return _prepare_stream(
+            rows, shape, normalize, nan_policy, validation_split, RowSketchFit(trained_on)
+        )
     array = rows.array
     if array.ndim < 2:
         check_shape(array, shape or (1,))
@@ -88,17 +95,19 @@ def prepare(
         mixed = np.random.default_rng(seed).permutation(keep)
         held_out, keep = np.sort(mixed[:n_held_out]), np.sort(mixed[n_held_out:])
     _check_enough(len(keep))
-    normalizer = None
-    if normalize is not None:
-        fit = normalizer_fit(normalize)
-        for chunk in _chunks(array, keep):
+    fit = None if normalize is None else normalizer_fit(normalize)
+    sketch = RowSketchFit(trained_on)
+    for chunk in _chunks(array, keep):
+        sketch.update(chunk)
+        if fit is not None:
             fit.update(chunk)
-        normalizer = fit.finish(array.shape[1:])
+    normalizer = None if fit is None else fit.finish(array.shape[1:])
     return TrainingRows(
         ArrayRows(_scaled(array, keep, normalizer)),
         ArrayRows(_scaled(array, held_out, normalizer)) if len(held_out) else None,
         normalizer,
         array.shape[1:],
+        sketch.finish(),
     )
 
 
@@ -108,6 +117,7 @@ def _prepare_stream(
     normalize: Normalize | None,
     nan_policy: NanPolicy,
     validation_split: float,
+    trained_on: RowSketchFit,
 ) -> TrainingRows:
     if validation_split:
         raise ConfigurationError(
@@ -127,6 +137,7 @@ def _prepare_stream(
         keep = _finite_rows(batch, rows.columns.names, nan_policy, first_row=seen)
         seen += len(batch)
         n_rows += len(keep)
+        trained_on.update(batch[keep])
         if fit is not None and len(keep):
             fit.update(batch[keep])
     _check_enough(n_rows)
@@ -146,7 +157,9 @@ def _prepare_stream(
                 "must return a fresh iterator over the same rows each time: lambda: my_batches()."
             )
 
-    return TrainingRows(StreamRows(read, n_rows, shape), None, normalizer, shape)
+    return TrainingRows(
+        StreamRows(read, n_rows, shape), None, normalizer, shape, trained_on.finish()
+    )
 
 
 def _finite_rows(
@@ -164,7 +177,10 @@ def _finite_rows(
 
 
 def _chunks(array: Any, rows: Any) -> Iterator[Any]:
-    return (array[rows[i : i + _CHUNK]] for i in range(0, len(rows), _CHUNK))
+    starts = range(0, len(rows), _CHUNK)
+    if len(rows) == len(array):
+        return (array[i : i + _CHUNK] for i in starts)  # views, where a choice would be a copy
+    return (array[rows[i : i + _CHUNK]] for i in starts)
 
 
 def _scaled(array: Any, rows: Any, normalizer: Normalizer | None) -> FloatArray:

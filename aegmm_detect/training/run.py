@@ -7,7 +7,9 @@ from typing import Any
 import keras
 
 from aegmm_detect.configs.aegmm import FitConfig
+from aegmm_detect.exceptions import NonFiniteLossError
 from aegmm_detect.numerics.objective import Objective
+from aegmm_detect.training.checkpoint import Checkpoint
 from aegmm_detect.training.data import (
     ArrayRows,
     Blocks,
@@ -39,6 +41,7 @@ def fit_network(
     verbose: bool | int | str = False,
     log_metric: tuple[str, keras.metrics.Metric] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> keras.callbacks.History:
     """Train `net` in place.
 
@@ -62,6 +65,8 @@ def fit_network(
         Keras's own.
     log_metric
         (column, metric of (x, x_recon)) for the training log.
+    checkpoint
+        Where the fit goes on, and what it writes at the end of every epoch.
 
     Returns
     -------
@@ -74,7 +79,10 @@ def fit_network(
     """
     if config.seed is not None:
         seed_random_layers(net, config.seed)
-    blocks = _training_blocks(rows.train, config, length)
+    first_epoch = 0
+    if checkpoint is not None:
+        first_epoch = length.epochs if checkpoint.stopped else checkpoint.epochs
+    blocks = _training_blocks(rows.train, config, length, first_epoch)
     cut = blocks.plan
     validation = None
     if rows.validation is not None:
@@ -86,18 +94,29 @@ def fit_network(
     trainer.compile(
         optimizer=optimizer, steps_per_execution=cut.steps_per_block, auto_scale_loss=False
     )
-    n_blocks = length.epochs * math.ceil(length.steps / cut.steps_per_block)
-    return trainer.fit(
-        # Not a batch more than needed: a stream's source may not like a pass that nobody reads.
-        blocks.dataset.take(n_blocks).prefetch(1),
-        epochs=length.epochs,
-        steps_per_epoch=length.steps,
-        shuffle=False,  # the blocks are
-        validation_data=None if validation is None else validation.dataset.prefetch(1),
-        validation_steps=None if validation is None else validation.plan.steps,
-        verbose=int(verbose) if isinstance(verbose, bool) else verbose,
-        callbacks=list(callbacks or []),
-    )
+    listening = list(callbacks or [])
+    if checkpoint is not None:
+        listening = checkpoint.take_up(trainer, listening)
+        if checkpoint.finished:
+            return trainer.history
+    n_blocks = (length.epochs - first_epoch) * math.ceil(length.steps / cut.steps_per_block)
+    try:
+        return trainer.fit(
+            # No batch more than needed: a stream's source may not like a pass that nobody reads.
+            blocks.dataset.take(n_blocks).prefetch(1),
+            epochs=length.epochs,
+            initial_epoch=first_epoch,
+            steps_per_epoch=length.steps,
+            shuffle=False,  # the blocks are
+            validation_data=None if validation is None else validation.dataset.prefetch(1),
+            validation_steps=None if validation is None else validation.plan.steps,
+            verbose=int(verbose) if isinstance(verbose, bool) else verbose,
+            callbacks=listening,
+        )
+    except NonFiniteLossError as error:
+        if checkpoint is not None:
+            error.add_note(checkpoint.after_failure)
+        raise
 
 
 def learning_rate(config: FitConfig, length: Length) -> Any:
@@ -107,14 +126,16 @@ def learning_rate(config: FitConfig, length: Length) -> Any:
     return keras.optimizers.schedules.CosineDecay(config.learning_rate, length.total_steps)
 
 
-def _training_blocks(rows: ArrayRows | StreamRows, config: FitConfig, length: Length) -> Blocks:
+def _training_blocks(
+    rows: ArrayRows | StreamRows, config: FitConfig, length: Length, first_epoch: int
+) -> Blocks:
     limit = min(config.steps_per_execution, steps_that_fit(rows, config.batch_size))
     # An epoch that is one pass fills its last batch from that pass, and not from a second one.
     steps = None if config.n_steps is None else length.steps
     cut = plan(rows.n_rows, config.batch_size, limit, steps)
     if isinstance(rows, ArrayRows):
-        return array_blocks(rows, cut, config.seed)
-    return stream_blocks(rows, cut, config.seed)
+        return array_blocks(rows, cut, config.seed, first_epoch=first_epoch)
+    return stream_blocks(rows, cut, config.seed, first_epoch)
 
 
 def _mode(eager: bool, config: FitConfig, n_steps: int) -> Mode:

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,12 @@ import pytest
 from aegmm_detect.exceptions import (
     AEGMMError,
     ConfigurationError,
+    InvalidInputError,
     NotFittedError,
     ThresholdNotInferredError,
 )
 from aegmm_detect.registry import DETECTORS, get_detector
+from aegmm_detect.saving import load_detector, save_detector
 
 N_FEATURES = 6
 QUICK = {"epochs": 2, "batch_size": 64, "verbose": 0}
@@ -110,6 +113,21 @@ def test_predict_returns_what_monitoring_code_reads(name, detector, normal_rows)
     assert result["meta"]["name"] == name
     short = detector.predict(normal_rows, return_instance_score=False)["data"]
     assert short["instance_score"] is None
+
+
+def test_calibrated_decisions_keep_the_order_of_scores(name, normal_rows):
+    detector = make(name)
+    detector.fit(normal_rows[:400], **QUICK)
+    with pytest.raises(InvalidInputError, match="100 of 100 rows of X were trained on"):
+        detector.calibrate(normal_rows[:100].astype("float64"))
+    detector.calibrate(normal_rows[400:])
+    data = detector.predict(normal_rows * 3.0, return_p_value=True, fdr=0.5)["data"]
+    assert list(data) == ["instance_score", "feature_score", "p_value", "is_outlier"]
+    order = np.argsort(data["instance_score"])
+    assert (np.diff(data["p_value"][order]) <= 0).all()
+    assert (np.diff(data["is_outlier"][order]) >= 0).all()
+    detector.fit(normal_rows, **QUICK)
+    assert detector.calibration is None
 
 
 def test_callers_may_write_into_the_meta_they_get(detector, normal_rows):
@@ -261,3 +279,51 @@ def test_wrong_width_names_the_users_array(detector, normal_rows):
 def test_batch_size_must_be_a_positive_number(detector, normal_rows, batch_size):
     with pytest.raises(ValueError, match="batch_size"):
         detector.score(normal_rows, batch_size=batch_size)
+
+
+def saved_and_loaded(detector, path):
+    save_detector(detector, path)
+    return load_detector(path)
+
+
+COPIES = {
+    "directory": lambda detector, folder: saved_and_loaded(detector, folder / "saved"),
+    "file": lambda detector, folder: saved_and_loaded(detector, folder / "saved.aegmm"),
+    "pickle": lambda detector, _: pickle.loads(pickle.dumps(detector)),
+    "deepcopy": lambda detector, _: copy.deepcopy(detector),
+    "copy": lambda detector, _: copy.copy(detector),
+}
+
+
+# The other two come down to the same code; each way costs a compilation.
+@pytest.mark.parametrize("way", ["file", "pickle", "copy"])
+def test_a_copy_decides_alike_and_shares_nothing(way, detector, normal_rows, tmp_path):
+    other = COPIES[way](detector, tmp_path)
+    want, got = detector.predict(normal_rows), other.predict(normal_rows)
+    assert got["meta"] == want["meta"]
+    for key, value in want["data"].items():
+        np.testing.assert_array_equal(got["data"][key], value)
+    assert (other.threshold, other.threshold_inferred) == (detector.threshold, True)
+    assert (other.config, other.fit_config) == (detector.config, detector.fit_config)
+    other.net.set_weights([0.0 * weight for weight in other.net.get_weights()])
+    other.threshold = 1e6
+    before = want["data"]["instance_score"]
+    assert not np.array_equal(other.score(normal_rows), before)
+    np.testing.assert_array_equal(detector.score(normal_rows), before)
+    assert detector.threshold != 1e6
+
+
+def test_a_loaded_detector_trains_as_the_saved_one(detector, normal_rows, tmp_path):
+    other = COPIES["file"](detector, tmp_path)
+    other.fit(normal_rows, **QUICK)  # by the same seed
+    assert other.threshold is None  # it was inferred
+    np.testing.assert_array_equal(other.score(normal_rows), detector.score(normal_rows))
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_a_detector_that_is_not_fitted_can_be_copied(way, name, normal_rows, tmp_path):
+    other = COPIES[way](make(name, threshold=3.0), tmp_path)
+    assert not other.fitted
+    assert (other.threshold, other.threshold_inferred) == (3.0, False)
+    with pytest.raises(NotFittedError):
+        other.score(normal_rows)

@@ -194,3 +194,11 @@ def test_keras_saves_and_loads_every_feature(function):
     loaded = keras.saving.deserialize_keras_object(config)
     np.testing.assert_array_equal(loaded(*sample()), function(*sample()))
     assert keras.saving.serialize_keras_object(loaded) == config
+
+
+def test_concats_of_the_same_functions_are_equal():
+    one = features.concat(features.euclidean, features.negative_cosine)
+    assert one == features.concat(features.euclidean, features.negative_cosine)
+    assert hash(one) == hash(features.concat(features.euclidean, features.negative_cosine))
+    assert one != features.concat(features.negative_cosine, features.euclidean)
+    assert one != features.euclidean

@@ -6,7 +6,12 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from aegmm_detect.exceptions import ConfigurationError, NetTypeError, NotFittedError
+from aegmm_detect.exceptions import (
+    ConfigurationError,
+    InvalidInputError,
+    NetTypeError,
+    NotFittedError,
+)
 from aegmm_detect.numerics.features import (
     concat,
     eucl_cosim_features,
@@ -436,6 +441,19 @@ def test_a_users_nets_go_on_from_their_weights_and_our_own_start_fresh(make_nets
         detector.fit(normal_rows, **QUICK)
         same = all((a == b).all() for a, b in zip(first, weights(detector), strict=True))
         assert same == fresh
+
+
+def test_nets_that_go_on_have_been_trained_on_the_rows_of_all_fits(make_nets, normal_rows):
+    own = OutlierAEGMM(**make_nets())
+    ours = OutlierAEGMM.from_sizes(6, [4, 1], [4, 2])
+    for detector in (own, ours):
+        detector.fit(normal_rows[:200], **QUICK)
+        detector.fit(normal_rows[200:400], **QUICK)
+        with pytest.raises(InvalidInputError, match="trained on"):
+            detector.calibrate(normal_rows[200:400])
+    with pytest.raises(InvalidInputError, match="trained on"):
+        own.calibrate(normal_rows[:200])
+    assert ours.calibrate(normal_rows[:200]).n == 200  # fresh weights in every fit
 
 
 def test_mixture_is_readable_after_fit_only(make_nets, normal_rows):

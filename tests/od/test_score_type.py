@@ -80,15 +80,19 @@ def test_rows_far_out_have_the_largest_number_and_rows_that_are_not_finite_have_
     assert got["is_outlier"][:3].tolist() == [1, 1, 1]
 
 
-def test_another_score_type_clears_an_inferred_threshold_and_says_so(detector, normal_rows, caplog):
+def test_another_score_type_clears_what_was_inferred_and_says_so(detector, normal_rows, caplog):
     detector.score_type = "energy"
     detector.infer_threshold(normal_rows)
+    detector.calibrate(normal_rows, check_trained=False)
     detector.score_type = "energy"  # no other
     assert detector.threshold is not None
+    assert detector.calibration is not None
     with caplog.at_level(logging.WARNING):
         detector.score_type = "both"
     assert "inferred for other scores and is cleared" in caplog.text
+    assert "made for other scores and is cleared" in caplog.text
     assert detector.threshold is None
+    assert detector.calibration is None
     detector.threshold = 1.5  # the user's own
     detector.score_type = "reconstruction"
     assert detector.threshold == 1.5

@@ -95,6 +95,29 @@ def test_the_seed_decides_the_order(kind):
     assert (first(3) != np.arange(200)).any()
 
 
+@pytest.mark.parametrize("kind", ["array", "stream"])
+@pytest.mark.parametrize("steps", [None, 7, 25])
+def test_a_later_epoch_can_be_the_first(kind, steps):
+    """And has the batches that it has in a run from the start: in part of a pass, or several."""
+    rows, cut = numbered(200), plan(200, 20, 4, steps)
+
+    def batches(first_epoch, n_epochs):
+        if kind == "array":
+            made = array_blocks(ArrayRows(rows), cut, 3, first_epoch=first_epoch)
+        else:
+            stream = StreamRows(lambda: iter(np.array_split(rows, 3)), 200, (1,))
+            made = stream_blocks(stream, cut, 3, first_epoch)
+        n_blocks = n_epochs * -(-cut.steps // cut.steps_per_block)
+        blocks = made.dataset.take(n_blocks).as_numpy_iterator()
+        return np.concatenate([block[:n_steps, :, 0] for block, n_steps in blocks])
+
+    whole = batches(0, 4)
+    for first_epoch in range(4):
+        np.testing.assert_array_equal(
+            batches(first_epoch, 4 - first_epoch), whole[first_epoch * cut.steps :]
+        )
+
+
 def test_without_shuffling_rows_come_in_order():
     blocks = array_blocks(ArrayRows(numbered(10)), plan(10, 4, 2), seed=None, shuffle=False)
     assert [batch.tolist() for batch in epoch(blocks)[0]] == [

@@ -1,0 +1,78 @@
+"""Let a fitted state learn from new rows without touching the nets."""
+
+import dataclasses
+from collections.abc import Iterable
+
+import keras
+from keras import ops
+
+from aegmm_detect.numerics import gmm, online
+from aegmm_detect.numerics.row_sketch import RowSketchFit
+from aegmm_detect.od.state import FittedState
+from aegmm_detect.training.tracing import compiled
+from aegmm_detect.types import FloatArray
+
+
+def with_rows(
+    state: FittedState,
+    net: keras.Model,
+    batches: Iterable[FloatArray],
+    half_life: float | None,
+) -> FittedState:
+    """The state after more inliers.
+
+    Every mixture is merged with the new rows; how energies are combined, and the scales of other
+    scores, stay, so that scores before and after can be compared.
+
+    Parameters
+    ----------
+    state
+        Of the rows so far.
+    net
+        Prepared rows -> (x_recon, z, gamma).
+    batches
+        New raw rows (N, ...), finite, none of them empty.
+    half_life
+        Number of new rows after which the old ones weigh half; None: all weigh the same.
+
+    Returns
+    -------
+    `state` itself if there are no rows.
+    """
+    seen_of = compiled(state.graph(net).seen, state.row_shape, state.eager)
+    trained_on = RowSketchFit(state.trained_on)
+    total: list[list[gmm.Moments]] = []
+    n_new = 0
+    for batch in batches:
+        seen = [
+            ops.convert_to_numpy(own)
+            for own in seen_of(ops.convert_to_tensor(state.prepared(batch)))
+        ]
+        new = [
+            [mixture.moments(columns[:, : mixture.n_dim]) for mixture in own]
+            for columns, own in zip(seen, state.density.members, strict=True)
+        ]
+        n_new += len(batch)
+        trained_on.update(batch)
+        total = (
+            new
+            if not total
+            else [
+                [gmm.merge(a, b) for a, b in zip(*pair, strict=True)]
+                for pair in zip(total, new, strict=True)
+            ]
+        )
+    if not n_new:
+        return state
+    weight = online.faded(state.n_rows, n_new, half_life)
+    members = tuple(
+        tuple(online.merged(mixture, weight, new) for mixture, new in zip(*pair, strict=True))
+        for pair in zip(state.density.members, total, strict=True)
+    )
+    density = dataclasses.replace(state.density, members=members)
+    return dataclasses.replace(
+        state,
+        density=density,
+        n_rows=weight + n_new,
+        trained_on=None if state.trained_on is None else trained_on.finish(),
+    )

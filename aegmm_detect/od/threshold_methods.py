@@ -1,0 +1,146 @@
+"""The methods of `infer_threshold`: which function, which arguments, checked before any scoring."""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
+from aegmm_detect.numerics import labelled_thresholds, number_checks, thresholds
+from aegmm_detect.types import FloatArray
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PERCENTAGE = 95.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A function of scores and, in this order, arguments of `infer_threshold`."""
+
+    infer: Callable[..., float]
+    needs: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()  # arguments with a default
+    held_out: bool = False  # whether what it promises is void for rows that were trained on
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """All arguments."""
+        return self.needs + self.may
+
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "percentile": Method(thresholds.percentile, ("threshold_perc",)),
+        "contamination": Method(thresholds.contamination, ("contamination",)),
+        "fpr": Method(thresholds.conformal, ("fpr",), held_out=True),
+        "pot": Method(thresholds.pot, ("fpr",), held_out=True),
+        "mad": Method(thresholds.mad, (), ("k",)),
+        "fbeta": Method(labelled_thresholds.fbeta, ("y",), ("beta",)),
+        "youden": Method(labelled_thresholds.youden, ("y",)),
+        "inliers": Method(labelled_thresholds.inliers, ("y", "fpr")),
+        "pu": Method(labelled_thresholds.pu, ("y",)),
+    }
+)
+
+
+def _percentage(perc: Any) -> float:
+    percentage = number_checks.check_percentage(perc)
+    if 0.0 < percentage < 1.0:
+        logger.warning(
+            "threshold_perc=%g is a percentage: %g %% of X will count as normal. If you mean "
+            "a share, pass threshold_perc=%g.",
+            percentage,
+            percentage,
+            100.0 * percentage,
+        )
+    return percentage
+
+
+_CHECKS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+    {
+        "threshold_perc": _percentage,
+        "y": labelled_thresholds.check_labels,
+        "fpr": lambda value: number_checks.check_share(value, "fpr"),
+        "contamination": lambda value: number_checks.check_share(value, "contamination"),
+        "beta": lambda value: number_checks.check_positive(value, "beta"),
+        "k": lambda value: number_checks.check_positive(value, "k"),
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Inference:
+    """A method with its checked arguments."""
+
+    method: Method
+    given: Mapping[str, Any]
+
+    def threshold(self, scores: FloatArray) -> float:
+        """From scores (N,); rows that score NaN do not count, nor do their labels.
+
+        Raises
+        ------
+        InvalidInputError
+            No usable rows, another number of labels than of rows, or what the method says of its
+            scores.
+        """
+        usable = ~np.isnan(scores)
+        given = dict(self.given)
+        if "y" in given:
+            if len(given["y"]) != len(scores):
+                raise InvalidInputError(
+                    f"y has {len(given['y'])} labels, but X has {len(scores)} rows: pass one label "
+                    "per row."
+                )
+            given["y"] = given["y"][usable]
+        if not usable.any():
+            raise InvalidInputError("X holds no usable rows to infer a threshold from.")
+        arguments = (given[name] for name in self.method.takes if name in given)
+        return self.method.infer(scores[usable], *arguments)
+
+
+def choose(name: Any, threshold_perc: Any, **given: Any) -> Inference:
+    """The method `name` with its arguments.
+
+    Parameters
+    ----------
+    name
+        One of `METHODS`.
+    threshold_perc
+        Of 'percentile'; for others it must be left at its default.
+    given
+        All other arguments of methods; None if left out.
+
+    Raises
+    ------
+    ConfigurationError
+        An unknown method; an argument that it needs and did not get, or would ignore, or that is
+        out of range.
+    InvalidInputError
+        `y` holds no labels.
+    """
+    method = METHODS.get(name) if isinstance(name, str) else None
+    if method is None:
+        raise ConfigurationError(f"method={name!r}: choose one of {', '.join(METHODS)}.")
+    chosen = {argument: value for argument, value in given.items() if value is not None}
+    # 95.0 may have been written out, to give a batch_size by position.
+    if name == "percentile" or np.any(threshold_perc != DEFAULT_PERCENTAGE):
+        chosen["threshold_perc"] = threshold_perc
+    takes = _listed(method.takes)
+    if ignored := [argument for argument in chosen if argument not in method.takes]:
+        takers = [other for other, its in METHODS.items() if ignored[0] in its.takes]
+        raise ConfigurationError(
+            f"method={name!r} would ignore {_listed(ignored)}: it takes {takes}. Leave the rest "
+            f"out; {ignored[0]}= is for method={' or '.join(map(repr, takers))}."
+        )
+    if missing := [argument for argument in method.needs if argument not in chosen]:
+        raise ConfigurationError(f"method={name!r} needs {_listed(missing)}: it takes {takes}.")
+    return Inference(method, {a: _CHECKS[a](value) for a, value in chosen.items()})
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(f"{name}=" for name in names)

@@ -1,0 +1,73 @@
+"""A saved detector as one file: the files of the directory in a zip file, uncompressed."""
+
+import contextlib
+import re
+import time
+from pathlib import Path
+
+from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.saving.files import sync_folder, temporary_names, write_atomically
+from aegmm_detect.saving.manifest import (
+    FILE_NAME,
+    MANIFEST,
+    Artefact,
+    Manifest,
+    check_content,
+)
+from aegmm_detect.saving.stored import read_stored, write_stored
+
+SUFFIX = ".aegmm"
+_MEMBER = re.compile(f"{re.escape(MANIFEST)}|{FILE_NAME}")
+# Seconds after which a temporary file belongs to a save that was killed.
+_STALE = 3600.0
+
+
+def write_archive(path: Path, artefact: Artefact) -> None:
+    """Save to the file `path`; killed at any moment, it leaves the former file or the new one.
+
+    Raises
+    ------
+    ArtefactError
+        `path` is a directory.
+    """
+    if path.is_dir():
+        raise ArtefactError(f"{path} is a directory: a name in {SUFFIX} is for a single file.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    members = {MANIFEST: artefact.manifest.to_json(), **artefact.by_name()}
+    write_atomically(path, write_stored(members))
+    sync_folder(path.parent)
+    _sweep(path)
+
+
+def read_archive(path: Path) -> Artefact:
+    """Load from the file `path`, every byte checked against the manifest.
+
+    Raises
+    ------
+    ArtefactError
+        Foreign, damaged or incomplete.
+    """
+    with path.open("rb") as stream:
+        members = read_stored(stream, str(path), _MEMBER.fullmatch)
+    if MANIFEST not in members:
+        raise ArtefactError(
+            f"{path} has no {MANIFEST}: it is not a saved detector. Pass what save_detector wrote."
+        )
+    manifest = Manifest.from_json(members.pop(MANIFEST), f"{MANIFEST} in {path}")
+    names = sorted(entry.name for entry in manifest.files.values())
+    if names != sorted(members):
+        raise ArtefactError(f"{path} holds {sorted(members)}, its manifest names {names}.")
+    contents = {role: members[entry.name] for role, entry in manifest.files.items()}
+    for role, content in contents.items():
+        check_content(manifest.files[role], content, str(path))
+    return Artefact(manifest, contents)
+
+
+def _sweep(path: Path) -> None:
+    """Delete what killed saves to `path` have left; others may be writing just now."""
+    left = temporary_names(re.escape(path.name))
+    for other in path.parent.iterdir():
+        if left.fullmatch(other.name):
+            with contextlib.suppress(OSError):
+                if time.time() - other.stat().st_mtime > _STALE:
+                    other.unlink()

@@ -1,0 +1,188 @@
+"""What a saved detector says about itself: settings, files with their hashes, and its own hash.
+
+Free of TensorFlow: what is foreign or damaged is refused before Keras sees any of it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from aegmm_detect.configs.base import Settings
+from aegmm_detect.configs.nets import NetSizes
+from aegmm_detect.exceptions import ArtefactError
+
+FORMAT: Final = "aegmm_detect"
+# Goes up when older releases can no longer read what is written.
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+# Characters of a file's hash in its name: enough that two never meet.
+_SHORT = 16
+_SEAL = "sha256"
+# A role and the start of a hash: nothing that could lead out of the directory.
+FILE_NAME = rf"[a-z_]+-[0-9a-f]{{{_SHORT}}}\.(keras|npz)"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Size = Annotated[int, Field(ge=0)]
+
+
+class FileEntry(Settings):
+    """One data file: its name holds the start of its hash, so that contents never change."""
+
+    name: Annotated[str, Field(pattern=f"^{FILE_NAME}$")]
+    size: Size
+    sha256: Sha256
+
+
+class NetEntry(Settings):
+    """How the nets make a model: three parts and features, or a ready one."""
+
+    kind: Literal["aegmm", "ready"]
+    n_gmm: int | None = None
+    recon_features: dict[str, Any] | None = None  # as Keras serialises functions: by name
+
+
+class BlueprintEntry(Settings):
+    """What the package built the nets from."""
+
+    sizes: NetSizes
+    members: Annotated[int, Field(ge=1)] | None = None
+
+
+class ThresholdEntry(Settings):
+    """The threshold, and whether `infer_threshold` found it: `fit` clears it then."""
+
+    # Infinity, above which nothing is an outlier, is no JSON number.
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+    value: Annotated[float, Field(allow_inf_nan=True)] | None = None
+    inferred: bool = False
+
+
+class InputEntry(Settings):
+    """Rows that the detector was fitted on."""
+
+    shape: tuple[Size, ...]
+    # What rows are cast to before they are scored.
+    dtype: Annotated[str, Field(pattern="^float(32|64)$")]
+    names: tuple[str, ...] | None = None  # of the columns of a data frame
+    eager: bool = False  # the nets run uncompiled
+
+
+class Manifest(Settings):
+    """All of a saved detector that is neither weights nor arrays."""
+
+    format: Literal["aegmm_detect"] = FORMAT
+    format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
+    detector: str  # a name of the registry
+    config: dict[str, Any]
+    fit_config: dict[str, Any]
+    net: NetEntry
+    blueprint: BlueprintEntry | None = None
+    threshold: ThresholdEntry
+    input: InputEntry | None = None  # None before fit
+    versions: dict[str, str]
+    files: dict[str, FileEntry]  # by role
+
+    def to_json(self) -> bytes:
+        """UTF-8 text that ends with the sha256 of everything before it."""
+        # Through JSON once, so that what is hashed is what a reader will parse.
+        fields = json.loads(self.model_dump_json())
+        return json.dumps(fields | {_SEAL: _seal(fields)}, indent=2).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, content: bytes, where: str) -> "Manifest":
+        """Inverse of `to_json`.
+
+        Parameters
+        ----------
+        content
+            As read.
+        where
+            For errors.
+
+        Raises
+        ------
+        ArtefactError
+            Foreign, damaged, or of a newer format.
+        """
+        fields = is_ours(content)
+        if fields is None:
+            raise ArtefactError(
+                f"{where} is no manifest of aegmm_detect: this is not a saved detector, or it is "
+                "damaged. Pass what save_detector wrote."
+            )
+        if fields.pop(_SEAL, None) != _seal(fields):
+            raise ArtefactError(
+                f"{where} is damaged or was edited: it does not have the sha256 that it ends with. "
+                "Restore the saved detector from a copy, or save it again."
+            )
+        version = fields.get("format_version")
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise ArtefactError(
+                f"{where} has format version {version}; this release reads up to {FORMAT_VERSION}. "
+                "Upgrade: pip install -U aegmm_detect."
+            )
+        try:
+            # As JSON, in which a list stands for a tuple.
+            return cls.model_validate_json(json.dumps(fields))
+        except (ValidationError, ValueError) as error:
+            raise ArtefactError(f"{where} does not fit its format: {error}") from error
+
+
+def is_ours(content: bytes) -> dict[str, Any] | None:
+    """Fields of a manifest of this package, unchecked; None for any other content."""
+    try:
+        fields = json.loads(content)
+    except (ValueError, RecursionError):  # no UTF-8, no JSON, or nested without end
+        return None
+    return fields if isinstance(fields, dict) and fields.get("format") == FORMAT else None
+
+
+class Artefact(NamedTuple):
+    """A saved detector in memory."""
+
+    manifest: Manifest
+    contents: Mapping[str, bytes]  # by role, as `manifest.files`
+
+    def by_name(self) -> dict[str, bytes]:
+        """Contents of the data files by file name."""
+        return {self.manifest.files[role].name: data for role, data in self.contents.items()}
+
+
+def file_entry(role: str, content: bytes) -> FileEntry:
+    """Entry for a data file."""
+    digest = hashlib.sha256(content).hexdigest()
+    suffix = "npz" if role == "state" else "keras"
+    return FileEntry(name=f"{role}-{digest[:_SHORT]}.{suffix}", size=len(content), sha256=digest)
+
+
+def check_content(entry: FileEntry, content: bytes, where: str) -> None:
+    """Refuse content that is not what the manifest promises.
+
+    Raises
+    ------
+    ArtefactError
+        Names the file.
+    """
+    found = hashlib.sha256(content).hexdigest()
+    if len(content) != entry.size or found != entry.sha256:
+        raise ArtefactError(
+            f"{entry.name} in {where} is damaged: it has {len(content)} bytes and sha256 {found}, "
+            f"and should have {entry.size} and {entry.sha256}. Restore the saved detector from a "
+            "copy, or save it again."
+        )
+
+
+def _canonical(fields: Mapping[str, Any]) -> bytes:
+    """One spelling of the same JSON, whatever its spaces and the order of its keys."""
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _seal(fields: Mapping[str, Any]) -> str | None:
+    try:
+        return hashlib.sha256(_canonical(fields)).hexdigest()
+    except ValueError:  # NaN, which is no JSON
+        return None

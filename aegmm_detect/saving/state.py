@@ -1,0 +1,203 @@
+"""What a fit leaves beside the nets' weights, as named arrays in one `.npz` file."""
+
+import dataclasses
+import io
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.nets.normalizer import Normalizer
+from aegmm_detect.numerics.density import Density, Projection, Scale, ScoreScales
+from aegmm_detect.numerics.row_sketch import RowSketch
+from aegmm_detect.numerics.scoring_mixture import ScoringMixture
+from aegmm_detect.od.state import FittedState
+from aegmm_detect.saving.manifest import InputEntry
+from aegmm_detect.saving.stored import read_stored, write_stored
+from aegmm_detect.types import Array
+
+_MIXTURE = tuple(field.name for field in dataclasses.fields(ScoringMixture))
+_SUFFIX = ".npy"
+
+
+def arrays_of(state: FittedState) -> dict[str, Array]:
+    """Named arrays of a fitted state; parts that it lacks have no name."""
+    density, normalizer = state.density, state.normalizer
+    arrays: dict[str, Array] = {
+        "density.centre": density.centre,
+        "density.spread": density.spread,
+    }
+    for m, own in enumerate(density.members):
+        for p, mixture in enumerate(own):
+            for name in _MIXTURE:
+                arrays[f"density.{m}.{p}.{name}"] = getattr(mixture, name)
+    if density.limit is not None:
+        arrays["density.limit"] = np.array(density.limit)
+    if density.projection is not None:
+        arrays["projection.mean"] = density.projection.mean
+        arrays["projection.axes"] = density.projection.axes
+    if normalizer is not None:
+        arrays["normalizer.offset"] = normalizer.offset
+        arrays["normalizer.scale"] = normalizer.scale
+        arrays["normalizer.squash"] = np.array(normalizer.squash)
+    if state.n_rows:
+        arrays["n_rows"] = np.array(state.n_rows, dtype=np.float64)
+    if state.trained_on is not None:
+        arrays["trained_on.hashes"] = state.trained_on.hashes
+        arrays["trained_on.most"] = np.array(state.trained_on.most, dtype=np.float64)
+    if state.scales is not None:
+        for part, scale in state.scales._asdict().items():
+            for name, values in scale._asdict().items():
+                arrays[f"scales.{part}.{name}"] = values
+    return arrays
+
+
+def state_from(arrays: Mapping[str, Array], rows: InputEntry) -> FittedState:
+    """Inverse of `arrays_of`.
+
+    Parameters
+    ----------
+    arrays
+        By name, all of them needed.
+    rows
+        What the detector was fitted on.
+
+    Raises
+    ------
+    ArtefactError
+        An array is missing, has another shape, is not finite, or has no place.
+    """
+    left = _Arrays(arrays)
+    members = _members(left)
+    n_mixtures = sum(len(own) for own in members)
+    limit = float(left.take("density.limit")) if "density.limit" in left else None
+    projection = None
+    if "projection.mean" in left:
+        mean = left.take("projection.mean", math.prod(rows.shape))
+        projection = Projection(mean, left.take("projection.axes", len(mean), None))
+    density = Density(
+        members,
+        left.take("density.centre", n_mixtures),
+        left.take("density.spread", n_mixtures),
+        limit,
+        projection,
+    )
+    normalizer = None
+    if "normalizer.offset" in left:
+        normalizer = Normalizer(
+            left.take("normalizer.offset", *rows.shape),
+            left.take("normalizer.scale", *rows.shape),
+            bool(left.take("normalizer.squash")),
+        )
+    scales = None
+    if "scales.residual.centre" in left:
+        scales = ScoreScales(
+            _scale(left, "scales.residual", len(members)), _scale(left, "scales.parts", 2)
+        )
+    n_rows = float(left.take("n_rows")) if "n_rows" in left else 0.0
+    trained_on = None
+    if "trained_on.hashes" in left:
+        hashes, most = left.take("trained_on.hashes", None), int(left.take("trained_on.most"))
+        trained_on = RowSketch(hashes.astype(np.uint64), most)
+    left.refuse_rest()
+    return FittedState(
+        density,
+        normalizer,
+        rows.shape,
+        rows.names,
+        rows.eager,
+        scales,
+        n_rows=n_rows,
+        trained_on=trained_on,
+    )
+
+
+def _scale(left: "_Arrays", name: str, n: int) -> Scale:
+    return Scale(left.take(f"{name}.centre", n), left.take(f"{name}.spread", n))
+
+
+def _members(left: "_Arrays") -> tuple[tuple[ScoringMixture, ...], ...]:
+    members: list[tuple[ScoringMixture, ...]] = []
+    while f"density.{len(members)}.0.mu" in left:
+        own: list[ScoringMixture] = []
+        while (prefix := f"density.{len(members)}.{len(own)}") + ".mu" in left:
+            k, d = left.shape(f"{prefix}.mu", 2)
+            shapes = {"phi": (k,), "mu": (k, d), "cov": (k, d, d), "W": (k, d, d)}
+            own.append(
+                ScoringMixture(
+                    **{name: left.take(f"{prefix}.{name}", *shapes[name]) for name in _MIXTURE}
+                )
+            )
+        members.append(tuple(own))
+    if not members or len({len(own) for own in members}) > 1:
+        raise ArtefactError("The saved density has no mixtures, or members with unlike numbers.")
+    return tuple(members)
+
+
+class _Arrays:
+    """Arrays to be taken one by one, each with the shape that it must have."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._left = dict(arrays)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
+
+    def shape(self, name: str, n_dim: int) -> tuple[int, ...]:
+        shape = self._left[name].shape
+        if len(shape) != n_dim or 0 in shape:
+            raise ArtefactError(f"{name} has shape {shape}; it must have {n_dim} axes.")
+        return shape
+
+    def take(self, name: str, *shape: int | None) -> Array:
+        if name not in self._left:
+            raise ArtefactError(f"The saved state lacks {name}.")
+        array = self._left.pop(name)
+        if len(array.shape) != len(shape) or any(
+            want not in (None, got) for got, want in zip(array.shape, shape, strict=True)
+        ):
+            raise ArtefactError(f"{name} has shape {array.shape}; {shape} fits.")
+        if not np.isfinite(array).all():
+            raise ArtefactError(f"{name} is not finite.")
+        return array
+
+    def refuse_rest(self) -> None:
+        if self._left:
+            raise ArtefactError(f"The saved state holds {sorted(self._left)}, unknown here.")
+
+
+def arrays_to_bytes(arrays: Mapping[str, Array]) -> bytes:
+    """Uncompressed `.npz` file, whatever the names: `np.savez` takes some for its own arguments."""
+    return write_stored({name + _SUFFIX: _npy(array) for name, array in arrays.items()})
+
+
+def arrays_from_bytes(content: bytes) -> dict[str, Array]:
+    """Inverse of `arrays_to_bytes`; nothing is unpickled.
+
+    Raises
+    ------
+    ArtefactError
+        No such file, or arrays of anything but numbers.
+    """
+    members = read_stored(io.BytesIO(content), "state", lambda name: name.endswith(_SUFFIX))
+    return {name.removesuffix(_SUFFIX): _array(name, data) for name, data in members.items()}
+
+
+def _npy(array: Array) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def _array(name: str, content: bytes) -> Array:
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    if version != (1, 0):  # what is written for short headers, and all of ours are short
+        raise ArtefactError(f"{name} is an array of format {version}; (1, 0) fits.")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    # Before any memory is asked for.
+    if dtype.kind not in "bfu" or math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
+        raise ArtefactError(f"{name} says {shape} of {dtype}, which it does not hold.")
+    stream.seek(0)
+    return np.load(stream, allow_pickle=False)

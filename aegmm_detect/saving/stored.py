@@ -1,0 +1,86 @@
+"""Zip files without compression, read with suspicion.
+
+What is stored as it is cannot grow: there are no bombs to guess a limit for.
+"""
+
+import io
+import stat
+import struct
+import zipfile
+from collections.abc import Callable, Mapping
+from typing import BinaryIO
+
+from aegmm_detect.exceptions import ArtefactError
+
+# What the standard library raises for bytes that are no zip file, or not quite.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    OSError,
+    OverflowError,
+    LookupError,
+    struct.error,
+)
+# The oldest that the format knows: the same contents make the same bytes at any time.
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def write_stored(members: Mapping[str, bytes]) -> bytes:
+    """Zip file of `members`, by name, as bytes."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name, _DATE)
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, content)
+    return stream.getvalue()
+
+
+def read_stored(stream: BinaryIO, where: str, allowed: Callable[[str], object]) -> dict[str, bytes]:
+    """Members of a zip file by name.
+
+    Parameters
+    ----------
+    stream
+        Seekable.
+    where
+        For errors.
+    allowed
+        Whether a member may have this name.
+
+    Raises
+    ------
+    ArtefactError
+        No zip file or a damaged one; compressed, encrypted or overlapping members, links,
+        directories, repeated or other names.
+    """
+    try:
+        size = stream.seek(0, io.SEEK_END)
+        with zipfile.ZipFile(stream) as archive:
+            infos = archive.infolist()
+            for info in infos:
+                _check(info, where, allowed)
+            names = [info.filename for info in infos]
+            if len(set(names)) < len(names) or sum(info.file_size for info in infos) > size:
+                raise ArtefactError(f"{where} holds a member twice, or more than its own size.")
+            return {info.filename: archive.read(info) for info in infos}
+    except ArtefactError:
+        raise
+    except _DAMAGE as error:
+        raise ArtefactError(f"{where} is no zip file, or is damaged: {error}") from error
+
+
+def _check(info: zipfile.ZipInfo, where: str, allowed: Callable[[str], object]) -> None:
+    if not allowed(info.filename):
+        raise ArtefactError(f"{where} holds {info.filename!r}, which does not belong there.")
+    if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+        raise ArtefactError(
+            f"{info.filename} in {where} is compressed. Members must be stored as they are "
+            "(zip -0), so that none can unpack to more than it says."
+        )
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG) or info.flag_bits & 1:
+        raise ArtefactError(f"{info.filename} in {where} is a link, no plain file, or encrypted.")

@@ -1,0 +1,242 @@
+"""Fits that go on where they were cut off: one file, replaced at the end of every epoch."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from aegmm_detect.exceptions import CheckpointError, ConfigurationError
+from aegmm_detect.training import checkpoint_file
+from aegmm_detect.training.callback_state import CallbackStates, check_callbacks, set_states
+from aegmm_detect.training.fingerprint import differences
+
+FILE_NAME = "fit.npz"
+# Longer values of a difference say no more.
+_MOST_CHARACTERS = 60
+
+
+class Checkpoint:
+    """What the folder of a fit holds, and the only one to write there.
+
+    Parameters
+    ----------
+    folder
+        Made if it is not there.
+
+    Raises
+    ------
+    ConfigurationError
+        There can be no such folder.
+    CheckpointError
+        The file in it is damaged.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        try:
+            path = Path(folder).absolute()
+            path.mkdir(parents=True, exist_ok=True)
+        except (TypeError, OSError) as error:
+            raise ConfigurationError(
+                f"checkpoint_dir={folder!r} is no folder that can be used or made ({error})."
+            ) from error
+        self.path = path / FILE_NAME
+        self._found = checkpoint_file.read(self.path)
+        self._fingerprint: dict[str, Any] = {}
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that are done."""
+        return 0 if self._found is None else self._found["epochs"]
+
+    @property
+    def finished(self) -> bool:
+        """Whether no training is left to do."""
+        return self._found is not None and self._found["finished"]
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback has ended training after these epochs."""
+        return self._found is not None and self._found["stopped"]
+
+    def seed(self, given: int | None) -> int:
+        """The seed of the fit: what is given, or what was drawn when it began."""
+        if given is not None:
+            return given
+        if self._found is not None:
+            return int(self._found["seed"])
+        return secrets.randbelow(2**31)
+
+    def claim(
+        self, fingerprint: dict[str, Any], callbacks: Sequence[keras.callbacks.Callback]
+    ) -> None:
+        """Make sure that what is found belongs to the fit that is about to go on.
+
+        Parameters
+        ----------
+        fingerprint
+            Of that fit.
+        callbacks
+            The user's.
+
+        Raises
+        ------
+        CheckpointError
+            It belongs to another one; says what differs.
+        ConfigurationError
+            A callback cannot be resumed.
+        """
+        check_callbacks(callbacks)
+        self._fingerprint = fingerprint
+        if self._found is None:
+            return
+        found = [
+            f"{name} ({_short(then)} there, {_short(now)} here)"
+            for name, then, now in differences(self._found["fingerprint"], fingerprint)
+        ]
+        if found:
+            raise CheckpointError(
+                f"{self.path} is the checkpoint of another fit. What differs: {'; '.join(found)}. "
+                "Repeat the call that wrote it, or choose another checkpoint_dir, or delete the "
+                "file to train from the start."
+            )
+
+    def take_up(
+        self, trainer: keras.Model, callbacks: Sequence[keras.callbacks.Callback]
+    ) -> list[keras.callbacks.Callback]:
+        """Put back what was found, or nothing where a fit begins.
+
+        Parameters
+        ----------
+        trainer
+            Compiled, with an optimizer that is built. After a fit that had finished, its `history`
+            is that of the fit.
+        callbacks
+            The user's.
+
+        Returns
+        -------
+        Callbacks of the fit: the user's, the log and the writer of checkpoints.
+        """
+        logs = [own for own in callbacks if isinstance(own, keras.callbacks.History)]
+        all_others = [*callbacks, *([] if logs else [keras.callbacks.History()])]
+        if self._found is not None:
+            for kept, variables in (
+                (self._found["net"], trainer.net.variables),
+                (self._found["optimizer"], trainer.optimizer.variables),
+            ):
+                for variable, value in zip(variables, kept, strict=True):
+                    variable.assign(value)
+        if self._found is not None and self.finished:
+            for callback in all_others:
+                callback.set_model(trainer)
+                callback.set_params(self._found["params"])
+            self.restore_states(all_others)
+            trainer.history = (logs or all_others)[-1]
+        return [*all_others, CheckpointWriter(self, all_others)]
+
+    def restore_states(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Give callbacks, in the order of the fit, the states that were found."""
+        if self._found is not None:
+            set_states(callbacks, self._found["callbacks"])
+
+    @property
+    def after_failure(self) -> str:
+        """What to add to the message of an error in training."""
+        return (
+            f"{self.path} holds the last epoch that was finite, and the same call fails again "
+            "there. With other settings, choose another checkpoint_dir or delete the file."
+        )
+
+    def write(
+        self,
+        trainer: keras.Model,
+        epochs: int,
+        states: list[Any],
+        params: dict[str, Any],
+        *,
+        stopped: bool,
+        finished: bool,
+    ) -> None:
+        """Replace the file.
+
+        Parameters
+        ----------
+        trainer
+            Its net and its optimizer have the variables.
+        epochs
+            Done.
+        states
+            Of the callbacks.
+        params
+            What Keras told them of the fit.
+        stopped, finished
+            See the properties.
+        """
+        content = {
+            "fingerprint": self._fingerprint,
+            "seed": self._fingerprint["settings"]["seed"],
+            "epochs": epochs,
+            "stopped": stopped,
+            "finished": finished,
+            "net": [variable.numpy() for variable in trainer.net.variables],
+            "optimizer": [variable.numpy() for variable in trainer.optimizer.variables],
+            "callbacks": states,
+            "params": params,
+        }
+        checkpoint_file.write(self.path, content)
+
+
+class CheckpointWriter(keras.callbacks.Callback):
+    """Keeps a fit's `Checkpoint` up to date; the last of its callbacks.
+
+    Parameters
+    ----------
+    checkpoint
+        Of the fit. A resumed one gives the callbacks their states back.
+    callbacks
+        All others, a `History` among them.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, callbacks: Sequence[keras.callbacks.Callback]
+    ) -> None:
+        super().__init__()
+        self._checkpoint = checkpoint
+        self._callbacks = callbacks
+        self._states = CallbackStates(callbacks)
+        self._epochs, self._stopped = checkpoint.epochs, checkpoint.stopped
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Take note of the callbacks' states; write a first file, or put back what was found."""
+        self._states.begin()
+        self._checkpoint.restore_states(self._callbacks)
+        if self._epochs == 0:
+            # Keeps a drawn seed and initial weights, and tells before the work if it cannot.
+            self._write()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write what the next epoch needs."""
+        self._epochs, self._stopped = epoch + 1, bool(self.model.stop_training)
+        self._write()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Write the final weights, which callbacks may have brought back."""
+        self._write(finished=True)
+
+    def _write(self, finished: bool = False) -> None:
+        self._checkpoint.write(
+            self.model,
+            self._epochs,
+            self._states.get(finished),
+            self.params,
+            stopped=self._stopped,
+            finished=finished,
+        )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 3] + "..."

@@ -1,0 +1,130 @@
+"""What makes two fits the same one, so that one can go on where the other was cut off.
+
+Functions (`loss_fn`, `recon_features`) count by their names: what they do cannot be compared.
+"""
+
+import hashlib
+import json
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from aegmm_detect.training.callback_state import settings_of
+from aegmm_detect.training.data import ArrayRows, StreamRows
+from aegmm_detect.training.prepare import TrainingRows
+from aegmm_detect.version import __version__
+
+_ROWS_AT_ONCE = 65_536
+
+
+def fingerprint(
+    settings: dict[str, Any],
+    net: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    rows: TrainingRows,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> dict[str, Any]:
+    """Description of a fit, as JSON has it.
+
+    Parameters
+    ----------
+    settings
+        Settings and functions by name.
+    net
+        Its layers and the shapes of its weights count, not their values.
+    optimizer
+        Its class and configuration count.
+    rows
+        Prepared; every value counts, and a stream is read once for it.
+    callbacks
+        The user's.
+    """
+    description = {
+        "version": {
+            "aegmm_detect": __version__,
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+        },
+        "settings": settings,
+        "nets": {
+            "weights": [list(variable.shape) for variable in net.variables],
+            "layers": _digest(list(_layers(net))),
+            "recon_features": getattr(net, "recon_features", None),
+        },
+        "optimizer": {"class": type(optimizer).__qualname__, **_anonymous(optimizer.get_config())},
+        "rows": {
+            "number": rows.train.n_rows,
+            "shape": list(rows.shape),
+            "scaling": None if rows.normalizer is None else _digest(rows.normalizer.get_config()),
+            "values": _rows_digest(rows.train),
+            "validation": None if rows.validation is None else _rows_digest(rows.validation),
+        },
+        "callbacks": [settings_of(callback) for callback in callbacks],
+    }
+    return json.loads(_json(description))
+
+
+def differences(then: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any, Any]]:
+    """Each place where two descriptions differ: its name, and both values."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*then, *now]):
+            yield from differences(then.get(key), now.get(key), (*path, key))
+    elif then != now:
+        yield ".".join(path), then, now
+
+
+def _layers(net: Any) -> Iterator[Any]:
+    """Class and configuration of every layer, in order."""
+    for layer in net.layers:
+        if hasattr(layer, "layers"):
+            yield type(layer).__qualname__
+            yield from _layers(layer)
+            continue
+        try:
+            with warnings.catch_warnings():
+                # Of lambdas, which nobody is going to load.
+                warnings.simplefilter("ignore")
+                config = _anonymous(layer.get_config())
+        except NotImplementedError:  # a layer of the user's own that cannot be saved
+            config = {}
+        yield type(layer).__qualname__, config
+
+
+def _anonymous(config: Any) -> Any:
+    """Without what is new in every process: the names that Keras counts up, and seeds.
+
+    Neither matters to a fit that goes on: initial weights are replaced, and random layers start
+    from the seed of the fit.
+    """
+    if isinstance(config, dict):
+        named = "trainable" in config or "learning_rate" in config  # not a dtype's name
+        dropped = {"seed", "seeds", *(["name"] if named else [])}
+        return {key: _anonymous(value) for key, value in config.items() if key not in dropped}
+    if isinstance(config, list | tuple):
+        return [_anonymous(value) for value in config]
+    return config
+
+
+def _rows_digest(rows: ArrayRows | StreamRows) -> str:
+    content = hashlib.blake2b(digest_size=8)
+    for batch in rows.batches(_ROWS_AT_ONCE):
+        content.update(np.ascontiguousarray(batch).data)
+    return content.hexdigest()
+
+
+def _digest(value: Any) -> str:
+    return hashlib.blake2b(_json(value).encode(), digest_size=8).hexdigest()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=_name)
+
+
+def _name(value: Any) -> str:
+    """Of a function or object, without its place in memory."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))

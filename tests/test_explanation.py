@@ -1,0 +1,124 @@
+"""Which features make a row strange."""
+
+import keras
+import numpy as np
+import pytest
+
+from aegmm_detect.exceptions import InvalidInputError, NotFittedError
+from aegmm_detect.explanation import Explanation
+from aegmm_detect.od import OutlierAEGMM
+
+QUICK = {"epochs": 5, "batch_size": 64, "verbose": 0}
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["one net", "ensemble"])
+def detector(request, normal_rows):
+    detector = OutlierAEGMM.auto(
+        6, ensemble=request.param, seed=0, threshold=0.0, nan_policy="flag"
+    )
+    detector.fit(normal_rows, **QUICK)
+    return detector
+
+
+def planted(rows, seed=0):
+    """Rows with one feature of each corrupted, and which."""
+    rng = np.random.default_rng(seed)
+    strange, which = rows.copy(), rng.integers(rows.shape[1], size=len(rows))
+    strange[np.arange(len(rows)), which] += 25.0 * rows.std(axis=0)[which]
+    return strange, which
+
+
+def test_a_corrupted_feature_comes_out_on_top(detector, normal_rows):
+    strange, which = planted(normal_rows[:150])
+    found = detector.explain(strange).shares.argmax(axis=1)
+    assert (found == which).mean() > 0.9  # 1/6 by chance
+
+
+@pytest.mark.parametrize("score_type", ["energy", "reconstruction", "both"])
+def test_the_scores_part_sums_to_the_difference_from_the_reconstruction(
+    score_type, detector, normal_rows
+):
+    detector.score_type = score_type
+    rows = normal_rows[:100]
+    graph = detector.scoring_graph
+    prepared = graph.normalizer.transform(rows)
+    x_recon = keras.ops.convert_to_numpy(detector.net(prepared, training=False)[0])
+    typical = x_recon.reshape(-1, *rows.shape).mean(axis=0)
+    want = np.asarray(graph.score(prepared)) - np.asarray(graph.score(typical))
+    got = detector.explain(rows).score.sum(axis=1)
+    # The rule of midpoints is not exact for a bent line of scores.
+    close = np.isclose(got, want, rtol=0.05, atol=0.05 * np.abs(want).mean())
+    assert close.mean() > 0.9
+    detector.score_type = "energy"
+
+
+def test_the_reconstructions_part_is_the_squared_residual(detector, normal_rows):
+    prepared = detector.scoring_graph.normalizer.transform(normal_rows)
+    x_recon = keras.ops.convert_to_numpy(detector.net(prepared, training=False)[0])
+    want = np.square(x_recon.reshape(-1, *prepared.shape) - prepared).mean(axis=0)
+    got = detector.explain(normal_rows).reconstruction
+    np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-6)
+
+
+def test_shares_sum_to_one_and_do_not_depend_on_the_neighbours(detector, normal_rows):
+    whole = detector.explain(normal_rows[:130]).shares
+    np.testing.assert_allclose(whole.sum(axis=1), 1.0, rtol=1e-5)
+    assert (whole >= 0).all()
+    parts = [detector.explain(normal_rows[i : i + 13]).shares for i in range(0, 130, 13)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert detector.explain(normal_rows[:0]).shares.shape == (0, 6)
+
+
+def test_values_that_are_not_finite_explain_themselves(detector, normal_rows):
+    rows = normal_rows[:5].astype(np.float64)
+    rows[1, 2], rows[3, [0, 5]] = np.nan, (np.inf, 1e300)
+    shares = detector.explain(rows).shares
+    assert shares[1].tolist() == [0, 0, 1, 0, 0, 0]
+    assert shares[3].tolist() == [0.5, 0, 0, 0, 0, 0.5]
+    np.testing.assert_array_equal(shares[::2], detector.explain(rows[::2]).shares)
+
+
+def test_other_policies_refuse_them_as_scoring_does(fitted, normal_rows):
+    rows = normal_rows[:5].copy()
+    rows[2, 1] = np.nan
+    with pytest.raises(InvalidInputError, match="in 1 row"):
+        fitted.explain(rows)
+    with pytest.raises(InvalidInputError, match="5 features"):
+        fitted.explain(rows[:, :5])
+
+
+def test_another_fit_or_score_type_has_another_explanation(normal_rows):
+    detector = OutlierAEGMM.auto(6, ensemble=1, seed=0, threshold=0.0)
+    with pytest.raises(NotFittedError, match=r"fit\(X\)"):
+        detector.explain(normal_rows)
+    detector.fit(normal_rows, **QUICK)
+    first = detector.explain(normal_rows[:20]).score
+    detector.score_type = "reconstruction"
+    assert not np.allclose(detector.explain(normal_rows[:20]).score, first)
+    detector.score_type = "energy"
+    np.testing.assert_array_equal(detector.explain(normal_rows[:20]).score, first)
+    detector.fit(normal_rows, **QUICK, seed=5)
+    assert not np.allclose(detector.explain(normal_rows[:20]).score, first)
+
+
+def test_images_are_explained_pixel_by_pixel():
+    rng = np.random.default_rng(0)
+    layers = keras.layers
+    encoder = keras.Sequential([keras.Input((4, 4, 1)), layers.Flatten(), layers.Dense(2)])
+    decoder = keras.Sequential([keras.Input((2,)), layers.Dense(16), layers.Reshape((4, 4, 1))])
+    density = keras.Sequential([keras.Input((4,)), layers.Dense(2, "softmax")])
+    detector = OutlierAEGMM(0.0, None, encoder, decoder, density, seed=0)
+    images = rng.normal(size=(200, 4, 4, 1)).astype("float32")
+    detector.fit(images, **QUICK)
+    spoiled = images[:30].copy()
+    spoiled[:, 2, 1, 0] += 30.0
+    shares = detector.explain(spoiled).shares
+    assert shares.shape == spoiled.shape
+    assert (shares.reshape(30, -1).argmax(axis=1) == 9).mean() > 0.9
+
+
+def test_a_perfect_reconstruction_has_no_feature_that_is_stranger():
+    nothing = np.zeros((2, 4), dtype=np.float32)
+    np.testing.assert_array_equal(Explanation(nothing, nothing).shares, np.full((2, 4), 0.25))
+    huge = np.full((1, 2), np.inf, dtype=np.float32)
+    np.testing.assert_array_equal(Explanation(huge, nothing[:1, :2]).shares, [[0.5, 0.5]])
