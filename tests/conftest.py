@@ -1,11 +1,13 @@
 """Small nets and small data that many tests share."""
 
+import importlib.util
 import os
 
 # Before TensorFlow loads: its start-up notices are no concern of a test.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,3 +85,39 @@ def fitted(make_nets: Callable[..., dict[str, Any]], normal_rows: np.ndarray) ->
     detector = OutlierAEGMM(threshold=2.0, **make_nets())
     detector.fit(normal_rows, epochs=3, batch_size=64, verbose=0, seed=0)
     return detector
+
+
+# Packages that each format of an export needs.
+NEEDS = {
+    "savedmodel": (),
+    "onnx": ("tf2onnx", "onnx", "onnxruntime"),
+    "litert": ("ai_edge_litert",),
+}
+
+
+def _skip_unless_installed(format_: str) -> None:
+    missing = [name for name in NEEDS[format_] if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"{format_} needs {', '.join(missing)}")
+
+
+@pytest.fixture(scope="session", params=sorted(NEEDS))
+def format_(request: pytest.FixtureRequest) -> str:
+    """Each format of an export."""
+    _skip_unless_installed(request.param)
+    return str(request.param)
+
+
+@pytest.fixture(scope="session", params=["onnx", "litert"])
+def light_format(request: pytest.FixtureRequest) -> str:
+    """Each format that the light scorer runs."""
+    _skip_unless_installed(request.param)
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def exported(fitted: Any, light_format: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a light export of `fitted`."""
+    path = tmp_path_factory.mktemp("export") / light_format
+    fitted.export(path, light_format)
+    return path

@@ -87,6 +87,33 @@ def test_one_command_measures_and_another_makes_tables(module, monkeypatch, tmp_
         assert f"\n{title}\n~~~" in text
 
 
+def test_the_light_scorer_is_measured_beside_the_compiled_one(
+    module, monkeypatch, tmp_path, capsys
+):
+    for name in ("tf2onnx", "onnxruntime", "ai_edge_litert"):
+        pytest.importorskip(name, reason="the benchmark exports to ONNX and LiteRT")
+    export, protocol = module("export"), module("protocol")
+    tiny = protocol.Sizes(
+        rounds=2, features=(6,), score_rows=500, latency_calls=3, fresh_processes=1
+    )
+    monkeypatch.setattr(export, "QUICK", tiny)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+    monkeypatch.setattr(export, "in_fresh_process", lambda *_: [1.0, 10**8])
+    # Four nets and their mixtures take a while to convert.
+    monkeypatch.setattr(export, "fitted_auto", module("subject").fitted_detector)
+    out = tmp_path / "export.json"
+    export.main(["--quick", "--out", str(out)])
+    found = json.loads(out.read_text())
+    for case in found["cases"]:
+        assert max(case["largest_relative_difference"].values()) < 1e-3
+        for name in export.FORMATS:
+            turns = case["turns"]["many rows"]
+            assert len(turns[name]["seconds"]) == tiny.rounds
+            slow, fast = (np.median(turns[n]["seconds"]) for n in (protocol.OURS, name))
+            assert case["rate_to_compiled"][name]["value"] == pytest.approx(slow / fast, rel=1e-2)
+    assert "times the compiled scorer" in capsys.readouterr().out
+
+
 def test_a_ratio_compares_equal_amounts_of_work(module):
     protocol = module("protocol")
     slow, fast = protocol.Turns(10, [1.0, 2.0, 3.0]), protocol.Turns(100, [1.0, 1.0, 1.0])

@@ -13,7 +13,17 @@ import aegmm_detect
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "aegmm_detect"
 
-BASE = {"exceptions", "types", "configs", "input_checks", "inputs", "version", "extras", "_lazy"}
+BASE = {
+    "exceptions",
+    "types",
+    "configs",
+    "extras",
+    "input_checks",
+    "inputs",
+    "scoring_loop",
+    "version",
+    "_lazy",
+}
 # Each part may import its own modules and those of the parts before it.
 LAYERS = (
     BASE,
@@ -23,6 +33,7 @@ LAYERS = (
     {"nets"},
     {"training"},
     {"explanation"},
+    {"export"},
     {"od"},
     {"zoo"},
     {"registry"},
@@ -30,16 +41,19 @@ LAYERS = (
     {"evaluation"},
     {"serving", "cli"},
 )
+_OD = LAYERS.index({"od"})
+UP_TO_OD = set().union(*LAYERS[: _OD + 1])
 # Parts beside the order, and what they may import.
 BESIDE = {
     "datasets": BASE,
-    "migrate": set().union(*LAYERS[:8]),
-    "models": set().union(*LAYERS[:8]),
+    "migrate": UP_TO_OD,
+    "models": UP_TO_OD - {"od"},
     "plot": BASE,
-    "sklearn": set().union(*LAYERS[:8]),
+    "sklearn": UP_TO_OD,
+    "scoring": BASE,
 }
 # Parts of the order that may import one beside it.
-ALSO = {"evaluation": {"datasets"}}
+ALSO = {"evaluation": {"datasets"}, "export": {"scoring"}}
 
 
 def part_of(module):
@@ -114,6 +128,7 @@ def run_python(code):
         "import aegmm_detect; dir(aegmm_detect); aegmm_detect.__version__",
         "import aegmm_detect.exceptions, aegmm_detect.types, aegmm_detect.inputs",
         "from aegmm_detect.configs import aegmm, base, nets",
+        "from aegmm_detect.scoring import Scorer",
         "from aegmm_detect.saving import archive, directory, manifest",
         "import aegmm_detect.migrate; dir(aegmm_detect.migrate)",
         "from aegmm_detect.datasets import load_thyroid; load_thyroid()",
@@ -136,6 +151,7 @@ def test_tensorflow_is_not_imported_before_it_is_needed(code):
         "aegmm_detect.saving",
         "aegmm_detect.migrate",
         "aegmm_detect.plot",
+        "aegmm_detect.scoring",
     ],
 )
 def test_every_public_name_resolves_and_is_listed(module):

@@ -5,9 +5,9 @@ import logging
 import os
 from pathlib import Path
 
-from aegmm_detect.datasets.extras import import_extra
 from aegmm_detect.datasets.sources import File, Source
 from aegmm_detect.exceptions import DataIntegrityError, DataUnavailableError
+from aegmm_detect.extras import import_extra
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def fetch(source: Source) -> Path:
             f"set {DATA_HOME} to a folder and {own}."
         )
     if home is None:
-        pooch = import_extra("pooch", f"Downloading {source.title}", f"Or {own}.")
+        pooch = import_extra("pooch", "data", f"Downloading {source.title}", f"Or {own}.")
         home = Path(pooch.os_cache("aegmm_detect"))
     for file in source.files:
         path = home / file.name
@@ -97,7 +97,7 @@ def check(path: Path, file: File) -> None:
 
 
 def _download(source: Source, folder: Path, own: str) -> Path:
-    pooch = import_extra("pooch", f"Downloading {source.title}", f"Or {own}.")
+    pooch = import_extra("pooch", "data", f"Downloading {source.title}", f"Or {own}.")
     file = source.files[0]
     known = None if file.sha256 is None else f"sha256:{file.sha256}"
     failures: list[str] = []

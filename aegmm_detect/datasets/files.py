@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from aegmm_detect.datasets.arrays import read_arrays
 from aegmm_detect.datasets.base import Dataset, reading
-from aegmm_detect.datasets.extras import import_extra
 from aegmm_detect.exceptions import ConfigurationError, DataIntegrityError, InvalidInputError
+from aegmm_detect.extras import import_extra
 from aegmm_detect.types import Array, FloatArray
 
 _TABLES = {".csv": "csv", ".csv.gz": "csv", ".parquet": "parquet", ".pq": "parquet"}
@@ -131,9 +131,9 @@ def _from_arrays(path: Path, target: str | int | None) -> tuple[FloatArray, Arra
 
 
 def _table(path: Path, kind: str, header: bool) -> Any:
-    pd = import_extra("pandas", f"Reading {path.name}")
+    pd = import_extra("pandas", "data", f"Reading {path.name}")
     if kind == "parquet":
-        import_extra("pyarrow", f"Reading {path.name}")
+        import_extra("pyarrow", "data", f"Reading {path.name}")
         with reading(path):
             return pd.read_parquet(path)
     with reading(path), warnings.catch_warnings():
@@ -153,7 +153,7 @@ def _table(path: Path, kind: str, header: bool) -> Any:
 def _from_table(
     frame: Any, path: Path, target: str | int | None, drop: Collection[str], one_hot: bool
 ) -> tuple[FloatArray, Array, tuple[str, ...]]:
-    pd = import_extra("pandas", f"Reading {path.name}")
+    pd = import_extra("pandas", "data", f"Reading {path.name}")
     columns = [str(column) for column in frame.columns]
     frame.columns = columns
     if isinstance(target, int):

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aegmm_detect.datasets.base import Encoded, reading
-from aegmm_detect.datasets.extras import import_extra
 from aegmm_detect.exceptions import ConfigurationError, DataIntegrityError
+from aegmm_detect.extras import import_extra
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def read_flows(
 
 def _chunks(path: Path, keep_port: bool) -> Iterator[tuple[Any, npt.NDArray[Any]]]:
     """Frames of features with their labels, headers in between removed."""
-    pd = import_extra("pandas", "Reading CICFlowMeter files")
+    pd = import_extra("pandas", "data", "Reading CICFlowMeter files")
     unwanted = _IDENTITY if keep_port else _IDENTITY | _PORT
     with reading(path):
         header = [str(name).strip() for name in pd.read_csv(path, nrows=0).columns]
@@ -145,7 +145,7 @@ def _same_columns(frame: Any, names: tuple[str, ...], path: Path) -> Any:
 
 
 def _numbers(frame: Any, path: Path) -> npt.NDArray[np.float32]:
-    pd = import_extra("pandas", "Reading CICFlowMeter files")
+    pd = import_extra("pandas", "data", "Reading CICFlowMeter files")
     X = np.empty(frame.shape, dtype=np.float32)
     for place, name in enumerate(frame.columns):
         column = frame[name]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from aegmm_detect.datasets.base import Encoded, reading
-from aegmm_detect.datasets.extras import import_extra
 from aegmm_detect.exceptions import DataIntegrityError
+from aegmm_detect.extras import import_extra
 
 COLUMNS = tuple(
     """
@@ -91,7 +91,7 @@ def read_kdd(
     DataIntegrityError
         Not this format: a wrong number of fields, text for a number, an unknown category.
     """
-    pd = import_extra("pandas", "Reading the KDD format")
+    pd = import_extra("pandas", "data", "Reading the KDD format")
     names = [*COLUMNS, "label", *trailing]
     wanted = [*columns, "label"]
     text = [*vocabulary, "label"]

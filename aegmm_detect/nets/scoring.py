@@ -35,6 +35,10 @@ class ScoringGraph(keras.layers.Layer):
         Of the parts, for every `score_type` but 'energy'.
     """
 
+    # Exported graphs have others, for runtimes that lack these.
+    isfinite = staticmethod(ops.isfinite)
+    arcsinh = staticmethod(ops.arcsinh)
+
     def __init__(
         self,
         normalizer: Normalizer | None,
@@ -63,11 +67,11 @@ class ScoringGraph(keras.layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Scores of raw rows of `row_dtype`."""
-        finite = ops.all(ops.isfinite(ops.cast(x, "float32")), axis=tuple(range(1, len(x.shape))))
+        finite = ops.all(self.isfinite(ops.cast(x, "float32")), axis=tuple(range(1, len(x.shape))))
         rows = x if self.normalizer is None else self.normalizer(x)
         scores = self.score(rows)
         # Overflow on the way (a row 1e19 sigmas out) must not turn into NaN: it is an outlier.
-        scores = ops.where(ops.isfinite(scores), scores, BEYOND)
+        scores = ops.where(self.isfinite(scores), scores, BEYOND)
         return ops.where(finite, scores, float("nan"))
 
     def score(self, rows: Tensor) -> Tensor:
@@ -121,4 +125,4 @@ class ScoringGraph(keras.layers.Layer):
             for mixture in own
         ]
         # Of a single mixture this is its energy: centre 0, spread 1.
-        return combine(ops.stack(energies), *self.scaling, self.limit)
+        return combine(ops.stack(energies), *self.scaling, self.limit, self.arcsinh)

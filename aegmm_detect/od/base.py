@@ -5,14 +5,17 @@ import logging
 from collections.abc import Iterator
 from typing import Any, final
 
-import numpy as np
-
 from aegmm_detect.configs.aegmm import NanPolicy
-from aegmm_detect.exceptions import ConfigurationError, NotFittedError
-from aegmm_detect.input_checks import check_shape, non_finite_columns, refuse_non_finite
-from aegmm_detect.inputs import Rows, as_rows
+from aegmm_detect.exceptions import NotFittedError
+from aegmm_detect.inputs import Rows
 from aegmm_detect.numerics.row_sketch import RowSketch
-from aegmm_detect.od.decisions import DEFAULT_BATCH_SIZE, Decisions
+from aegmm_detect.od.decisions import Decisions
+from aegmm_detect.scoring_loop import (
+    DEFAULT_BATCH_SIZE,
+    checked_batches,
+    refuse_flagged,
+    score_rows,
+)
 from aegmm_detect.types import BoolArray, FloatArray
 from aegmm_detect.version import __version__
 
@@ -96,34 +99,18 @@ class Detector(Decisions):
             ``nan_policy='flag'``.
         """
         self._require_fitted("score")
-        rows = as_rows(X, self._names)
-        parts = [self._score_batch(batch) for batch in self._batches(rows, batch_size)]
-        scores = np.concatenate([np.empty(0, dtype=np.float32), *parts])
-        # The scoring graph answers NaN for such rows and for no other.
-        self._refuse_non_finite(np.isnan(scores), rows)
-        return scores
+        return score_rows(
+            X, self._score_batch, self._row_shape or (), self._names, self._nan_policy, batch_size
+        )
 
     def _batches(self, rows: Rows, batch_size: Any) -> Iterator[FloatArray]:
         """Checked batches (N, ...), none of them empty."""
-        name = "A batch of X" if rows.array is None else "X"
-        for batch in rows.batches(_positive(batch_size)):
-            check_shape(batch, self._row_shape or (), name)
-            if len(batch):
-                yield batch
+        return checked_batches(rows, self._row_shape or (), batch_size)
 
     def _refuse_non_finite(self, bad: BoolArray, rows: Rows) -> None:
         """Raise if there are `bad` (N,) rows and the policy is to refuse them."""
         if self._nan_policy == "raise":
-            numbers = np.flatnonzero(bad)
-            # A stream's rows have gone by.
-            array, names = rows.array, rows.columns.names
-            refuse_non_finite(
-                numbers,
-                "X",
-                "Drop or impute these rows, or make the detector with nan_policy='flag' to have "
-                "them called outliers.",
-                () if array is None else non_finite_columns(array[numbers], names),
-            )
+            refuse_flagged(bad, rows)
 
     @abc.abstractmethod
     def _score_batch(self, batch: FloatArray) -> FloatArray:
@@ -149,11 +136,3 @@ class Detector(Decisions):
     ) -> None:
         self._names, self._row_shape, self._trained_on = names, row_shape, trained_on
         self._fitted = True
-
-
-def _positive(batch_size: Any) -> int:
-    # Whole floats, too: the peer's default is 1e10.
-    number = isinstance(batch_size, (int, float, np.number))
-    if not number or not float(batch_size).is_integer() or batch_size < 1:
-        raise ConfigurationError(f"batch_size={batch_size!r}: pass a whole number of rows from 1.")
-    return int(batch_size)

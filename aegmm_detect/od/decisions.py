@@ -21,12 +21,10 @@ from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od import threshold_methods
 from aegmm_detect.od.held_out import check_held_out
 from aegmm_detect.od.threshold_methods import DEFAULT_PERCENTAGE
+from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
 from aegmm_detect.types import Array, FloatArray
 
 logger = logging.getLogger(__name__)
-
-# Rows per pass: enough for every core to have several pieces of work before all wait for the last.
-DEFAULT_BATCH_SIZE = 65_536
 
 
 class Decisions(abc.ABC):

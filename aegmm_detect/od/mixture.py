@@ -19,11 +19,12 @@ from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
 from aegmm_detect.od.base import Detector
 from aegmm_detect.od.copying import Copying
-from aegmm_detect.od.decisions import DEFAULT_BATCH_SIZE
+from aegmm_detect.od.exporting import Exporting
 from aegmm_detect.od.online import with_rows
 from aegmm_detect.od.parameters import MixtureParameters
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.od.state import FittedState, state_of
+from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
 from aegmm_detect.training.checkpoint import Checkpoint
 from aegmm_detect.training.estimate import rows_per_pass
 from aegmm_detect.training.fingerprint import fingerprint
@@ -38,7 +39,7 @@ from aegmm_detect.types import UNSET, FloatArray, LossFn
 logger = logging.getLogger(__name__)
 
 
-class MixtureDetector(Copying, MixtureParameters, Detector):
+class MixtureDetector(Copying, MixtureParameters, Detector, Exporting):
     """An autoencoder whose latent space has a density; its energy, or several, make the score.
 
     Parameters

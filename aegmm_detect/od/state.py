@@ -33,8 +33,22 @@ class FittedState:
     n_rows: float = 0.0  # that the mixtures stand for: their weight when new ones are merged
     trained_on: RowSketch | None = None  # None where it is not known
 
-    def graph(self, net: keras.Model, score_type: ScoreType = "energy") -> ScoringGraph:
+    def graph(
+        self,
+        net: keras.Model,
+        score_type: ScoreType = "energy",
+        kind: type[ScoringGraph] = ScoringGraph,
+    ) -> ScoringGraph:
         """Raw rows -> scores.
+
+        Parameters
+        ----------
+        net
+            Prepared rows -> (x_recon, z, gamma).
+        score_type
+            What the score is made of.
+        kind
+            `ScoringGraph`, or a subclass for runtimes that lack some of its operations.
 
         Raises
         ------
@@ -46,7 +60,7 @@ class FittedState:
                 f"score_type={score_type!r} compares with the errors of training rows, which this "
                 "detector has not seen: use 'energy', or fit it again."
             )
-        return ScoringGraph(self.normalizer, net, self.density, score_type, self.scales)
+        return kind(self.normalizer, net, self.density, score_type, self.scales)
 
     def scorer(self, net: keras.Model, score_type: ScoreType = "energy") -> RowScorer:
         """The same, compiled, for any number of rows."""

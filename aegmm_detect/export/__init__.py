@@ -1,0 +1,1 @@
+"""Export the scoring graph: SavedModel, ONNX, LiteRT, each reloaded and compared."""

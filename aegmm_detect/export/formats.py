@@ -1,0 +1,151 @@
+"""Write a graph in one format, and run what was written."""
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from aegmm_detect.configs.export import MODEL_FILES, ExportMetadata, Format
+from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.export.graph import PortableGraph, with_decision
+from aegmm_detect.extras import import_extra
+from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.scoring.runtimes import Outputs, make_runtime
+from aegmm_detect.scoring.scorer import read_export
+from aegmm_detect.types import FloatArray
+
+INPUT = "x"
+# Of ONNX; onnxruntime reads it since 1.14.
+_OPSET = 18
+# Of what a converter says: the rest is a trace through its own files.
+_TOLD = 400
+
+Run = Callable[[FloatArray], Outputs]
+
+
+@dataclasses.dataclass(frozen=True)
+class Writer:
+    """One format.
+
+    Parameters
+    ----------
+    graph
+        Which operations it may use.
+    float32
+        Whether rows are float32 even where the detector scales them in float64.
+    needs
+        Imports what writing and running need, so that a missing extra is told first.
+    write
+        Program, graph, folder -> None.
+    load
+        Folder, metadata -> what runs it.
+    """
+
+    graph: type[ScoringGraph]
+    float32: bool
+    needs: Callable[[], object]
+    write: Callable[[Any, ScoringGraph, Path], None]
+    load: Callable[[Path, ExportMetadata], Run]
+
+
+def program(graph: ScoringGraph, threshold: float, shape: tuple[int, ...], dtype: str) -> Any:
+    """Graph and decision as a function of any number of rows.
+
+    Raises
+    ------
+    ArtefactError
+        The nets cannot be traced.
+    """
+    spec = tf.TensorSpec((None, *shape), dtype, name=INPUT)
+    function = tf.function(with_decision(graph, threshold), autograph=False, input_signature=[spec])
+    with _told_as("The nets make no graph"):
+        function.get_concrete_function()
+    return function
+
+
+@contextlib.contextmanager
+def _told_as(what: str) -> Iterator[None]:
+    """Converters raise anything."""
+    try:
+        yield
+    except Exception as error:
+        told = " ".join(str(error).split())[:_TOLD]
+        raise ArtefactError(
+            f"{what} ({type(error).__name__}: {told}). Try another format."
+        ) from error
+
+
+def _write_savedmodel(function: Any, graph: ScoringGraph, folder: Path) -> None:
+    module = tf.Module()
+    # The graph owns variables that are not Keras's, if the nets have any.
+    module.graph, module.serve = graph, function
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": function})
+
+
+def _load_savedmodel(folder: Path, metadata: ExportMetadata) -> Run:
+    loaded = tf.saved_model.load(str(folder))
+    signature = loaded.signatures["serving_default"]
+
+    def run(rows: FloatArray) -> Outputs:
+        found = signature(**{metadata.input.name: tf.constant(rows)})
+        scores, is_outlier = (found[name].numpy() for name in metadata.outputs)
+        return scores, is_outlier
+
+    run.keep = loaded  # type: ignore[attr-defined]  # its variables live as long as it does
+    return run
+
+
+def _need_onnx() -> object:
+    for module in ("tf2onnx", "onnx", "onnxruntime"):
+        import_extra(module, "onnx", "Exporting to ONNX")
+    return import_extra("tf2onnx.convert", "onnx", "Exporting to ONNX")
+
+
+def _write_onnx(function: Any, graph: ScoringGraph, folder: Path) -> None:
+    convert: Any = _need_onnx()
+    # It logs a traceback for each product of more than two axes that it cannot simplify, and goes
+    # on; whether the graph is good, the comparison shows.
+    chatter = logging.getLogger("tf2onnx")
+    level = chatter.level
+    chatter.setLevel(logging.CRITICAL)
+    try:
+        with _told_as("tf2onnx cannot convert the graph"):
+            convert.from_function(
+                function,
+                input_signature=function.input_signature,
+                opset=_OPSET,
+                output_path=str(folder / MODEL_FILES["onnx"]),
+            )
+    finally:
+        chatter.setLevel(level)
+
+
+def _need_litert() -> object:
+    return import_extra("ai_edge_litert.interpreter", "litert", "Exporting to LiteRT")
+
+
+def _write_litert(function: Any, graph: ScoringGraph, folder: Path) -> None:
+    # From the saved model: other ways lose the names of inputs and outputs.
+    whole = folder / "savedmodel"
+    _write_savedmodel(function, graph, whole)
+    with _told_as("TensorFlow's LiteRT converter cannot convert the graph"):
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(whole))
+        content = converter.convert()
+    tf.io.gfile.rmtree(str(whole))
+    (folder / MODEL_FILES["litert"]).write_bytes(content)
+
+
+def _load_light(folder: Path, metadata: ExportMetadata) -> Run:
+    read, model = read_export(folder)
+    return make_runtime(model, read)
+
+
+WRITERS: dict[Format, Writer] = {
+    "savedmodel": Writer(ScoringGraph, False, lambda: None, _write_savedmodel, _load_savedmodel),
+    "onnx": Writer(PortableGraph, False, _need_onnx, _write_onnx, _load_light),
+    "litert": Writer(PortableGraph, True, _need_litert, _write_litert, _load_light),
+}

@@ -1,0 +1,66 @@
+"""The scoring graph in operations that every runtime has, and the decision behind it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from aegmm_detect.nets.normalizer import Normalizer
+from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.numerics import portable
+from aegmm_detect.types import Tensor
+
+# Before a cast to float32, which would make infinity of more.
+_CAST_UP_TO = 3e38
+
+
+class PortableGraph(ScoringGraph):
+    """`ScoringGraph` for LiteRT and onnxruntime: the same scores but for rounding.
+
+    Takes rows of `row_dtype` or of float32.
+    """
+
+    isfinite = staticmethod(portable.is_finite)
+    arcsinh = staticmethod(portable.arcsinh)
+
+    def __init__(self, normalizer: Normalizer | None, *args: Any, **kwargs: Any) -> None:
+        if normalizer is not None:
+            offset, scale = normalizer.offset, normalizer.scale
+            normalizer = _PortableNormalizer(offset, scale, normalizer.squash)
+        super().__init__(normalizer, *args, **kwargs)
+
+
+class _PortableNormalizer(Normalizer):
+    """Only differences and quotients in float64, or, of float32 rows, nothing at all."""
+
+    def call(self, x: Tensor) -> Tensor:
+        if keras.backend.standardize_dtype(x.dtype) == "float32":
+            scaled = portable.standardize(x, self.offset, self.scale)
+        else:
+            exact = (x - self.offset) / self.scale
+            scaled = ops.cast(ops.clip(exact, -_CAST_UP_TO, _CAST_UP_TO), "float32")
+        return portable.arcsinh(scaled) if self.squash else scaled
+
+
+def with_decision(graph: ScoringGraph, threshold: float) -> Callable[[Tensor], dict[str, Tensor]]:
+    """Rows (N, ...) -> ``instance_score`` float32 (N,), ``is_outlier`` int64 (N,).
+
+    Weights are constants: LiteRT's converter makes slow or uninitialised variables of Keras's.
+    """
+    with np.errstate(over="ignore"):
+        limit = np.float32(threshold)
+    weights = [(variable, variable.numpy()) for variable in graph.variables]
+
+    def decide(x: Tensor) -> dict[str, Tensor]:
+        constants = [(variable, ops.convert_to_tensor(value)) for variable, value in weights]
+        with keras.StatelessScope(state_mapping=constants):
+            scores = graph(x)
+        # Not `scores > limit`, which calls NaN an inlier. Nor is it left to a runtime to know that
+        # NaN is not below the limit: some compile without regard for it.
+        inlier = ops.logical_and(portable.is_finite(scores), scores <= limit)
+        is_outlier = ops.cast(ops.logical_not(inlier), "int64")
+        return {"instance_score": scores, "is_outlier": is_outlier}
+
+    return decide

@@ -1,0 +1,202 @@
+"""Export a detector: write, reload, compare, and only then put it in its place."""
+
+import dataclasses
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from aegmm_detect.configs.aegmm import NanPolicy
+from aegmm_detect.configs.export import (
+    METADATA_FILE,
+    ExportedInput,
+    ExportedMeta,
+    ExportMetadata,
+    Format,
+)
+from aegmm_detect.exceptions import ArtefactError, ConfigurationError
+from aegmm_detect.export import check
+from aegmm_detect.export.formats import INPUT, WRITERS, Writer, program
+from aegmm_detect.input_checks import check_shape, non_finite_rows
+from aegmm_detect.inputs import as_rows
+from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.types import FloatArray
+
+logger = logging.getLogger(__name__)
+
+# Rows of the user's that are compared: enough for every path through a graph.
+_COMPARED = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What is exported."""
+
+    graph: Callable[[type[ScoringGraph]], ScoringGraph]  # with operations of that class
+    reference: Callable[[FloatArray], FloatArray]  # scores of any rows
+    threshold: float
+    nan_policy: NanPolicy
+    meta: dict[str, Any]
+    row_shape: tuple[int, ...]
+    names: tuple[str, ...] | None
+
+
+def export(
+    subject: Subject, path: str | os.PathLike[str], format: str, X: Any = None
+) -> ExportMetadata:
+    """Write a graph and its metadata to the directory `path`, after comparing it.
+
+    Parameters
+    ----------
+    subject
+        A fitted detector's parts.
+    path
+        Directory, made if need be; an export that is there is replaced.
+    format
+        'savedmodel', 'onnx' or 'litert'.
+    X
+        Rows to compare on, the first 1,024 of them; None for made-up ones.
+
+    Returns
+    -------
+    What stands in the metadata file.
+
+    Raises
+    ------
+    ArtefactError
+        The graph cannot be converted, is refused by its runtime or scores otherwise; something
+        else is at `path`. Nothing is left behind, and what was at `path` stays.
+    ConfigurationError
+        An unknown format.
+    MissingExtraError
+        The format's converter or runtime is not installed.
+    """
+    if format not in WRITERS:
+        raise ConfigurationError(f"format={format!r}: pass one of {', '.join(get_args(Format))}.")
+    known: Format = format
+    writer = WRITERS[known]
+    writer.needs()
+    target = Path(os.path.realpath(path))
+    _refuse_foreign(target)
+    graph = subject.graph(writer.graph)
+    rows = _rows(X, subject, graph)
+    metadata = _describe(subject, known, "float32" if writer.float32 else graph.row_dtype)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, for a move within one file system.
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
+        staged = Path(temporary) / "new"
+        staged.mkdir()
+        metadata = _write(writer, graph, metadata, staged)
+        metadata = _compare(writer, subject, metadata, staged, rows)
+        _move(staged, target, Path(temporary) / "former")
+    return metadata
+
+
+def _describe(subject: Subject, format: Format, dtype: str) -> ExportMetadata:
+    rows = {"name": INPUT, "shape": subject.row_shape, "dtype": dtype, "columns": subject.names}
+    return ExportMetadata(
+        format=format,
+        input=ExportedInput.of(**rows),
+        threshold=subject.threshold,
+        nan_policy=subject.nan_policy,
+        meta=ExportedMeta.of(**subject.meta),
+    )
+
+
+def _rows(X: Any, subject: Subject, graph: ScoringGraph) -> FloatArray:
+    """What is compared, rows that are not finite among them."""
+    if X is None:
+        rows = check.made_up_rows(graph.normalizer, subject.row_shape)
+    else:
+        rows = next(as_rows(X, subject.names).batches(_COMPARED), np.empty(0))[:_COMPARED]
+        check_shape(rows, subject.row_shape)
+        rows = np.delete(rows, non_finite_rows(rows), axis=0)
+        if not len(rows):
+            raise ConfigurationError("X holds no finite rows to compare on: leave it out.")
+    return check.with_non_finite(rows)
+
+
+def _write(
+    writer: Writer, graph: ScoringGraph, metadata: ExportMetadata, folder: Path
+) -> ExportMetadata:
+    rows = metadata.input
+    function = program(graph, metadata.threshold, rows.shape, rows.dtype)
+    writer.write(function, graph, folder)
+    model = folder / metadata.model_file
+    if not model.is_file():
+        raise ArtefactError(f"The converter to {metadata.format} has written no {model.name}.")
+    hashed = hashlib.sha256(model.read_bytes()).hexdigest()
+    return _save(metadata.replace(sha256=hashed), folder)
+
+
+def _compare(
+    writer: Writer, subject: Subject, metadata: ExportMetadata, folder: Path, rows: FloatArray
+) -> ExportMetadata:
+    run = writer.load(folder, metadata)
+
+    def scored(rows: FloatArray) -> Any:
+        with np.errstate(over="ignore"):
+            return run(rows.astype(metadata.input.dtype))
+
+    try:
+        largest = check.compare(scored, subject.reference, metadata.threshold, rows)
+        finite = np.delete(rows, non_finite_rows(rows), axis=0)
+        n_equal = check.check_at_threshold(scored, metadata.threshold, finite)
+    except ArtefactError as error:
+        raise ArtefactError(f"{error} {_advice(metadata)}") from error
+    logger.info(
+        "%s export: scores of %d rows differ from the detector's by at most %.2g of "
+        "max(1, |score|); %d rows exactly at the threshold are inliers.",
+        metadata.format,
+        len(rows),
+        largest,
+        n_equal,
+    )
+    return _save(metadata.replace(largest_difference=largest), folder)
+
+
+def _advice(metadata: ExportMetadata) -> str:
+    if metadata.format == "litert":
+        return (
+            "LiteRT takes rows of float32: export to ONNX if columns need more digits (times in "
+            "seconds), or pass rows of float32 as X= if yours have no more."
+        )
+    return "Pass rows of your own as X= to compare on, or try another format."
+
+
+def _save(metadata: ExportMetadata, folder: Path) -> ExportMetadata:
+    (folder / METADATA_FILE).write_text(metadata.to_json(), encoding="utf-8")
+    return metadata
+
+
+def _refuse_foreign(target: Path) -> None:
+    """Only an export, or nothing, may be replaced."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise ArtefactError(f"{target} is a file: pass a directory to export to.")
+    described = target / METADATA_FILE
+    if described.is_file():
+        ExportMetadata.from_json(described.read_bytes(), str(described))
+    elif any(target.iterdir()):
+        raise ArtefactError(
+            f"{target} holds files that are no export: pass another directory, or empty this one."
+        )
+
+
+def _move(staged: Path, target: Path, former: Path) -> None:
+    """Put `staged` in place of `target`; at no time is a mixture of both there."""
+    existed = target.exists()
+    if existed:
+        os.replace(target, former)
+    try:
+        os.replace(staged, target)
+    except OSError:
+        if existed:
+            os.replace(former, target)
+        raise

@@ -1,0 +1,59 @@
+"""Equal formulas for functions that some runtimes of exported graphs lack.
+
+LiteRT has no inverse hyperbolic sine, onnxruntime none in float64; a test of finiteness is an
+operation of its own in one and three others in the next. What is used here all of them have:
+comparisons, minima, products, square root and logarithm. Float32.
+"""
+
+import math
+
+import numpy as np
+from keras import ops
+
+from aegmm_detect.types import FloatArray, Tensor
+
+_LARGEST = float(np.finfo(np.float32).max)
+# Below, the series is exact to 1e-9; above, the logarithm's argument is far enough from 1.
+_SERIES_UP_TO = 0.25
+# Coefficients of x, x^3, ... x^11: (-1)^k (2k)! / (4^k k!^2 (2k + 1)).
+_SERIES = tuple(
+    (-1) ** k * math.factorial(2 * k) / (4**k * math.factorial(k) ** 2 * (2 * k + 1))
+    for k in range(6)
+)
+# Beyond, x^2 + 1 is x^2, and soon overflows.
+_SQUARE_UP_TO = 1e8
+
+
+def is_finite(x: Tensor) -> Tensor:
+    """Whether each value is neither NaN nor infinite."""
+    # Every comparison with NaN is false.
+    return ops.abs(x) <= _LARGEST
+
+
+def arcsinh(x: Tensor) -> Tensor:
+    """Inverse hyperbolic sine, to a relative error of 1e-6."""
+    size = ops.abs(x)
+    near = ops.minimum(size, _SERIES_UP_TO)
+    square = near * near
+    series = _SERIES[-1]
+    for coefficient in reversed(_SERIES[:-1]):
+        series = series * square + coefficient
+    far = ops.clip(size, _SERIES_UP_TO, _SQUARE_UP_TO)
+    logarithm = ops.log(far + ops.sqrt(far * far + 1.0)) + ops.log(ops.maximum(size, far) / far)
+    return ops.sign(x) * ops.where(size < _SERIES_UP_TO, near * series, logarithm)
+
+
+def standardize(x: Tensor, offset: FloatArray, scale: FloatArray) -> Tensor:
+    """(x - offset) / scale in float32, as exact for float32 `x` as in float64 and rounded then.
+
+    Parameters
+    ----------
+    x
+        Rows, float32.
+    offset, scale
+        Float64; the offset is subtracted in two parts, the first of which is exact where `x` is
+        near it.
+    """
+    high = offset.astype(np.float32)
+    low = (offset - high).astype(np.float32)
+    return (x - high - low) / scale.astype(np.float32)

@@ -1,0 +1,169 @@
+"""The light scorer: an exported detector, run by onnxruntime or LiteRT."""
+
+import concurrent.futures
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aegmm_detect.configs.export import METADATA_FILE, ExportMetadata
+from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.scoring.runtimes import RUNTIMES, make_runtime
+from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, score_rows
+from aegmm_detect.types import FloatArray
+
+# Rows per call of the runtime, and the memory they may take: fewer of wide rows.
+_SPAN = 4096
+_SPAN_BYTES = 8 * 2**20
+_WORKERS = min(8, os.cpu_count() or 1)
+
+
+class Scorer:
+    """Scores rows as the detector did that was exported; neither TensorFlow nor Keras is loaded.
+
+    A scorer pickles as its path and is loaded anew where it is unpickled. Threads may share one.
+
+    Parameters
+    ----------
+    path
+        Directory that ``detector.export(path, format='onnx')`` or ``format='litert'`` has written.
+
+    Raises
+    ------
+    ArtefactError
+        Nothing there; foreign, damaged, of a newer format; or a SavedModel, which needs TensorFlow.
+    MissingExtraError
+        The runtime is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path).absolute()
+        self._metadata, model = read_export(self._path)
+        if self._metadata.format not in RUNTIMES:
+            raise ArtefactError(
+                f"{path} is a SavedModel, which needs TensorFlow: use tf.saved_model.load. For a "
+                "Scorer, export with format='onnx' or 'litert'."
+            )
+        self._runtime = make_runtime(model, self._metadata)
+
+    def __repr__(self) -> str:
+        return f"Scorer({str(self._path)!r})"
+
+    def __reduce__(self) -> tuple[type["Scorer"], tuple[str]]:
+        return Scorer, (str(self._path),)
+
+    @property
+    def metadata(self) -> ExportMetadata:
+        """What stands beside the graph: its input, the threshold, the largest difference found."""
+        return self._metadata
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """That of the detector: a fresh dictionary each time, the caller's to change."""
+        return self._metadata.meta.model_dump()
+
+    @property
+    def threshold(self) -> float:
+        """Score above which a row is an outlier."""
+        return self._metadata.threshold
+
+    def score(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE) -> FloatArray:
+        """Anomaly scores of the rows of `X`.
+
+        Parameters
+        ----------
+        X
+            Instances, shape (N, ...): an array, a data frame, or a stream of batches. N may be 0.
+        batch_size
+            Rows per pass over arrays: memory only.
+
+        Returns
+        -------
+        Scores, shape (N,), float32: those of the detector but for rounding. Last digits can depend
+        on a row's place in `X`.
+
+        Raises
+        ------
+        InvalidInputError
+            Other columns or shapes than at ``fit``; rows with NaN or infinity unless the detector
+            had ``nan_policy='flag'``.
+        """
+        rows = self._metadata.input
+        return score_rows(
+            X, self._score_batch, rows.shape, rows.columns, self._metadata.nan_policy, batch_size
+        )
+
+    def predict(
+        self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE, return_instance_score: bool = True
+    ) -> dict[str, dict[str, Any]]:
+        """Score rows and say which are outliers.
+
+        Parameters
+        ----------
+        X, batch_size
+            As for `score`.
+        return_instance_score
+            Whether to return the scores, too.
+
+        Returns
+        -------
+        The dictionary that the detector's ``predict`` returns.
+
+        Raises
+        ------
+        InvalidInputError
+            As for `score`.
+        """
+        scores = self.score(X, batch_size)
+        with np.errstate(over="ignore"):
+            threshold = np.float32(self.threshold)
+        data = {
+            "instance_score": scores if return_instance_score else None,
+            "feature_score": None,
+            # What the graph answers, too: `export` has compared them. NaN is an outlier.
+            "is_outlier": (~(scores <= threshold)).astype(np.int64),
+        }
+        return {"data": data, "meta": self.meta}
+
+    def _score_batch(self, batch: FloatArray) -> FloatArray:
+        size = int(np.clip(_SPAN_BYTES // (batch[:1].size * 8), 64, _SPAN))
+        if len(batch) <= size:
+            return self._score_span(batch)
+        spans = (batch[i : i + size] for i in range(0, len(batch), size))
+        with concurrent.futures.ThreadPoolExecutor(_WORKERS) as pool:
+            return np.concatenate(list(pool.map(self._score_span, spans)))
+
+    def _score_span(self, rows: FloatArray) -> FloatArray:
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, and scores NaN
+            converted = np.ascontiguousarray(rows, dtype=self._metadata.input.dtype)
+        return self._runtime(converted)[0]
+
+
+def read_export(folder: Path) -> tuple[ExportMetadata, bytes]:
+    """Metadata and graph of an export.
+
+    Raises
+    ------
+    ArtefactError
+        Nothing there; foreign, damaged or of a newer format.
+    """
+    described = folder / METADATA_FILE
+    if not described.is_file():
+        what = f"has no {METADATA_FILE}" if folder.is_dir() else "is no directory"
+        raise ArtefactError(
+            f"{folder} {what if folder.exists() else 'does not exist'}: there is no exported "
+            "detector. Pass the directory that detector.export wrote."
+        )
+    metadata = ExportMetadata.from_json(described.read_bytes(), str(described))
+    path = folder / metadata.model_file
+    if not path.is_file():
+        raise ArtefactError(f"{path} is missing: copy all of what detector.export wrote.")
+    model = path.read_bytes()
+    if hashlib.sha256(model).hexdigest() != metadata.sha256:
+        raise ArtefactError(
+            f"{path} is damaged, or not the file that {METADATA_FILE} was written for: its sha256 "
+            "differs. Export it again."
+        )
+    return metadata, model
