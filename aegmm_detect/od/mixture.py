@@ -2,31 +2,27 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
 
 from aegmm_detect.calibration import Calibration
-from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, ScoreType, UpdateConfig
+from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, ScoreType
 from aegmm_detect.exceptions import ConfigurationError
-from aegmm_detect.explanation import Explainer, Explanation
-from aegmm_detect.input_checks import non_finite_rows
-from aegmm_detect.inputs import Rows, as_rows
+from aegmm_detect.explanation import Explainer
+from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
-from aegmm_detect.od.base import Detector
 from aegmm_detect.od.copying import Copying
+from aegmm_detect.od.explaining import Explaining
 from aegmm_detect.od.exporting import Exporting
-from aegmm_detect.od.online import with_rows
-from aegmm_detect.od.parameters import MixtureParameters
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.od.state import FittedState, state_of
-from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
+from aegmm_detect.od.updating import Updating
 from aegmm_detect.training.checkpoint import Checkpoint
-from aegmm_detect.training.estimate import rows_per_pass
 from aegmm_detect.training.fingerprint import fingerprint
 from aegmm_detect.training.fit import check_log_metric
 from aegmm_detect.training.length import length_of_fit
@@ -39,7 +35,7 @@ from aegmm_detect.types import UNSET, FloatArray, LossFn
 logger = logging.getLogger(__name__)
 
 
-class MixtureDetector(Copying, MixtureParameters, Detector, Exporting):
+class MixtureDetector(Copying, Explaining, Updating, Exporting):
     """An autoencoder whose latent space has a density; its energy, or several, make the score.
 
     Parameters
@@ -351,83 +347,6 @@ class MixtureDetector(Copying, MixtureParameters, Detector, Exporting):
             self._score_by(self._state, config.score_type)
         self.config = config
         self._forget_decisions("other scores")
-
-    def explain(self, X: Any) -> Explanation:
-        """Which features make rows strange.
-
-        Parameters
-        ----------
-        X
-            As for `score`.
-
-        Returns
-        -------
-        Contributions of the reconstruction and of the score, in the shape of `X`, and the shares of
-        features in both together; see `Explanation`.
-
-        Raises
-        ------
-        NotFittedError, InvalidInputError
-            As for `score`.
-        """
-        self._require_fitted("explain")
-        rows = as_rows(X, self._names)
-        batches = list(self._batches(rows, DEFAULT_BATCH_SIZE))
-        whole = np.concatenate([np.empty((0, *(self._row_shape or ()))), *batches])
-        bad = np.zeros(len(whole), dtype=bool)
-        bad[non_finite_rows(whole)] = True
-        self._refuse_non_finite(bad, rows)
-        if self._explainer is None:
-            eager = self._fitted_state("explanation").eager
-            self._explainer = Explainer(self.scoring_graph, eager)
-        return self._explainer(whole)
-
-    def _feature_scores(self, X: Any) -> FloatArray:
-        return self.explain(X).shares
-
-    def update(self, X: Any, *, half_life: float | None = None) -> None:
-        """Let the mixtures learn from new inliers, and leave the nets as they are.
-
-        Cheap, and enough for slow shifts; when codes themselves no longer fit, `fit` anew. The
-        result does not depend on how a stream is cut into batches, but on the calls: each call's
-        rows get their memberships from the mixtures before it.
-
-        Parameters
-        ----------
-        X
-            Normal instances, as for `score`. Under ``nan_policy='flag'``, rows with NaN or infinity
-            are left out.
-        half_life
-            Number of new rows after which all earlier ones weigh half. Default None: every row
-            weighs the same, so that after a long life new ones hardly move anything.
-
-        Raises
-        ------
-        ConfigurationError
-            `half_life` is no positive number.
-        NotFittedError, InvalidInputError
-            As for `score`; the detector is left as it was.
-        """
-        state = self._fitted_state("update")
-        half_life = UpdateConfig.of(half_life=half_life).half_life
-        rows = as_rows(X, self._names)
-        updated = with_rows(state, self.net, self._usable(rows), half_life)
-        if updated is not state:
-            self._adopt(updated)
-            self._forget_decisions("the mixture before update")
-
-    def _usable(self, rows: Rows) -> Iterator[FloatArray]:
-        """Finite rows, in batches that suit the nets; others are refused or left out."""
-        first = 0
-        for batch in self._batches(rows, rows_per_pass(self._row_shape or ())):
-            bad = non_finite_rows(batch)
-            if len(bad) and self.config.nan_policy == "raise":
-                mask = np.zeros(first + len(batch), dtype=bool)
-                mask[first + bad] = True
-                self._refuse_non_finite(mask, rows)
-            first += len(batch)
-            if len(bad) < len(batch):
-                yield np.delete(batch, bad, axis=0) if len(bad) else batch
 
     def _adopt(self, state: FittedState) -> None:
         """Score by `state` from now on."""

@@ -1,0 +1,73 @@
+"""Learning on from new rows, as a method of a mixture detector."""
+
+import abc
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from aegmm_detect.configs.aegmm import DetectorConfig, UpdateConfig
+from aegmm_detect.input_checks import non_finite_rows
+from aegmm_detect.inputs import Rows, as_rows
+from aegmm_detect.od.base import Detector
+from aegmm_detect.od.online import with_rows
+from aegmm_detect.od.parameters import MixtureParameters
+from aegmm_detect.od.state import FittedState
+from aegmm_detect.training.estimate import rows_per_pass
+from aegmm_detect.types import FloatArray
+
+
+class Updating(MixtureParameters, Detector):
+    """Detectors whose mixtures learn from new inliers."""
+
+    net: keras.Model
+    config: DetectorConfig
+
+    @abc.abstractmethod
+    def _adopt(self, state: FittedState) -> None: ...
+
+    def update(self, X: Any, *, half_life: float | None = None) -> None:
+        """Let the mixtures learn from new inliers, and leave the nets as they are.
+
+        Cheap, and enough for slow shifts; when codes themselves no longer fit, `fit` anew. The
+        result does not depend on how a stream is cut into batches, but on the calls: each call's
+        rows get their memberships from the mixtures before it.
+
+        Parameters
+        ----------
+        X
+            Normal instances, as for `score`. Under ``nan_policy='flag'``, rows with NaN or infinity
+            are left out.
+        half_life
+            Number of new rows after which all earlier ones weigh half. Default None: every row
+            weighs the same, so that after a long life new ones hardly move anything.
+
+        Raises
+        ------
+        ConfigurationError
+            `half_life` is no positive number.
+        NotFittedError, InvalidInputError
+            As for `score`; the detector is left as it was.
+        """
+        state = self._fitted_state("update")
+        half_life = UpdateConfig.of(half_life=half_life).half_life
+        rows = as_rows(X, state.names)
+        batches = self._usable(rows, rows_per_pass(state.row_shape))
+        updated = with_rows(state, self.net, batches, half_life)
+        if updated is not state:
+            self._adopt(updated)
+            self._forget_decisions("the mixture before update")
+
+    def _usable(self, rows: Rows, batch_size: int) -> Iterator[FloatArray]:
+        """Finite rows, in batches that suit the nets; others are refused or left out."""
+        first = 0
+        for batch in self._batches(rows, batch_size):
+            bad = non_finite_rows(batch)
+            if len(bad) and self.config.nan_policy == "raise":
+                mask = np.zeros(first + len(batch), dtype=bool)
+                mask[first + bad] = True
+                self._refuse_non_finite(mask, rows)
+            first += len(batch)
+            if len(bad) < len(batch):
+                yield np.delete(batch, bad, axis=0) if len(bad) else batch
