@@ -109,7 +109,7 @@ def non_finite_rows(batch: Array) -> Array:
 
 def non_finite_columns(batch: Array, names: Sequence[str] | None) -> tuple[str, ...]:
     """Those of the columns `names` that hold NaN, infinity, or more than float32 can hold."""
-    if names is None:
+    if names is None or not len(batch):  # no rows can have any shape: []
         return ()
     with np.errstate(over="ignore"):
         bad = np.any(~np.isfinite(batch.astype(np.float32, copy=False)), axis=0)

@@ -52,9 +52,12 @@ class Decisions(abc.ABC):
     def score(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE) -> FloatArray:
         """Anomaly scores of the rows of `X`."""
 
-    @abc.abstractmethod
     def _feature_scores(self, X: Any) -> FloatArray:
         """Shares of features in the strangeness of their rows, in the shape of `X`."""
+        raise ConfigurationError(
+            f"{type(self).__name__} does not say which features make a row strange: leave "
+            "return_feature_score out."
+        )
 
     @abc.abstractmethod
     def _require_fitted(self, method: str) -> None: ...
@@ -266,7 +269,7 @@ class Decisions(abc.ABC):
         NotCalibratedError
             If p-values or `fdr` are asked for before `calibrate`.
         ConfigurationError
-            If `fdr` is not between 0 and 1.
+            If `fdr` is not between 0 and 1; feature scores of a detector that has none.
         NotFittedError, InvalidInputError
             As for `score`.
         """

@@ -295,9 +295,22 @@ COPIES = {
 }
 
 
+def test_feature_scores_come_if_asked_for_in_the_shape_of_the_rows(detector, normal_rows):
+    rows = normal_rows[:70]
+    assert detector.predict(rows)["data"]["feature_score"] is None
+    found = detector.predict(rows, return_feature_score=True)["data"]["feature_score"]
+    assert (found.shape, found.dtype) == (rows.shape, np.float32)
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=1e-5)
+    assert (found >= 0.0).all()
+    order = np.random.default_rng(0).permutation(len(rows))
+    again = detector.predict(rows[order], return_feature_score=True)["data"]["feature_score"]
+    np.testing.assert_allclose(again, found[order], rtol=1e-3, atol=1e-5)
+
+
 # The other two come down to the same code; each way costs a compilation.
 @pytest.mark.parametrize("way", ["file", "pickle", "copy"])
 def test_a_copy_decides_alike_and_shares_nothing(way, detector, normal_rows, tmp_path):
+    detector.infer_threshold(normal_rows, 90.0)
     other = COPIES[way](detector, tmp_path)
     want, got = detector.predict(normal_rows), other.predict(normal_rows)
     assert got["meta"] == want["meta"]
@@ -314,6 +327,7 @@ def test_a_copy_decides_alike_and_shares_nothing(way, detector, normal_rows, tmp
 
 
 def test_a_loaded_detector_trains_as_the_saved_one(detector, normal_rows, tmp_path):
+    detector.infer_threshold(normal_rows, 90.0)
     other = COPIES["file"](detector, tmp_path)
     other.fit(normal_rows, **QUICK)  # by the same seed
     assert other.threshold is None  # it was inferred

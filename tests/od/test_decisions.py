@@ -318,3 +318,9 @@ def test_new_arguments_are_keyword_only(detector):
         detector.infer_threshold(INLIERS, 95.0, 100, "fpr")
     with pytest.raises(TypeError, match="positional"):
         detector.predict(INLIERS, 100, True, True)
+
+
+def test_a_detector_without_explanations_says_so(detector):
+    detector.threshold = 0.0
+    with pytest.raises(ConfigurationError, match="leave return_feature_score out"):
+        detector.predict(MIXED, return_feature_score=True)
