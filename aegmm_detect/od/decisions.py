@@ -132,8 +132,8 @@ class Decisions(abc.ABC):
 
         Returns
         -------
-        The threshold, which is also kept in `threshold` until the scores change: by a
-        `fit`, or another `score_type`.
+        The threshold, which is also kept in `threshold` until the scores change: by `fit`,
+        `update` or another `score_type`.
 
         Raises
         ------
