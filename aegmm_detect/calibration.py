@@ -50,6 +50,10 @@ class Calibration:
         scores.setflags(write=False)
         object.__setattr__(self, "scores", scores)
 
+    def __reduce__(self) -> tuple[type["Calibration"], tuple[FloatArray]]:
+        # By way of the constructor, so that copies are read-only, too.
+        return type(self), (self.scores,)
+
     @property
     def n(self) -> int:
         """Number of calibration rows."""

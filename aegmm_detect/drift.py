@@ -7,6 +7,7 @@ from scipy import stats
 
 from aegmm_detect.calibration import Calibration
 from aegmm_detect.exceptions import InvalidInputError
+from aegmm_detect.numerics.density import Scale
 from aegmm_detect.types import FloatArray
 
 
@@ -45,18 +46,16 @@ def drift_report(calibration: Calibration, scores: FloatArray) -> DriftReport:
     Hodges (1958), "The significance probability of the Smirnov two-sample test", as in
     `scipy.stats.ks_2samp`.
     """
-    scores = scores[~np.isnan(scores)]
+    scores = scores[~np.isnan(scores)].astype(np.float64)
     if not len(scores):
         raise InvalidInputError("X holds no usable rows to compare with the calibration.")
-    known = calibration.scores
+    known = calibration.scores.astype(np.float64)
     test = stats.ks_2samp(scores, known)
-    lower, middle, upper = np.percentile(known, [25.0, 50.0, 75.0])
-    # Scores that are all alike have no range to measure a shift in.
-    unit = upper - lower if upper > lower else np.spacing(np.abs(middle) + 1.0)
+    scale = Scale.robust(known[None])
     return DriftReport(
         statistic=float(test.statistic),
         p_value=float(test.pvalue),
-        median_shift=float((np.median(scores) - middle) / unit),
+        median_shift=float((np.median(scores) - scale.centre[0]) / scale.spread[0]),
         n_recent=len(scores),
         n_calibration=len(known),
     )

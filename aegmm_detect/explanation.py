@@ -8,13 +8,14 @@ import tensorflow as tf
 from keras import ops
 
 from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.training.estimate import rows_per_pass
 from aegmm_detect.training.tracing import Mode, first_call
 from aegmm_detect.types import FloatArray, Tensor
 
 # Points of the midpoint rule on the way from the reconstruction to the row. The energy is about
 # quadratic there, for which the rule is exact with one.
 _POINTS = 32
-# Rows at a time: one program for every number of rows.
+# Most rows at a time: one program for every number of rows. Fewer of wide rows, images for example.
 _TILE = 64
 
 
@@ -46,14 +47,12 @@ class Explainer:
     Parameters
     ----------
     graph
-        Raw rows -> scores.
-    eager
-        Run it uncompiled.
+        Raw rows -> scores; one that can be compiled, or gradients would miss parts of it.
     """
 
-    def __init__(self, graph: ScoringGraph, eager: bool = False) -> None:
+    def __init__(self, graph: ScoringGraph) -> None:
         self._graph = graph
-        self._mode: Mode = "eager" if eager else "graph"
+        self._mode: Mode = "graph"
         self._program: Any = None
 
     def __call__(self, rows: FloatArray) -> Explanation:
@@ -63,9 +62,10 @@ class Explainer:
         bad = ~np.all(finite, axis=tuple(range(1, rows.ndim)))
         filled = np.where(finite, rows, 0.0).astype(self._graph.row_dtype)
         parts = [np.empty((2, 0, *rows.shape[1:]), dtype=np.float32)]
-        for start in range(0, len(rows), _TILE):
-            tile = filled[start : start + _TILE]
-            padding = np.zeros((_TILE - len(tile), *rows.shape[1:]), dtype=tile.dtype)
+        size = max(1, min(_TILE, rows_per_pass(rows.shape[1:]) // _POINTS))
+        for start in range(0, len(rows), size):
+            tile = filled[start : start + size]
+            padding = np.zeros((size - len(tile), *rows.shape[1:]), dtype=tile.dtype)
             explained = self._run(np.concatenate([tile, padding]))
             parts.append(np.asarray(explained)[:, : len(tile)])
         both = np.concatenate(parts, axis=1)
@@ -80,7 +80,7 @@ class Explainer:
         return self._program(argument)
 
     def _trace(self, mode: Mode) -> Any:
-        return self._explain if mode == "eager" else tf.function(self._explain, autograph=False)
+        return tf.function(self._explain, autograph=False)
 
     def _explain(self, x: Tensor) -> Tensor:
         graph = self._graph

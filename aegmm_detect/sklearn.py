@@ -11,7 +11,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from aegmm_detect.configs.aegmm import FitConfig, NanPolicy, Normalize, ScoreType
-from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.exceptions import ConfigurationError, ThresholdNotInferredError
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.copies import net_to_train
 from aegmm_detect.od.aegmm import OutlierAEGMM
@@ -156,10 +156,29 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
         share = self._share()
         detector = self._detector(rows.shape[1])
         history = detector.fit(rows, verbose=self.verbose)
-        self.offset_ = -detector.infer_threshold(rows, 100.0 * (1.0 - share))
+        detector.infer_threshold(rows, 100.0 * (1.0 - share))
         self.history_ = history.history
         self.detector_ = detector
         return self
+
+    @property
+    def offset_(self) -> float:
+        """Minus the threshold that `detector_` has now: `score_samples` below it are outliers.
+
+        Raises
+        ------
+        ThresholdNotInferredError
+            Another `score_type` or an update of `detector_` has cleared it.
+        """
+        if not hasattr(self, "detector_"):
+            raise AttributeError("offset_ comes with fit: call fit(X) first.")
+        threshold = self.detector_.threshold
+        if threshold is None:
+            raise ThresholdNotInferredError(
+                "detector_ has no threshold any more: call detector_.infer_threshold(X), or fit "
+                "again."
+            )
+        return -threshold
 
     def score_samples(self, X: Any) -> FloatArray:
         """Minus the detector's scores: higher is more normal.

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from aegmm_detect.exceptions import InvalidInputError, NotFittedError
+from aegmm_detect.exceptions import ConfigurationError, InvalidInputError, NotFittedError
 from aegmm_detect.explanation import Explanation
 from aegmm_detect.od import OutlierAEGMM
 
@@ -122,3 +122,14 @@ def test_a_perfect_reconstruction_has_no_feature_that_is_stranger():
     np.testing.assert_array_equal(Explanation(nothing, nothing).shares, np.full((2, 4), 0.25))
     huge = np.full((1, 2), np.inf, dtype=np.float32)
     np.testing.assert_array_equal(Explanation(huge, nothing[:1, :2]).shares, [[0.5, 0.5]])
+
+
+@pytest.mark.filterwarnings("ignore:recon_features .or a net. cannot run inside a compiled graph")
+def test_features_in_numpy_alone_are_not_explained(make_nets, normal_rows):
+    def in_numpy(x, x_recon):
+        return np.square(np.asarray(x) - np.asarray(x_recon)).mean(axis=1, keepdims=True)
+
+    detector = OutlierAEGMM(0.0, **make_nets(n_recon=1), recon_features=in_numpy)
+    detector.fit(normal_rows, epochs=1, batch_size=300, verbose=0)
+    with pytest.raises(ConfigurationError, match=r"keras\.ops in place of NumPy"):
+        detector.explain(normal_rows[:5])

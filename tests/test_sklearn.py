@@ -17,7 +17,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.configs.nets import sizes_for
-from aegmm_detect.exceptions import ConfigurationError, NetTypeError
+from aegmm_detect.exceptions import (
+    ConfigurationError,
+    NetTypeError,
+    ThresholdNotInferredError,
+)
 from aegmm_detect.numerics.features import eucl_cosim_features
 from aegmm_detect.od import OutlierAEGMM
 from aegmm_detect.sklearn import AEGMMEstimator
@@ -220,3 +224,16 @@ def test_the_page_runs_as_written(normal_rows):
     assert names["search"].best_score_ > 0.9
     assert names["estimator"].detector_.blueprint is None
     assert set(names["pipeline"].predict(names["X_new"])) <= {1, -1}
+
+
+def test_the_offset_follows_the_detector_underneath(normal_rows):
+    estimator = AEGMMEstimator(**BRIEF).fit(normal_rows)
+    detector = estimator.detector_
+    detector.threshold = 1.5
+    assert estimator.offset_ == -1.5
+    want = np.where(detector.predict(normal_rows)["data"]["is_outlier"] == 1, -1, 1)
+    np.testing.assert_array_equal(estimator.predict(normal_rows), want)
+    detector.infer_threshold(normal_rows)
+    detector.score_type = "both"
+    with pytest.raises(ThresholdNotInferredError, match=r"detector_\.infer_threshold"):
+        estimator.predict(normal_rows)

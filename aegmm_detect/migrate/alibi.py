@@ -117,6 +117,6 @@ def _assemble(
     row_shape = checks.row_shape(detector.net)
     assert row_shape is not None  # read_net sees to it
     eager = must_run_eagerly(detector.net, np.ones((2, *row_shape), np.float32))
-    detector._adopt(FittedState(Density.of_one(mixture), None, row_shape, eager=eager))
-    detector._inferred = detector.threshold is not None
+    state_of_fit = FittedState(Density.of_one(mixture), None, row_shape, eager=eager)
+    detector.restore(state_of_fit, inferred=detector.threshold is not None)
     return detector

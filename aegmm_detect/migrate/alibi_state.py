@@ -123,7 +123,8 @@ def _bytes(path: Path) -> bytes:
 
 def _mixture(stored: dict[str, Array]) -> ScoringMixture:
     """The density that alibi-detect scores by: its factors, from which its energies come."""
-    phi, mu, cov, L, log_det_cov = (stored[name].astype(np.float64) for name in _MIXTURE)
+    with np.errstate(invalid="ignore"):  # NaN of damaged files, which is refused below
+        phi, mu, cov, L, log_det_cov = (stored[name].astype(np.float64) for name in _MIXTURE)
     if phi.ndim != 1 or mu.ndim != 2 or not phi.size or not mu.size:
         raise MigrationError(f"phi and mu have the shapes {phi.shape} and {mu.shape}.")
     k, d = mu.shape

@@ -82,7 +82,7 @@ class Decisions(abc.ABC):
 
     @property
     def threshold_inferred(self) -> bool:
-        """Whether `infer_threshold` has set the threshold: the next `fit` clears it then."""
+        """Whether `infer_threshold` has set the threshold: the next `fit` or `update` clears it."""
         return self._inferred
 
     @final

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from aegmm_detect.configs.aegmm import DetectorConfig
+from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.explanation import Explainer, Explanation
 from aegmm_detect.input_checks import non_finite_rows
 from aegmm_detect.inputs import as_rows
@@ -35,10 +36,17 @@ class Explaining(MixtureParameters, Detector):
 
         Raises
         ------
+        ConfigurationError
+            Features in NumPy alone, through which no gradient flows.
         NotFittedError, InvalidInputError
             As for `score`.
         """
         state = self._fitted_state("explanation")
+        if state.eager:
+            raise ConfigurationError(
+                "The nets run uncompiled, so no gradient flows through all of them: write "
+                "recon_features with keras.ops in place of NumPy to have scores explained."
+            )
         rows = as_rows(X, state.names)
         batches = list(self._batches(rows, DEFAULT_BATCH_SIZE))
         whole = np.concatenate([np.empty((0, *state.row_shape)), *batches])
@@ -47,7 +55,7 @@ class Explaining(MixtureParameters, Detector):
         self._refuse_non_finite(bad, rows)
         if self._explainer is None:
             graph = state.graph(self.net, self.config.score_type)
-            self._explainer = Explainer(graph, state.eager)
+            self._explainer = Explainer(graph)
         return self._explainer(whole)
 
     def _feature_scores(self, X: Any) -> FloatArray:

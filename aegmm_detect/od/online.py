@@ -64,7 +64,7 @@ def with_rows(
         )
     if not n_new:
         return state
-    weight = online.faded(state.n_rows, n_new, half_life)
+    weight = online.faded(state.n_rows or 0.0, n_new, half_life)
     members = tuple(
         tuple(online.merged(mixture, weight, new) for mixture, new in zip(*pair, strict=True))
         for pair in zip(state.density.members, total, strict=True)

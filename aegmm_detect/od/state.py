@@ -30,7 +30,8 @@ class FittedState:
     names: tuple[str, ...] | None = None  # of the columns, where rows came in a frame
     eager: bool = False  # the nets run uncompiled
     scales: ScoreScales | None = None  # of training rows; None where there were none to see
-    n_rows: float = 0.0  # that the mixtures stand for: their weight when new ones are merged
+    # Rows that the mixtures stand for: their weight when new ones are merged. None: not known.
+    n_rows: float | None = None
     trained_on: RowSketch | None = None  # None where it is not known
 
     def graph(

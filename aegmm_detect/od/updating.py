@@ -8,6 +8,11 @@ import keras
 import numpy as np
 
 from aegmm_detect.configs.aegmm import DetectorConfig, UpdateConfig
+from aegmm_detect.exceptions import (
+    ConfigurationError,
+    IndefiniteCovarianceError,
+    InvalidInputError,
+)
 from aegmm_detect.input_checks import non_finite_rows
 from aegmm_detect.inputs import Rows, as_rows
 from aegmm_detect.od.base import Detector
@@ -46,15 +51,28 @@ class Updating(MixtureParameters, Detector):
         Raises
         ------
         ConfigurationError
-            `half_life` is no positive number.
+            `half_life` is no positive number; a detector that does not know how many rows its
+            mixtures stand for.
         NotFittedError, InvalidInputError
-            As for `score`; the detector is left as it was.
+            As for `score`; rows too far out. The detector is left as it was.
         """
         state = self._fitted_state("update")
         half_life = UpdateConfig.of(half_life=half_life).half_life
+        if state.n_rows is None:
+            raise ConfigurationError(
+                "This detector does not know how many rows its mixtures stand for, so it cannot "
+                "weigh new ones against them: fit it again. Detectors that were carried over from "
+                "another package do not know."
+            )
         rows = as_rows(X, state.names)
         batches = self._usable(rows, rows_per_pass(state.row_shape))
-        updated = with_rows(state, self.net, batches, half_life)
+        try:
+            updated = with_rows(state, self.net, batches, half_life)
+        except IndefiniteCovarianceError as error:
+            raise InvalidInputError(
+                "X holds rows too far out for a covariance in float32: pass inliers alone. The "
+                "detector is as it was."
+            ) from error
         if updated is not state:
             self._adopt(updated)
             self._forget_decisions("the mixture before update")

@@ -41,7 +41,7 @@ def arrays_of(state: FittedState) -> dict[str, Array]:
         arrays["normalizer.offset"] = normalizer.offset
         arrays["normalizer.scale"] = normalizer.scale
         arrays["normalizer.squash"] = np.array(normalizer.squash)
-    if state.n_rows:
+    if state.n_rows is not None:
         arrays["n_rows"] = np.array(state.n_rows, dtype=np.float64)
     if state.trained_on is not None:
         arrays["trained_on.hashes"] = state.trained_on.hashes
@@ -95,7 +95,7 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry) -> FittedState:
         scales = ScoreScales(
             _scale(left, "scales.residual", len(members)), _scale(left, "scales.parts", 2)
         )
-    n_rows = float(left.take("n_rows")) if "n_rows" in left else 0.0
+    n_rows = float(left.take("n_rows")) if "n_rows" in left else None
     trained_on = None
     if "trained_on.hashes" in left:
         hashes, most = left.take("trained_on.hashes", None), int(left.take("trained_on.most"))

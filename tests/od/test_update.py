@@ -1,7 +1,9 @@
 """Detectors that learn from new inliers, nets untouched."""
 
+import dataclasses
 import logging
 
+import keras
 import numpy as np
 import pytest
 
@@ -104,3 +106,27 @@ def test_flagged_rows_are_left_out(normal_rows):
     clean.update(new)
     dirty.update(np.concatenate([new[:30], np.full((5, 6), np.nan), new[30:]]))
     np.testing.assert_array_equal(clean.score(new), dirty.score(new))
+
+
+def test_a_detector_that_does_not_know_its_number_of_rows_refuses(normal_rows):
+    detector = make(normal_rows)
+    detector.restore(dataclasses.replace(detector.state, n_rows=None), inferred=False)
+    before = detector.score(normal_rows)
+    with pytest.raises(ConfigurationError, match="does not know how many rows"):
+        detector.update(normal_rows)
+    np.testing.assert_array_equal(detector.score(normal_rows), before)
+
+
+def test_rows_far_out_are_refused_and_leave_the_detector_as_it_was(normal_rows):
+    dense = keras.layers.Dense
+    detector = OutlierAEGMM(
+        0.0,
+        encoder_net=keras.Sequential([keras.Input((6,)), dense(2, kernel_initializer="ones")]),
+        decoder_net=keras.Sequential([keras.Input((2,)), dense(6)]),
+        gmm_density_net=keras.Sequential([keras.Input((4,)), dense(2, "softmax")]),
+    )
+    detector.fit(normal_rows, **QUICK, seed=0)
+    before = detector.score(normal_rows)
+    with pytest.raises(InvalidInputError, match="pass inliers alone"):
+        detector.update(np.full((3, 6), 3e38))  # six of them sum to infinity in the code
+    np.testing.assert_array_equal(detector.score(normal_rows), before)
