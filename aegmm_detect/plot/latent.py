@@ -8,6 +8,7 @@ from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.extras import import_extra
 from aegmm_detect.inputs import as_rows
 from aegmm_detect.plot.base import ANOMALY, NORMAL, check_labels, one_axes
+from aegmm_detect.scoring_loop import checked_batches
 from aegmm_detect.types import Array, FloatArray
 
 # Rows in a forward pass, which only memory bounds.
@@ -116,7 +117,7 @@ class LatentDisplay:
         own = _pick(detector.members, member, "member").mixtures
         density = _pick(own, mixture, "mixture")
         centre, axes, labels = _plane(density, view)
-        z = _latent(detector.scoring_graph, X, member)[:, : density.n_dim]
+        z = _latent(detector, X, member)[:, : density.n_dim]
         labels_of_rows = check_labels(y, len(z))
         known = np.isfinite(z).all(axis=1)
         return cls(
@@ -225,11 +226,12 @@ def _plane(density: Any, view: str) -> tuple[FloatArray, FloatArray, tuple[str, 
     return centre, axes, (first, second)
 
 
-def _latent(graph: Any, X: Any, member: int) -> FloatArray:
+def _latent(detector: Any, X: Any, member: int) -> FloatArray:
     """Latent vectors of raw rows, (N, D) float64."""
+    graph, state = detector.scoring_graph, detector.state
     parts = [
         np.asarray(graph.latent(batch[i : i + _ROWS].astype(graph.row_dtype))[member])
-        for batch in as_rows(X).batches(_ROWS)
+        for batch in checked_batches(as_rows(X, state.names), state.row_shape, _ROWS)
         for i in range(0, len(batch), _ROWS)
     ]
     if not parts:

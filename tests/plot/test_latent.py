@@ -120,6 +120,8 @@ def test_what_there_is_none_of_is_refused(fitted, ensemble, normal_rows, make_ne
         draw(fitted, normal_rows, view="umap")
     with pytest.raises(InvalidInputError, match="y has shape"):
         draw(fitted, normal_rows, y=[0, 1])
+    with pytest.raises(InvalidInputError, match="5 features"):
+        draw(fitted, normal_rows[:, :5])
     with pytest.raises(InvalidInputError, match="X holds no rows"):
         draw(fitted, normal_rows[:0])
     with pytest.raises(InvalidInputError, match=r"do not fit: pass \(N, 2\)"):
