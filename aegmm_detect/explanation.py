@@ -9,7 +9,6 @@ from keras import ops
 
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.training.estimate import rows_per_pass
-from aegmm_detect.training.tracing import Mode, first_call
 from aegmm_detect.types import FloatArray, Tensor
 
 # Points of the midpoint rule on the way from the reconstruction to the row. The energy is about
@@ -52,8 +51,7 @@ class Explainer:
 
     def __init__(self, graph: ScoringGraph) -> None:
         self._graph = graph
-        self._mode: Mode = "graph"
-        self._program: Any = None
+        self._program: Any = None  # compiled when the first rows say what shape they have
 
     def __call__(self, rows: FloatArray) -> Explanation:
         """Explain raw rows (N, ...); values that are not finite are explained by themselves."""
@@ -66,21 +64,14 @@ class Explainer:
         for start in range(0, len(rows), size):
             tile = filled[start : start + size]
             padding = np.zeros((size - len(tile), *rows.shape[1:]), dtype=tile.dtype)
-            explained = self._run(np.concatenate([tile, padding]))
-            parts.append(np.asarray(explained)[:, : len(tile)])
+            full = tf.constant(np.concatenate([tile, padding]))
+            if self._program is None:
+                function = tf.function(self._explain, autograph=False)
+                self._program = function.get_concrete_function(full)
+            parts.append(np.asarray(self._program(full))[:, : len(tile)])
         both = np.concatenate(parts, axis=1)
         both[:, bad] = ~finite[bad]
         return Explanation(*both)
-
-    def _run(self, tile: FloatArray) -> Tensor:
-        argument = tf.constant(tile)
-        if self._program is None:
-            result, self._program, self._mode = first_call(self._trace, self._mode, argument)
-            return result
-        return self._program(argument)
-
-    def _trace(self, mode: Mode) -> Any:
-        return tf.function(self._explain, autograph=False)
 
     def _explain(self, x: Tensor) -> Tensor:
         graph = self._graph

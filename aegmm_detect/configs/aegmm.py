@@ -26,13 +26,6 @@ class DetectorConfig(Settings):
     seed: Seed | None = None
 
 
-class UpdateConfig(Settings):
-    """What `update` is told."""
-
-    # In rows.
-    half_life: Annotated[float, Field(gt=0.0)] | None = None
-
-
 class FitConfig(Settings):
     """What `fit` uses for the arguments that a caller leaves out.
 

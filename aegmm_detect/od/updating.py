@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from aegmm_detect.configs.aegmm import DetectorConfig, UpdateConfig
+from aegmm_detect.configs.aegmm import DetectorConfig
 from aegmm_detect.exceptions import (
     ConfigurationError,
     IndefiniteCovarianceError,
@@ -15,6 +15,7 @@ from aegmm_detect.exceptions import (
 )
 from aegmm_detect.input_checks import non_finite_rows
 from aegmm_detect.inputs import Rows, as_rows
+from aegmm_detect.numerics.number_checks import check_positive
 from aegmm_detect.od.base import Detector
 from aegmm_detect.od.online import with_rows
 from aegmm_detect.od.parameters import MixtureParameters
@@ -57,7 +58,7 @@ class Updating(MixtureParameters, Detector):
             As for `score`; rows too far out. The detector is left as it was.
         """
         state = self._fitted_state("update")
-        half_life = UpdateConfig.of(half_life=half_life).half_life
+        half_life = None if half_life is None else check_positive(half_life, "half_life")
         if state.n_rows is None:
             raise ConfigurationError(
                 "This detector does not know how many rows its mixtures stand for, so it cannot "
