@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.files import write_atomically
 
 FORMAT = 1
 
@@ -78,13 +79,8 @@ class Store:
             "runs": self.runs,
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # In the same folder, for only within a file system is replacing one step. A fixed name, so
-        # that what a killed process leaves behind is written over by the next.
-        part = self._path.with_name(self._path.name + ".tmp")
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, allow_nan=False)
-            file.write("\n")
-        os.replace(part, self._path)
+        text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+        write_atomically(self._path, text.encode(), one_name=True)
         return content
 
     def _read(self) -> None:

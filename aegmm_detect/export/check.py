@@ -6,6 +6,7 @@ import numpy as np
 
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.nets.normalizer import Normalizer
+from aegmm_detect.numerics.decision import in_precision_of, is_outlier
 from aegmm_detect.scoring.runtimes import Outputs
 from aegmm_detect.types import Array, FloatArray
 
@@ -68,9 +69,9 @@ def compare(
         score, or decisions do not follow from scores.
     """
     want = reference(rows).astype(np.float64)
-    scores, is_outlier = run(rows)
+    scores, decisions = run(rows)
     n_rows = len(rows)
-    if (scores.shape, is_outlier.shape) != ((n_rows,), (n_rows,)):
+    if (scores.shape, decisions.shape) != ((n_rows,), (n_rows,)):
         raise ArtefactError(f"The exported graph makes {scores.shape} scores of {n_rows} rows.")
     bad = np.isnan(want)
     if not np.isnan(scores[bad]).all() or np.isnan(scores[~bad]).any():
@@ -79,7 +80,7 @@ def compare(
             f"{np.flatnonzero(np.isnan(scores)).tolist()}, the detector's for "
             f"{np.flatnonzero(bad).tolist()} of {n_rows} rows compared."
         )
-    _check_decisions(scores, is_outlier, threshold)
+    _check_decisions(scores, decisions, threshold)
     with np.errstate(over="ignore"):
         differences = np.abs(scores - want)[~bad] / np.maximum(1.0, np.abs(want[~bad]))
     largest = float(np.max(differences, initial=0.0))
@@ -117,8 +118,8 @@ def check_at_threshold(
     ArtefactError
         They are outliers.
     """
-    limit = _as_float32(threshold)
     scores, _ = run(rows)
+    limit = in_precision_of(scores, threshold)
     below, above = np.flatnonzero(scores <= limit), np.flatnonzero(scores > limit)
     if not (len(below) and len(above)):
         return 0
@@ -129,8 +130,8 @@ def check_at_threshold(
     for _ in range(_ROUNDS):
         steps = np.linspace(low, high, _POINTS)
         line = start + steps.reshape(-1, *[1] * start.ndim) * way
-        scores, is_outlier = run(line)
-        _check_decisions(scores, is_outlier, threshold)
+        scores, decisions = run(line)
+        _check_decisions(scores, decisions, threshold)
         if n_equal := np.count_nonzero(scores == limit):
             return int(n_equal)
         crossing = np.flatnonzero(np.diff(scores > limit))
@@ -139,16 +140,11 @@ def check_at_threshold(
     return 0
 
 
-def _check_decisions(scores: FloatArray, is_outlier: Array, threshold: float) -> None:
-    follow = ~(scores <= _as_float32(threshold))
-    if not np.array_equal(is_outlier, follow):
-        wrong = np.flatnonzero(is_outlier != follow)[:5]
+def _check_decisions(scores: FloatArray, decisions: Array, threshold: float) -> None:
+    follow = is_outlier(scores, threshold)
+    if not np.array_equal(decisions, follow):
+        wrong = np.flatnonzero(decisions != follow)[:5]
         raise ArtefactError(
-            f"The exported graph's decisions do not follow from its scores: {is_outlier[wrong]} "
+            f"The exported graph's decisions do not follow from its scores: {decisions[wrong]} "
             f"for scores {scores[wrong]} and threshold {threshold!r}."
         )
-
-
-def _as_float32(threshold: float) -> np.float32:
-    with np.errstate(over="ignore"):
-        return np.float32(threshold)

@@ -10,6 +10,7 @@ from keras import ops
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.numerics import portable
+from aegmm_detect.numerics.decision import in_precision_of
 from aegmm_detect.types import Tensor
 
 # Before a cast to float32, which would make infinity of more.
@@ -49,8 +50,7 @@ def with_decision(graph: ScoringGraph, threshold: float) -> Callable[[Tensor], d
 
     Weights are constants: LiteRT's converter makes slow or uninitialised variables of Keras's.
     """
-    with np.errstate(over="ignore"):
-        limit = np.float32(threshold)
+    limit = in_precision_of(np.empty(0, np.float32), threshold)
     weights = [(variable, variable.numpy()) for variable in graph.variables]
 
     def decide(x: Tensor) -> dict[str, Tensor]:

@@ -16,13 +16,14 @@ from aegmm_detect.exceptions import (
     ThresholdNotInferredError,
 )
 from aegmm_detect.inputs import as_rows
+from aegmm_detect.numerics.decision import is_outlier
 from aegmm_detect.numerics.number_checks import check_share
 from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od import threshold_methods
-from aegmm_detect.od.held_out import check_held_out
+from aegmm_detect.od.held_out import check_held_out, chosen_rows
 from aegmm_detect.od.threshold_methods import DEFAULT_PERCENTAGE
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
-from aegmm_detect.types import Array, FloatArray
+from aegmm_detect.types import Array, BoolArray, FloatArray
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ class Decisions(abc.ABC):
         contamination: float | None = None,
         beta: float | None = None,
         k: float | None = None,
+        check_trained: bool = True,
     ) -> float:
         """Set the threshold from the scores of `X`.
 
@@ -129,6 +131,9 @@ class Decisions(abc.ABC):
             Rate or share, between 0 and 1.
         beta, k
             Positive.
+        check_trained
+            Of 'fpr', 'pot' and 'inliers', whose rates hold for new rows: whether to look for
+            inliers that `fit` has seen, and warn. False for data that repeat by nature.
 
         Returns
         -------
@@ -150,8 +155,9 @@ class Decisions(abc.ABC):
             method, threshold_perc, y=y, fpr=fpr, contamination=contamination, beta=beta, k=k
         )
         threshold = inference.threshold(self.score(X, batch_size))
-        if inference.method.held_out:
-            self._check_held_out(X, batch_size, "more inliers will be above the threshold")
+        if check_trained and inference.method.held_out:
+            consequence = "more inliers will be above the threshold"
+            self._check_held_out(X, batch_size, consequence, only=inference.inliers)
         self._threshold, self._inferred = threshold, True
         return threshold
 
@@ -298,14 +304,21 @@ class Decisions(abc.ABC):
                 f"{name} has no threshold to decide by. Call {name}.infer_threshold(X) on a mixed "
                 "batch, or set .threshold; score(X) needs none."
             )
-        # Not `scores > threshold`, which calls NaN an inlier; equal for every number.
-        return lambda scores: ~(scores <= threshold)
+        return functools.partial(is_outlier, threshold=threshold)
 
     def _check_held_out(
-        self, X: Any, batch_size: int, consequence: str, *, refuse_all: bool = False
+        self,
+        X: Any,
+        batch_size: int,
+        consequence: str,
+        *,
+        only: BoolArray | None = None,
+        refuse_all: bool = False,
     ) -> None:
         if self._trained_on is not None:
             batches = as_rows(X).batches(int(batch_size))
+            if only is not None:
+                batches = chosen_rows(batches, only)
             check_held_out(batches, self._trained_on, consequence, refuse_all=refuse_all)
 
     def _required_calibration(self, purpose: str = "p-values or fdr=") -> Calibration:

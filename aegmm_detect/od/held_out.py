@@ -1,14 +1,14 @@
 """Are these rows held out, or has `fit` seen them?"""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from aegmm_detect.exceptions import InvalidInputError
 from aegmm_detect.input_checks import non_finite_rows
 from aegmm_detect.numerics.row_sketch import RowSketch
-from aegmm_detect.types import Array
+from aegmm_detect.types import Array, BoolArray
 
 logger = logging.getLogger(__name__)
 
@@ -16,8 +16,16 @@ logger = logging.getLogger(__name__)
 _ENOUGH = 20
 
 
+def chosen_rows(batches: Iterable[Array], chosen: BoolArray) -> Iterator[Array]:
+    """Of all rows, one after the other, those that are `chosen` (N,)."""
+    first = 0
+    for batch in batches:
+        yield batch[chosen[first : first + len(batch)]]
+        first += len(batch)
+
+
 def check_held_out(
-    batches: Iterator[Array], trained_on: RowSketch, consequence: str, *, refuse_all: bool
+    batches: Iterable[Array], trained_on: RowSketch, consequence: str, *, refuse_all: bool
 ) -> None:
     """Warn of rows that `fit` has seen, or refuse them.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.numerics import labelled_thresholds, number_checks, thresholds
-from aegmm_detect.types import FloatArray
+from aegmm_detect.types import BoolArray, FloatArray
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "mad": Method(thresholds.mad, (), ("k",)),
         "fbeta": Method(labelled_thresholds.fbeta, ("y",), ("beta",)),
         "youden": Method(labelled_thresholds.youden, ("y",)),
-        "inliers": Method(labelled_thresholds.inliers, ("y", "fpr")),
+        "inliers": Method(labelled_thresholds.inliers, ("y", "fpr"), held_out=True),
         "pu": Method(labelled_thresholds.pu, ("y",)),
     }
 )
@@ -78,6 +78,11 @@ class Inference:
 
     method: Method
     given: Mapping[str, Any]
+
+    @property
+    def inliers(self) -> BoolArray | None:
+        """Rows that labels call inliers; None without labels, where all rows are meant to be."""
+        return self.given["y"] == 0 if "y" in self.given else None
 
     def threshold(self, scores: FloatArray) -> float:
         """From scores (N,); rows that score NaN do not count, nor do their labels.

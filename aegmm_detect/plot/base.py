@@ -50,14 +50,16 @@ def several_axes(ax: Any, count: int, what: str) -> Array:
 
 
 def check_scores(scores: Any) -> FloatArray:
-    """`scores` as float64 (N,); NaN, the score of rows with NaN, is let through.
+    """`scores` as float32 or float64 (N,); NaN, the score of rows with NaN, is let through.
 
     Raises
     ------
     InvalidInputError
         They are no numbers (N,), or there are none.
     """
-    checked = np.asarray(scores, dtype=np.float64)
+    given = np.asarray(scores)
+    # The detector decided on its own float32 scores.
+    checked = given.astype(np.float32 if given.dtype == np.float32 else np.float64)
     if checked.ndim != 1 or not len(checked):
         raise InvalidInputError(
             f"scores have shape {checked.shape}: pass one number for each row, such as "

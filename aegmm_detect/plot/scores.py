@@ -7,6 +7,7 @@ import numpy as np
 
 from aegmm_detect.exceptions import InvalidInputError
 from aegmm_detect.extras import import_extra
+from aegmm_detect.numerics.decision import is_outlier
 from aegmm_detect.plot.base import ANOMALY, NORMAL, check_labels, check_scores, one_axes
 from aegmm_detect.types import Array, FloatArray
 
@@ -107,10 +108,10 @@ class _ScoredRows(abc.ABC):
             ]
         if self.threshold is None:
             return [(np.ones(len(self.scores), dtype=bool), {**NORMAL, "label": "rows"})]
-        inside = self.scores <= self.threshold
+        outside = is_outlier(self.scores, self.threshold)
         return [
-            (inside, {**NORMAL, "label": "inlier"}),
-            (~inside, {**ANOMALY, "label": "outlier"}),
+            (~outside, {**NORMAL, "label": "inlier"}),
+            (outside, {**ANOMALY, "label": "outlier"}),
         ]
 
 

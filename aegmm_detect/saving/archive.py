@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.saving.files import sync_folder, temporary_names, write_atomically
+from aegmm_detect.files import sync_folder, temporary_names, write_atomically
 from aegmm_detect.saving.manifest import (
     FILE_NAME,
     MANIFEST,

@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.saving.files import one_writer, sync_folder, temporary_names, write_atomically
+from aegmm_detect.files import one_writer, sync_folder, temporary_names, write_atomically
 from aegmm_detect.saving.manifest import (
     FILE_NAME,
     MANIFEST,

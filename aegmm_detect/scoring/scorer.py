@@ -10,6 +10,7 @@ import numpy as np
 
 from aegmm_detect.configs.export import METADATA_FILE, ExportMetadata
 from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.numerics.decision import is_outlier
 from aegmm_detect.scoring.runtimes import RUNTIMES, make_runtime
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, score_rows
 from aegmm_detect.types import FloatArray
@@ -117,13 +118,11 @@ class Scorer:
             As for `score`.
         """
         scores = self.score(X, batch_size)
-        with np.errstate(over="ignore"):
-            threshold = np.float32(self.threshold)
         data = {
             "instance_score": scores if return_instance_score else None,
             "feature_score": None,
-            # What the graph answers, too: `export` has compared them. NaN is an outlier.
-            "is_outlier": (~(scores <= threshold)).astype(np.int64),
+            # What the graph answers, too: `export` has compared them.
+            "is_outlier": is_outlier(scores, self.threshold).astype(np.int64),
         }
         return {"data": data, "meta": self.meta}
 

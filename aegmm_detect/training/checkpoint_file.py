@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from aegmm_detect.exceptions import CheckpointError
+from aegmm_detect.files import sync_folder, write_atomically
 from aegmm_detect.training.plain import pack, unpack
 from aegmm_detect.types import Array
 
@@ -31,16 +31,10 @@ def write(path: Path, content: dict[str, Any]) -> None:
     """
     arrays: dict[str, Array] = {}
     tree = json.dumps(pack({**content, "format": FORMAT}, arrays)).encode()
-    # In the same folder, for only within a file system is replacing one step. A fixed name, so
-    # that what a killed process leaves behind is written over by the next.
-    part = path.with_name(path.name + ".tmp")
-    with part.open("wb") as file:
-        np.savez(file, **{_TREE: np.frombuffer(tree, np.uint8)}, **arrays)  # type: ignore[arg-type]
-        file.flush()
-        # Or a power cut could leave the new name with the old disk's content.
-        os.fsync(file.fileno())
-    os.replace(part, path)
-    _sync(path.parent)
+    stream = io.BytesIO()
+    np.savez(stream, **{_TREE: np.frombuffer(tree, np.uint8)}, **arrays)  # type: ignore[arg-type]
+    write_atomically(path, stream.getvalue(), one_name=True)
+    sync_folder(path.parent)
 
 
 def read(path: Path) -> dict[str, Any] | None:
@@ -77,13 +71,3 @@ def read(path: Path) -> dict[str, Any] | None:
             "with the version that wrote it, or delete the file to train from the start."
         )
     return content
-
-
-def _sync(folder: Path) -> None:
-    if not hasattr(os, "O_DIRECTORY"):  # Windows has no handles of folders to wait for
-        return
-    handle = os.open(folder, os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

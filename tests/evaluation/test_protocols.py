@@ -10,7 +10,8 @@ from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 
 seeds = st.integers(0, 2**31)
 names = st.sampled_from(PROTOCOLS)
-N_NORMAL, N_ANOMALIES = st.integers(60, 300), st.integers(25, 80)
+# So many anomalies that every half has enough of them for any share that is asked for.
+N_NORMAL, N_ANOMALIES = st.integers(60, 300), st.integers(60, 120)
 
 
 def labels(n_normal, n_anomalies, seed=0):

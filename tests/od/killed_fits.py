@@ -62,7 +62,7 @@ def die_while_writing(nth):
                 die()
         real(handle)
 
-    checkpoint_file.os.fsync = fsync
+    os.fsync = fsync
 
 
 def die_before_replacing(nth):
@@ -75,7 +75,7 @@ def die_before_replacing(nth):
             die()
         real(*paths)
 
-    checkpoint_file.os.replace = replace
+    os.replace = replace
 
 
 def fit(folder, result, moment=None, number=-1):

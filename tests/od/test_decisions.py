@@ -175,7 +175,19 @@ def test_a_promised_rate_for_trained_rows_is_warned_of(detector, method, caplog)
     assert "more inliers will be above the threshold" in caplog.text
     caplog.clear()
     detector.infer_threshold(X)
+    detector.infer_threshold(X, method=method, fpr=0.05, check_trained=False)
     assert not caplog.records
+
+
+def test_of_labelled_rows_only_inliers_have_to_be_held_out(detector, caplog):
+    X = np.r_[INLIERS, TRAIN[:100]]
+    unlabelled = np.repeat([0, -1], [1000, 100])
+    with caplog.at_level(logging.WARNING, "aegmm_detect"):
+        detector.infer_threshold(X, batch_size=300, method="inliers", y=unlabelled, fpr=0.05)
+        assert not caplog.records
+        y = np.zeros(1100, dtype=int)
+        detector.infer_threshold(X, batch_size=300, method="inliers", y=y, fpr=0.05)
+    assert "100 of 1100 rows of X equal rows that were trained on" in caplog.text
 
 
 def test_calibration_keeps_the_scores_of_held_out_rows(detector, caplog):

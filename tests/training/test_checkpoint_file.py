@@ -51,7 +51,7 @@ def test_a_write_that_breaks_off_leaves_what_was_there(path, monkeypatch, functi
         raise OSError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint_file.os, function, fail)
+        patch.setattr(os, function, fail)
         with pytest.raises(OSError, match="no space left"):
             write(path, {"new": 1})
     if first:
@@ -73,7 +73,7 @@ def test_bytes_are_on_disk_before_they_get_the_name(path, monkeypatch):
             calls.append(name)
             return real(*arguments)
 
-        monkeypatch.setattr(checkpoint_file.os, name, noted)
+        monkeypatch.setattr(os, name, noted)
     write(path, CONTENT)
     # The file's content, its name, and the folder that holds the name.
     assert calls[:2] == ["fsync", "replace"]

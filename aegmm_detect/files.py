@@ -14,11 +14,25 @@ if sys.platform != "win32":
 _TOKEN_BYTES = 8
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Put `content` under `path` in one step; a file that was there stays until then."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(_TOKEN_BYTES)}.tmp")
+def write_atomically(path: Path, content: bytes, *, one_name: bool = False) -> None:
+    """Put `content` under `path` in one step; a file that was there stays until then.
+
+    Parameters
+    ----------
+    path
+        In a folder that exists.
+    content
+        All of it.
+    one_name
+        Whether the file is called the same each time on its way, for a single writer: the next
+        write then takes the place of what a killed process left. Default: a name of its own.
+    """
+    # In the same folder, for only within a file system is replacing one step.
+    temporary = path.with_name(
+        f"{path.name}.tmp" if one_name else f".{path.name}.{secrets.token_hex(_TOKEN_BYTES)}.tmp"
+    )
     try:
-        with temporary.open("xb") as stream:
+        with temporary.open("wb" if one_name else "xb") as stream:
             stream.write(content)
             stream.flush()
             # Or a power cut could leave the new name on an empty file.
