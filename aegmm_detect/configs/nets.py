@@ -1,8 +1,8 @@
 """Sizes of the nets that the package builds itself, free of TensorFlow."""
 
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aegmm_detect.configs.base import Settings
 
@@ -29,6 +29,21 @@ class NetSizes(Settings):
     def n_gmm(self) -> int:
         """Number of mixture components."""
         return self.est_hiddens[-1]
+
+
+class CodeConfig(Settings):
+    """What kind of code a net has that is not the encoder's output itself."""
+
+    # 'gaussian': drawn from a normal distribution for each row (variational autoencoder).
+    # 'quantized': the nearest of `n_codes` vectors (VQ-VAE).
+    kind: Literal["gaussian", "quantized"]
+    n_codes: Annotated[int, Field(ge=2)] | None = None
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self) -> Self:
+        if (self.kind == "quantized") != (self.n_codes is not None):
+            raise ValueError("n_codes is for kind='quantized', which needs it.")
+        return self
 
 
 class AutoConfig(Settings):

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from aegmm_detect.decision import in_precision_of, is_outlier
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.nets.normalizer import Normalizer
-from aegmm_detect.numerics.decision import in_precision_of, is_outlier
 from aegmm_detect.scoring.runtimes import Outputs
 from aegmm_detect.types import Array, FloatArray
 

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from aegmm_detect.decision import in_precision_of
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.numerics import portable
-from aegmm_detect.numerics.decision import in_precision_of
 from aegmm_detect.types import Tensor
 
 # Before a cast to float32, which would make infinity of more.

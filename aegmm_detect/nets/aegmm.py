@@ -1,11 +1,13 @@
 """The autoencoding Gaussian mixture net: encode, decode, features, memberships."""
 
+import functools
 from typing import Any
 
 import keras
 from keras import ops
 
 from aegmm_detect.numerics.features import eucl_cosim_features, per_member
+from aegmm_detect.numerics.objective import ForwardPass
 from aegmm_detect.types import ReconFeatures, Tensor
 
 
@@ -27,6 +29,11 @@ class AEGMM(keras.Model):
         Function of (x, x_recon) -> (N, F).
     name
         Keras's name of the model.
+    code
+        What makes a code of the encoder's output: ``code(h, training=, noise=)`` returns (code,
+        extras). Default None: the output is the code.
+    context
+        Rows (N, ...) -> (N, C): further columns of z, behind the features. Default None: no more.
     """
 
     def __init__(
@@ -37,6 +44,9 @@ class AEGMM(keras.Model):
         n_gmm: int | None = None,
         recon_features: ReconFeatures = eucl_cosim_features,
         name: str = "aegmm",
+        *,
+        code: keras.Model | None = None,
+        context: keras.Model | None = None,
     ) -> None:
         super().__init__(name=name)
         self.encoder = encoder_net
@@ -44,18 +54,69 @@ class AEGMM(keras.Model):
         self.gmm_density = gmm_density_net
         self.n_gmm = n_gmm
         self.recon_features = recon_features
+        self.code = code
+        self.context = context
+        # Keras would find out when it is first called, but `forward` may come first.
+        parts = (encoder_net, decoder_net, gmm_density_net, code, context)
+        self.built = all(getattr(part, "built", True) for part in parts)
 
-    def __reduce__(self) -> tuple[type["AEGMM"], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         # Part by part: any feature function that pickle can name will do.
         parts = (self.encoder, self.decoder, self.gmm_density)
-        return type(self), (*parts, self.n_gmm, self.recon_features, self.name)
+        positional = (*parts, self.n_gmm, self.recon_features, self.name)
+        named = {"code": self.code, "context": self.context}
+        return functools.partial(type(self), **named), positional
 
     def call(self, x: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstructions, latent vectors `z` (N, D) and memberships (N, K)."""
-        # Not passing an unset flag on lets Keras's own default apply.
-        mode: dict[str, Any] = {} if training is None else {"training": training}
-        code = self.encoder(x, **mode)
+        out = self.forward(x, training)
+        return out.x_recon, out.z, out.gamma
+
+    def forward(
+        self, x: Tensor, training: bool | None = None, noise: Tensor | None = None
+    ) -> ForwardPass:
+        """All that a batch gives.
+
+        Parameters
+        ----------
+        x
+            Prepared rows (N, ...).
+        training
+            As Keras has it.
+        noise
+            Of a code that is drawn, in place of its own: standard normal, (N, latent) or (latent,).
+        """
+        mode = _mode(training)
+        code, extras = self.encode(x, training, noise)
         x_recon = self.decoder(code, **mode)
-        features = per_member(self.recon_features, x, x_recon)
-        z = ops.concatenate([code, ops.cast(features, code.dtype)], axis=-1)
-        return x_recon, z, self.gmm_density(z, **mode)
+        features = ops.cast(per_member(self.recon_features, x, x_recon), code.dtype)
+        parts = [code, features]
+        if self.context is not None:
+            context = ops.cast(self.context(x), code.dtype)
+            # The same for all members of an ensemble.
+            parts.append(ops.broadcast_to(context, (*ops.shape(code)[:-1], context.shape[-1])))
+        z = ops.concatenate(parts, axis=-1)
+        return ForwardPass(x, x_recon, z, self.gmm_density(z, **mode), extras)
+
+    def encode(
+        self, x: Tensor, training: bool | None = None, noise: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Code (N, latent), and what its kind has beside; see `forward`."""
+        mode = _mode(training)
+        hidden = self.encoder(x, **mode)
+        return (hidden, {}) if self.code is None else self.code(hidden, noise=noise, **mode)
+
+
+def _mode(training: bool | None) -> dict[str, Any]:
+    # Not passing an unset flag on lets Keras's own default apply.
+    return {} if training is None else {"training": training}
+
+
+def forward_pass(
+    net: keras.Model, x: Tensor, training: bool | None = None, noise: Tensor | None = None
+) -> ForwardPass:
+    """All that a batch gives, of an `AEGMM` or of a user's ready model."""
+    # A subclass with a `call` of its own may compute something else.
+    if isinstance(net, AEGMM) and type(net).call is AEGMM.call:
+        return net.forward(x, training, noise)
+    return ForwardPass(x, *net(x, training=training))

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import keras
 
-from aegmm_detect.configs.nets import NetSizes
+from aegmm_detect.configs.nets import CodeConfig, NetSizes
+from aegmm_detect.nets.codes import GaussianCode, QuantizedCode
 from aegmm_detect.nets.dropout import Dropout
 from aegmm_detect.nets.stacked import StackedDense
 
@@ -23,7 +24,12 @@ class Nets(NamedTuple):
 
 
 def build(
-    sizes: NetSizes, n_recon_features: int, seed: int | None = None, members: int | None = None
+    sizes: NetSizes,
+    n_recon_features: int,
+    seed: int | None = None,
+    members: int | None = None,
+    code: CodeConfig | None = None,
+    n_context: int = 0,
 ) -> Nets:
     """Encoder, mirrored decoder and density net of the DAGMM projects.
 
@@ -40,8 +46,68 @@ def build(
     members
         Number of nets of these sizes to build as one, each with weights of its own. Their outputs
         have one more axis, of the members, in front. Default None: plain nets.
+    code
+        What becomes of the encoder's output. Default None: it is the code, and linear.
+    n_context
+        Columns of z behind the features, which widen the density net's input, too.
     """
     seeds: Iterator[int | None] = itertools.repeat(None) if seed is None else itertools.count(seed)
+    dense = _dense(seeds, members)
+    widths, hidden = sizes.comp_hiddens, _hidden(sizes, code)
+    lead = (None,) if members is None else (members, None)
+    last = None if hidden == widths else sizes.comp_activation
+    encoder = _chain(
+        "encoder", (None, sizes.n_features), hidden, sizes.comp_activation, dense, last
+    )
+    mirrored = (*widths[-2::-1], sizes.n_features)
+    decoder = _chain("decoder", (*lead, sizes.latent_dim), mirrored, sizes.comp_activation, dense)
+    dropout = sizes.est_dropout_ratio
+    density = _chain(
+        "gmm_density",
+        (*lead, sizes.latent_dim + n_recon_features + n_context),
+        sizes.est_hiddens,
+        sizes.est_activation,
+        dense,
+        "softmax",
+        (lambda: Dropout(dropout, seed=next(seeds))) if dropout else None,
+    )
+    return Nets(encoder, decoder, density)
+
+
+def build_code(
+    code: CodeConfig | None, sizes: NetSizes, seed: int | None = None, members: int | None = None
+) -> keras.Model | None:
+    """What makes a code of the output of an encoder that `build` has built for it.
+
+    Parameters
+    ----------
+    code
+        Its kind; None for none.
+    sizes, seed, members
+        As for `build`.
+    """
+    if code is None:
+        return None
+    lead = (None,) if members is None else (members, None)
+    made: keras.Model
+    if code.kind == "gaussian":
+        dense = _dense(itertools.repeat(None) if seed is None else itertools.count(seed), members)
+        heads = (dense(sizes.latent_dim, None, name) for name in ("mean", "log_variance"))
+        made = GaussianCode(*heads, seed=seed)
+    else:
+        assert code.n_codes is not None  # its configuration says so
+        made = QuantizedCode(code.n_codes, sizes.latent_dim, members)
+    made.build((*lead, _hidden(sizes, code)[-1]))
+    return made
+
+
+def _hidden(sizes: NetSizes, code: CodeConfig | None) -> tuple[int, ...]:
+    """Widths of the encoder; mean and log-variance are layers behind the last hidden one."""
+    widths = sizes.comp_hiddens
+    return (widths[:-1] or widths) if code is not None and code.kind == "gaussian" else widths
+
+
+def _dense(seeds: Iterator[int | None], members: int | None) -> _Dense:
     # Members far apart, so that no two draw the same weights.
     offsets = [1000 * member for member in range(members or 1)]
 
@@ -53,22 +119,7 @@ def build(
         own = [None if start is None else start + offset for offset in offsets]
         return StackedDense(units, own, activation, name=name)
 
-    widths = sizes.comp_hiddens
-    lead = (None,) if members is None else (members, None)
-    encoder = _chain("encoder", (None, sizes.n_features), widths, sizes.comp_activation, dense)
-    mirrored = (*widths[-2::-1], sizes.n_features)
-    decoder = _chain("decoder", (*lead, sizes.latent_dim), mirrored, sizes.comp_activation, dense)
-    dropout = sizes.est_dropout_ratio
-    density = _chain(
-        "gmm_density",
-        (*lead, sizes.latent_dim + n_recon_features),
-        sizes.est_hiddens,
-        sizes.est_activation,
-        dense,
-        "softmax",
-        (lambda: Dropout(dropout, seed=next(seeds))) if dropout else None,
-    )
-    return Nets(encoder, decoder, density)
+    return dense
 
 
 def _chain(

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import keras
 
-from aegmm_detect.configs.nets import NetSizes
+from aegmm_detect.configs.nets import CodeConfig, NetSizes
 from aegmm_detect.nets import blocks
 from aegmm_detect.nets.aegmm import AEGMM
 from aegmm_detect.nets.checks import count_features
@@ -25,11 +25,17 @@ class Blueprint:
         Function of (x, x_recon) -> (N, F).
     members
         Nets in an ensemble; None for a plain net.
+    code
+        Kind of code; None for the encoder's output itself.
+    context
+        What puts columns behind the features; as it is, in every net that is built.
     """
 
     sizes: NetSizes
     recon_features: ReconFeatures
     members: int | None = None
+    code: CodeConfig | None = None
+    context: keras.Model | None = None
 
     def replace(self, **changes: Any) -> Self:
         """Copy with some values changed."""
@@ -43,17 +49,20 @@ class Blueprint:
         """One member of `net` as nets of its own."""
         alone = self._build(None, None)
         for part, stacked in zip(_parts(alone), _parts(net), strict=True):
-            for weight, value in zip(
-                part.trainable_variables, member_weights(stacked, member), strict=True
-            ):
+            for weight, value in zip(part.weights, member_weights(stacked, member), strict=True):
                 weight.assign(value)
         return alone
 
     def _build(self, seed: int | None, members: int | None) -> AEGMM:
         n_features = count_features(self.recon_features, (self.sizes.n_features,))
-        nets = blocks.build(self.sizes, n_features, seed, members)
-        return AEGMM(*nets, self.sizes.n_gmm, self.recon_features)
+        n_context = 0 if self.context is None else self.context.output_shape[-1]
+        nets = blocks.build(self.sizes, n_features, seed, members, self.code, n_context)
+        # Far from the seeds of those layers.
+        code = blocks.build_code(self.code, self.sizes, seed and seed + 500, members)
+        more = {"code": code, "context": self.context}
+        return AEGMM(*nets, self.sizes.n_gmm, self.recon_features, **more)
 
 
 def _parts(net: AEGMM) -> tuple[keras.Model, ...]:
-    return net.encoder, net.decoder, net.gmm_density
+    parts = (net.encoder, net.decoder, net.gmm_density, net.code)
+    return tuple(part for part in parts if part is not None)

@@ -40,6 +40,8 @@ def check_widths(net: AEGMM, n_gmm: int | None) -> None:
     density_in, memberships = _shapes(net.gmm_density)
     if code is not None:
         _check_flat(code)
+        if net.code is not None:
+            code = (net.code.latent_dim,)
     if _differ(code, decoder_in):
         raise ConfigurationError(
             f"decoder_net takes codes of width {_text(decoder_in)}, but encoder_net returns "
@@ -54,11 +56,15 @@ def check_widths(net: AEGMM, n_gmm: int | None) -> None:
         _check_n_gmm(memberships[-1], n_gmm)
     if rows is not None and code is not None and None not in rows and density_in is not None:
         n_features = count_features(net.recon_features, rows)
-        if code[0] + n_features != density_in[-1]:
+        parts = {"encoder_net": code[0], "recon_features": n_features}
+        if net.context is not None:
+            parts["its context"] = net.context.output_shape[-1]
+        width = sum(parts.values())
+        if width != density_in[-1]:
+            listed = [f"{size} from {source}" for source, size in parts.items()]
             raise ConfigurationError(
-                f"gmm_density_net takes {density_in[-1]} inputs, but z has "
-                f"{code[0] + n_features}: {code[0]} from encoder_net and {n_features} from "
-                f"recon_features. Give it Input(({code[0] + n_features},))."
+                f"gmm_density_net takes {density_in[-1]} inputs, but z has {width}: "
+                f"{', '.join(listed[:-1])} and {listed[-1]}. Give it Input(({width},))."
             )
 
 
@@ -76,8 +82,8 @@ def probe(net: keras.Model, row: Any, n_gmm: int | None) -> int:
     rows = np.repeat(row, 2, axis=0)
     if isinstance(net, AEGMM):
         # Before the features, which would complain in TensorFlow's words.
-        code = net.encoder(rows, training=False)
-        _check_flat(tuple(code.shape[1:]))
+        _check_flat(tuple(net.encoder(rows, training=False).shape[1:]))
+        code, _ = net.encode(rows, training=False)
         _check_recon(tuple(net.decoder(code, training=False).shape[1:]), row.shape[1:])
     output = net(rows, training=False)
     if not isinstance(output, (tuple, list)) or len(output) != 3:

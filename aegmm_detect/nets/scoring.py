@@ -6,11 +6,12 @@ import keras
 from keras import ops
 
 from aegmm_detect.configs.aegmm import ScoreType
+from aegmm_detect.nets.aegmm import forward_pass
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.density import Density, ScoreScales, combine
 from aegmm_detect.numerics.features import euclidean, per_member
-from aegmm_detect.types import Tensor
+from aegmm_detect.types import FloatArray, Tensor
 
 # Score of rows whose energy is no number in float32: just under its largest number.
 BEYOND = 3.4e38
@@ -33,6 +34,9 @@ class ScoringGraph(keras.layers.Layer):
         What the score is made of.
     scales
         Of the parts, for every `score_type` but 'energy'.
+    noise
+        Draws (S, latent) for a code that is drawn: the score is the mean over them, the same ones
+        for every row. Default None: the code that the net has in inference.
     """
 
     # Exported graphs have others, for runtimes that lack these.
@@ -46,6 +50,7 @@ class ScoringGraph(keras.layers.Layer):
         density: Density,
         score_type: ScoreType = "energy",
         scales: ScoreScales | None = None,
+        noise: FloatArray | None = None,
     ) -> None:
         super().__init__(name="scoring", autocast=False)
         self.normalizer = normalizer
@@ -58,6 +63,7 @@ class ScoringGraph(keras.layers.Layer):
         self.scales: Any = scales and tuple(
             tuple(values.astype("float32") for values in scale) for scale in scales
         )
+        self.draws: Any = (None,) if noise is None else tuple(noise.astype("float32"))
         self.projection = None
         if density.projection is not None:
             mean, axes = density.projection.mean, density.projection.axes
@@ -76,7 +82,12 @@ class ScoringGraph(keras.layers.Layer):
 
     def score(self, rows: Tensor) -> Tensor:
         """Scores (N,) of prepared rows, finite or not."""
-        x_recon, z, _ = self.net(rows, training=False)
+        each = [self._score(rows, draw) for draw in self.draws]
+        return each[0] if len(each) == 1 else ops.mean(ops.stack(each), axis=0)
+
+    def _score(self, rows: Tensor, draw: Tensor | None) -> Tensor:
+        out = forward_pass(self.net, rows, False, draw)
+        x_recon, z = out.x_recon, out.z
         if self.score_type == "energy":
             return self._energy(rows, ops.cast(z, "float32"))
         residual, parts = self.scales

@@ -79,7 +79,7 @@ class StackedDense(keras.layers.Layer):
 def member_weights(net: keras.Model, member: int) -> list[Any]:
     """Weights of one member of a stacked net, in the order of the plain net of its shape."""
     weights = []
-    for weight in net.trainable_variables:
+    for weight in net.weights:
         value = weight.numpy()[member]
         weights.append(value[0] if weight.name == "bias" else value)
     return weights

@@ -3,8 +3,9 @@
 Zong et al. (2018), ICLR, eq. 7:  J = mean L(x, x') + lambda1 mean E(z) + lambda2 P(Sigma).
 """
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from keras import ops
 
@@ -22,14 +23,21 @@ class ForwardPass(NamedTuple):
     x_recon: Tensor  # (N, ...)
     z: Tensor  # (N, D)  code, then reconstruction features
     gamma: Tensor  # (N, K)  rows sum to 1
+    # What a kind of code has beside, by name: values of rows (N,), or one value.
+    extras: Mapping[str, Tensor] = MappingProxyType({})
+    y: Tensor | None = (
+        None  # (N,)  labels: 0 normal, 1 anomaly, -1 unlabelled; None: all unlabelled
+    )
+    progress: Tensor | float = 1.0  # of training: 0 at its first step, 1 at its end and thereafter
 
 
 class Term(NamedTuple):
     """One summand of the loss."""
 
     name: str  # also its column in the training log
-    weight: float
-    value: Callable[[ForwardPass, gmm.GaussianMixture], Tensor]  # a scalar, or one per member
+    weight: float | Callable[[Tensor], Tensor]  # a number, or what progress makes of it
+    # Of a batch and its mixture: a scalar, or one value per member.
+    value: Callable[[ForwardPass, Any], Tensor]
 
 
 class Objective(NamedTuple):
@@ -66,10 +74,17 @@ def aegmm_terms(
 def evaluate(
     terms: tuple[Term, ...], out: ForwardPass, reg: float = gmm.DEFAULT_REG
 ) -> dict[str, Tensor]:
-    """Loss and the unweighted value of each term, on the mixture of this very batch."""
-    params = gmm.mixture(gmm.moments(out.z, out.gamma), reg)
+    """Loss and the unweighted value of each term, on the mixture of this very batch.
+
+    Rows that are labelled anomalies have no part in the mixture.
+    """
+    gamma = out.gamma
+    if out.y is not None:
+        gamma = gamma * ops.cast(out.y != 1, gamma.dtype)[:, None]
+    params = gmm.mixture(gmm.moments(out.z, gamma), reg)
     values = {term.name: term.value(out, params) for term in terms}
-    return {"loss": sum(term.weight * values[term.name] for term in terms), **values}
+    weighted = [_weight(term, out.progress) * values[term.name] for term in terms]
+    return {"loss": sum(weighted), **values}
 
 
 def from_terms(terms: tuple[Term, ...], reg: float = gmm.DEFAULT_REG) -> Objective:
@@ -79,22 +94,42 @@ def from_terms(terms: tuple[Term, ...], reg: float = gmm.DEFAULT_REG) -> Objecti
     )
 
 
-def from_loss_fn(loss_fn: LossFn, w_energy: float, w_cov_diag: float) -> Objective:
+def from_loss_fn(
+    loss_fn: LossFn, weights: Mapping[str, Any], own: tuple[Term, ...] = ()
+) -> Objective:
     """Objective around a loss of the user's own, which returns a scalar or one value per row.
 
     An ensemble's members come to it one by one, so that it need not know of them.
+
+    Parameters
+    ----------
+    loss_fn
+        Function of (x, x_recon, z, gamma) and `weights`.
+    weights
+        Its further arguments, by name.
+    own
+        Terms of the kind of code, which are added to every loss.
     """
 
     def of_one(*out: Tensor) -> Tensor:
-        return ops.mean(loss_fn(*out, w_energy=w_energy, w_cov_diag=w_cov_diag))
+        return ops.mean(loss_fn(*out, **weights))
 
     def function(out: ForwardPass) -> dict[str, Tensor]:
+        outputs = (out.x_recon, out.z, out.gamma)
         if len(out.z.shape) == 2:
-            return {"loss": of_one(*out)}
-        members = zip(*map(ops.unstack, out[1:]), strict=True)
-        return {"loss": ops.stack([of_one(out.x, *member) for member in members])}
+            loss = of_one(out.x, *outputs)
+        else:
+            members = zip(*map(ops.unstack, outputs), strict=True)
+            loss = ops.stack([of_one(out.x, *member) for member in members])
+        values = {term.name: term.value(out, None) for term in own}
+        added = [_weight(term, out.progress) * values[term.name] for term in own]
+        return {"loss": sum(added, loss), **values}
 
-    return Objective(("loss",), function)
+    return Objective(("loss", *(term.name for term in own)), function)
+
+
+def _weight(term: Term, progress: Tensor | float) -> Tensor | float:
+    return term.weight(progress) if callable(term.weight) else term.weight
 
 
 def _row_mean(values: Tensor) -> Tensor:

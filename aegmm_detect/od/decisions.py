@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from aegmm_detect.calibration import Calibration
+from aegmm_detect.decision import is_outlier
 from aegmm_detect.drift import DriftReport, drift_report
 from aegmm_detect.exceptions import (
     ConfigurationError,
@@ -16,7 +17,6 @@ from aegmm_detect.exceptions import (
     ThresholdNotInferredError,
 )
 from aegmm_detect.inputs import as_rows
-from aegmm_detect.numerics.decision import is_outlier
 from aegmm_detect.numerics.number_checks import check_share
 from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od import threshold_methods

@@ -10,32 +10,22 @@ import numpy as np
 
 from aegmm_detect.calibration import Calibration
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, ScoreType
-from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.explanation import Explainer
-from aegmm_detect.inputs import as_rows
-from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
 from aegmm_detect.od.copying import Copying
 from aegmm_detect.od.explaining import Explaining
 from aegmm_detect.od.exporting import Exporting
+from aegmm_detect.od.fitting import Fitting, How
 from aegmm_detect.od.row_scorer import RowScorer
-from aegmm_detect.od.state import FittedState, state_of
+from aegmm_detect.od.state import FittedState
 from aegmm_detect.od.updating import Updating
-from aegmm_detect.training.checkpoint import Checkpoint
-from aegmm_detect.training.fingerprint import fingerprint
-from aegmm_detect.training.fit import check_log_metric
-from aegmm_detect.training.length import length_of_fit
-from aegmm_detect.training.objectives import choose_objective, must_run_eagerly
-from aegmm_detect.training.optimizers import make_optimizer
-from aegmm_detect.training.prepare import prepare
-from aegmm_detect.training.run import fit_network, learning_rate
 from aegmm_detect.types import UNSET, FloatArray, LossFn
 
 logger = logging.getLogger(__name__)
 
 
-class MixtureDetector(Copying, Explaining, Updating, Exporting):
+class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
     """An autoencoder whose latent space has a density; its energy, or several, make the score.
 
     Parameters
@@ -164,7 +154,7 @@ class MixtureDetector(Copying, Explaining, Updating, Exporting):
             Keras callbacks; `model` is the trainer. ``on_train_batch_*`` fire once per compiled
             block of steps, with the index of its last step.
         y
-            Must be None: this detector learns from unlabelled rows. Here for pipelines.
+            Labels, for the detectors that learn from them; all others refuse it.
         seed
             Makes the fit repeatable on one machine: shuffling, dropout, the validation draw and
             the initial weights of nets that the package built. Default: the detector's.
@@ -206,16 +196,6 @@ class MixtureDetector(Copying, Explaining, Updating, Exporting):
         IndefiniteCovarianceError
             No density of the training rows is finite: not fitted either, but the nets are trained.
         """
-        if y is not None:
-            raise ConfigurationError(
-                f"{type(self).__name__} learns from unlabelled rows: leave y out, and pass only "
-                "the rows that you take for normal."
-            )
-        if loss_fn is not UNSET and loss_fn is not None and not callable(loss_fn):
-            raise ConfigurationError(
-                f"loss_fn is a {type(loss_fn).__name__}, not a function. The second argument of "
-                "fit is the loss; this detector takes no labels."
-            )
         settings = self._settings(
             w_energy=w_energy,
             w_cov_diag=w_cov_diag,
@@ -227,90 +207,8 @@ class MixtureDetector(Copying, Explaining, Updating, Exporting):
             jit_compile=jit_compile,
             steps_per_execution=steps_per_execution,
         )
-        checkpoint = None if checkpoint_dir is None else Checkpoint(checkpoint_dir)
-        if checkpoint is not None:
-            settings = settings.replace(seed=checkpoint.seed(settings.seed))
-        rows = as_rows(X)
-        prepared = prepare(
-            rows,
-            checks.row_shape(self.net),
-            self.config.normalize,
-            self.config.nan_policy,
-            settings.validation_split,
-            settings.seed,
-            self._trained_on if self._blueprint is None else None,
-        )
-        length = length_of_fit(settings, prepared.train.n_rows)
-        optimizer = make_optimizer(
-            None if optimizer is UNSET else optimizer,
-            learning_rate(settings, length),
-            settings.clip_norm,
-        )
-        sample = next(iter(prepared.train.batches(2)))
-        if self._blueprint is None:
-            checks.probe(self.net, sample[:1], self.config.n_gmm)
-        eager_net = must_run_eagerly(self.net, sample)
-        objective, eager_loss = choose_objective(
-            None if loss_fn is UNSET else loss_fn, settings, self.net, sample
-        )
-        check_log_metric(log_metric, objective.columns)
-        listening = keras.tree.flatten(callbacks) if callbacks else []
-        if checkpoint is not None:
-            named = {
-                **settings.model_dump(mode="json"),
-                **self.config.model_dump(include={"normalize", "nan_policy"}),
-                "loss_fn": None if loss_fn is UNSET else loss_fn,
-                "log_metric": log_metric,
-            }
-            checkpoint.claim(
-                fingerprint(named, self.net, optimizer, prepared, listening), listening
-            )
-        self._forget_fit()
-        if self._blueprint is not None:
-            self.net.set_weights(self._blueprint.build(settings.seed).get_weights())
-        history = fit_network(
-            self.net,
-            prepared,
-            objective,
-            optimizer,
-            settings,
-            length,
-            eager=eager_net or eager_loss,
-            verbose=verbose,
-            log_metric=log_metric,
-            callbacks=listening,
-            checkpoint=checkpoint,
-        )
-        members = None if self._blueprint is None else self._blueprint.members
-        names = rows.columns.names
-        self._adopt(
-            state_of(self.net, prepared, settings.density, members, settings.seed, names, eager_net)
-        )
-        return history
-
-    @property
-    def fit_config(self) -> FitConfig:
-        """What `fit` uses for arguments that are left out."""
-        return self._fit_config
-
-    @property
-    def blueprint(self) -> Blueprint | None:
-        """What the nets were built from; None for nets that a user brought."""
-        return self._blueprint
-
-    def _settings(self, **given: Any) -> FitConfig:
-        chosen = {name: value for name, value in given.items() if value is not UNSET}
-        if "epochs" in chosen and self._fit_config.n_steps is not None:
-            # What is given wins, and can be much less than what it replaces.
-            logger.warning(
-                "epochs=%s takes the place of the recipe's %d steps.",
-                chosen["epochs"],
-                self._fit_config.n_steps,
-            )
-        settings = self._fit_config.override(**chosen)
-        if "seed" not in chosen and settings.seed is None:
-            settings = settings.replace(seed=self.config.seed)
-        return settings
+        how = How(loss_fn, optimizer, verbose, log_metric, callbacks, checkpoint_dir)
+        return self._fit(X, y, settings, how)
 
     @property
     def state(self) -> FittedState | None:

@@ -9,6 +9,7 @@ from keras import ops
 from aegmm_detect.configs.aegmm import ScoreType
 from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.nets.aegmm import forward_pass
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.numerics.density import Density, Scale, ScoreScales, combine
@@ -17,7 +18,7 @@ from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.training.estimate import estimate_density, rows_per_pass, sample_rows
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.training.tracing import compiled
-from aegmm_detect.types import FloatArray
+from aegmm_detect.types import FloatArray, Tensor
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,6 +34,7 @@ class FittedState:
     # Rows that the mixtures stand for: their weight when new ones are merged. None: not known.
     n_rows: float | None = None
     trained_on: RowSketch | None = None  # None where it is not known
+    noise: FloatArray | None = None  # (S, latent)  draws by which a drawn code is scored
 
     def graph(
         self,
@@ -61,7 +63,7 @@ class FittedState:
                 f"score_type={score_type!r} compares with the errors of training rows, which this "
                 "detector has not seen: use 'energy', or fit it again."
             )
-        return kind(self.normalizer, net, self.density, score_type, self.scales)
+        return kind(self.normalizer, net, self.density, score_type, self.scales, self.noise)
 
     def scorer(self, net: keras.Model, score_type: ScoreType = "energy") -> RowScorer:
         """The same, compiled, for any number of rows."""
@@ -82,6 +84,7 @@ def state_of(
     seed: int | None,
     names: tuple[str, ...] | None = None,
     eager: bool = False,
+    noise: FloatArray | None = None,
 ) -> FittedState:
     """What a trained net scores rows by.
 
@@ -93,21 +96,31 @@ def state_of(
         Training rows and their scaling.
     config, members, seed
         See `estimate_density`.
-    names, eager
-        See `FittedState`.
+    names, eager, noise
+        See `FittedState`. The density is of rows that have a draw each, the draws in turn.
     """
-    forward = compiled(lambda x: net(x, training=False), prepared.shape, eager)
-    density = estimate_density(forward, prepared.train, config, members, seed)
+
+    def outputs(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if noise is None:
+            return net(x, training=False)
+        turns = ops.arange(ops.shape(x)[0]) % len(noise)
+        draws = ops.take(ops.convert_to_tensor(noise, "float32"), turns, axis=0)
+        out = forward_pass(net, x, False, draws)
+        return out.x_recon, out.z, out.gamma
+
+    forward = compiled(outputs, prepared.shape, eager)
+    density = estimate_density(forward, prepared.usual, config, members, seed)
     state = FittedState(
         density,
         prepared.normalizer,
         prepared.shape,
         names,
         eager,
-        n_rows=prepared.train.n_rows,
+        n_rows=prepared.usual.n_rows,
         trained_on=prepared.trained_on,
+        noise=noise,
     )
-    sample = sample_rows(prepared.train, config.max_rows, seed)
+    sample = sample_rows(prepared.usual, config.max_rows, seed)
     return dataclasses.replace(state, scales=_scales(state.graph(net), sample, eager))
 
 

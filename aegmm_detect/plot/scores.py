@@ -5,9 +5,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from aegmm_detect.decision import is_outlier
 from aegmm_detect.exceptions import InvalidInputError
 from aegmm_detect.extras import import_extra
-from aegmm_detect.numerics.decision import is_outlier
 from aegmm_detect.plot.base import ANOMALY, NORMAL, check_labels, check_scores, one_axes
 from aegmm_detect.types import Array, FloatArray
 

@@ -45,6 +45,8 @@ _STATE = "state"
 _CALIBRATION = "calibration.scores"
 # Files of the nets, by kind of model.
 _ROLES = {"aegmm": ("encoder", "decoder", "gmm_density"), "ready": ("net",)}
+# Parts of an AEGMM that not every kind has.
+_OPTIONAL = ("code", "context")
 
 
 def save_detector(detector: MixtureDetector, filepath: str | os.PathLike[str]) -> None:
@@ -150,7 +152,7 @@ def artefact_of(detector: MixtureDetector) -> Artefact:
         net=_net_entry(net),
         blueprint=None
         if blueprint is None
-        else BlueprintEntry(sizes=blueprint.sizes, members=blueprint.members),
+        else BlueprintEntry(sizes=blueprint.sizes, members=blueprint.members, code=blueprint.code),
         threshold=ThresholdEntry(value=detector.threshold, inferred=detector.threshold_inferred),
         input=rows,
         versions=_versions(),
@@ -162,15 +164,20 @@ def artefact_of(detector: MixtureDetector) -> Artefact:
 def detector_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> MixtureDetector:
     """Inverse of `artefact_of`."""
     manifest, contents = artefact
-    needed = {*_ROLES[manifest.net.kind], *([] if manifest.input is None else [_STATE])}
+    needed = {
+        *_ROLES[manifest.net.kind],
+        *manifest.net.parts,
+        *([] if manifest.input is None else [_STATE]),
+    }
     if contents.keys() != needed:
         raise ArtefactError(f"It holds {sorted(contents)}; {sorted(needed)} fits.")
     cls = get_detector(manifest.detector)
     net = _net_from(artefact, custom_objects)
     blueprint = None
     if manifest.blueprint is not None:
-        sizes, members = manifest.blueprint.sizes, manifest.blueprint.members
-        blueprint = Blueprint(sizes, net.recon_features, members)
+        entry = manifest.blueprint
+        features = net.recon_features
+        blueprint = Blueprint(entry.sizes, features, entry.members, entry.code)
     detector = cls.of_parts(
         net,
         manifest.threshold.value,
@@ -189,33 +196,40 @@ def detector_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> Mixt
 
 
 def _kind(net: keras.Model) -> Literal["aegmm", "ready"]:
-    # A subclass may compute something else: it is saved as a whole.
-    return "aegmm" if type(net) is AEGMM else "ready"
+    # A subclass with a `call` of its own may compute something else: it is saved as a whole.
+    by_parts = isinstance(net, AEGMM) and type(net).call is AEGMM.call
+    return "aegmm" if by_parts else "ready"
 
 
 def _parts(net: keras.Model) -> dict[str, keras.Model]:
     """What makes a file of its own, by role."""
-    kind = _kind(net)
-    return {role: getattr(net, role) if kind == "aegmm" else net for role in _ROLES[kind]}
+    if _kind(net) == "ready":
+        return {"net": net}
+    return {role: getattr(net, role) for role in (*_ROLES["aegmm"], *_optional(net))}
+
+
+def _optional(net: AEGMM) -> tuple[str, ...]:
+    return tuple(role for role in _OPTIONAL if getattr(net, role) is not None)
 
 
 def _net_entry(net: keras.Model) -> NetEntry:
     if _kind(net) == "ready":
         return NetEntry(kind="ready")
     features = features_to_json(net.recon_features)
-    return NetEntry(kind="aegmm", n_gmm=net.n_gmm, recon_features=features)
+    return NetEntry(kind="aegmm", n_gmm=net.n_gmm, recon_features=features, parts=_optional(net))
 
 
 def _net_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> keras.Model:
     entry = artefact.manifest.net
-    parts = [
-        net_from_bytes(artefact.contents[role], role, custom_objects) for role in _ROLES[entry.kind]
-    ]
+    parts = {
+        role: net_from_bytes(artefact.contents[role], role, custom_objects)
+        for role in (*_ROLES[entry.kind], *entry.parts)
+    }
     if entry.kind == "ready":
-        return parts[0]
-    encoder, decoder, density = parts
+        return parts["net"]
+    more = {role: parts.pop(role) for role in entry.parts}
     features = features_from_json(entry.recon_features, custom_objects)
-    return AEGMM(encoder, decoder, density, entry.n_gmm, features)
+    return AEGMM(*parts.values(), entry.n_gmm, features, **more)
 
 
 def _check_widths(net: keras.Model, state: FittedState) -> None:

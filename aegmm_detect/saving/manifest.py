@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import ConfigDict, Field, ValidationError
 
 from aegmm_detect.configs.base import Settings
-from aegmm_detect.configs.nets import NetSizes
+from aegmm_detect.configs.nets import CodeConfig, NetSizes
 from aegmm_detect.exceptions import ArtefactError
 
 FORMAT: Final = "aegmm_detect"
@@ -42,6 +42,7 @@ class NetEntry(Settings):
     kind: Literal["aegmm", "ready"]
     n_gmm: int | None = None
     recon_features: dict[str, Any] | None = None  # as Keras serialises functions: by name
+    parts: tuple[Literal["code", "context"], ...] = ()  # beside the three
 
 
 class BlueprintEntry(Settings):
@@ -49,6 +50,7 @@ class BlueprintEntry(Settings):
 
     sizes: NetSizes
     members: Annotated[int, Field(ge=1)] | None = None
+    code: CodeConfig | None = None
 
 
 class ThresholdEntry(Settings):

@@ -41,6 +41,8 @@ def arrays_of(state: FittedState) -> dict[str, Array]:
         arrays["normalizer.offset"] = normalizer.offset
         arrays["normalizer.scale"] = normalizer.scale
         arrays["normalizer.squash"] = np.array(normalizer.squash)
+    if state.noise is not None:
+        arrays["noise"] = state.noise
     if state.n_rows is not None:
         arrays["n_rows"] = np.array(state.n_rows, dtype=np.float64)
     if state.trained_on is not None:
@@ -95,6 +97,7 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry) -> FittedState:
         scales = ScoreScales(
             _scale(left, "scales.residual", len(members)), _scale(left, "scales.parts", 2)
         )
+    noise = left.take("noise", None, None) if "noise" in left else None
     n_rows = float(left.take("n_rows")) if "n_rows" in left else None
     trained_on = None
     if "trained_on.hashes" in left:
@@ -110,6 +113,7 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry) -> FittedState:
         scales,
         n_rows=n_rows,
         trained_on=trained_on,
+        noise=noise,
     )
 
 

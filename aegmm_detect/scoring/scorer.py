@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from aegmm_detect.configs.export import METADATA_FILE, ExportMetadata
+from aegmm_detect.decision import is_outlier
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.numerics.decision import is_outlier
 from aegmm_detect.scoring.runtimes import RUNTIMES, make_runtime
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, score_rows
 from aegmm_detect.types import FloatArray

@@ -1,18 +1,19 @@
 """Blocks of training batches: seeded shuffling, and what happens to the last batch.
 
 A block is (rows, n_steps): `rows` (S, batch, ...) float32 holds S batches, of which the first
-`n_steps` count. Its shape never changes, so that one compiled program serves every block.
+`n_steps` count; with labels it is (rows, labels), labels (S, batch) int32. Its shape never changes,
+so that one compiled program serves every block.
 """
 
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from aegmm_detect.types import Array, FloatArray, Tensor
+from aegmm_detect.types import Array, FloatArray, IntArray, Tensor
 
 # A stream is shuffled through a buffer, as it need not fit into memory.
 SHUFFLE_BUFFER_ROWS = 65_536
@@ -27,6 +28,7 @@ class ArrayRows:
     """Prepared training rows in memory."""
 
     array: FloatArray  # (N, ...) float32
+    labels: IntArray | None = None  # (N,) 0 normal, 1 anomaly, -1 unlabelled
 
     @property
     def n_rows(self) -> int:
@@ -109,11 +111,13 @@ def array_blocks(
     # Rows are gathered here, in the background, and not by XLA, which copies number by number.
     with tf.device("CPU"):
         array = tf.constant(rows.array)
+        labels = None if rows.labels is None else tf.constant(rows.labels, "int32")
     indices = _blocks(generate, (cut.steps_per_block, cut.batch), "int32")
 
     @tf.autograph.experimental.do_not_convert  # nothing to convert, and Python 3.13 warns of it
-    def gather(block: Tensor, n_steps: Tensor) -> tuple[Tensor, Tensor]:
-        return tf.gather(array, block), n_steps
+    def gather(block: Tensor, n_steps: Tensor) -> tuple[Any, Tensor]:
+        gathered = tf.gather(array, block)
+        return gathered if labels is None else (gathered, tf.gather(labels, block)), n_steps
 
     gathered = indices.map(gather)
     return Blocks(gathered, cut)

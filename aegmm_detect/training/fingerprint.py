@@ -114,6 +114,8 @@ def _rows_digest(rows: ArrayRows | StreamRows) -> str:
     content = hashlib.blake2b(digest_size=8)
     for batch in rows.batches(_ROWS_AT_ONCE):
         content.update(np.ascontiguousarray(batch).data)
+    if isinstance(rows, ArrayRows) and rows.labels is not None:
+        content.update(np.ascontiguousarray(rows.labels).data)
     return content.hexdigest()
 
 

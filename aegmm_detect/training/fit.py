@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from aegmm_detect.exceptions import ConfigurationError, NonFiniteLossError
+from aegmm_detect.nets.aegmm import forward_pass
 from aegmm_detect.numerics.objective import ForwardPass, Objective
 from aegmm_detect.training.tracing import Mode, first_call
 from aegmm_detect.types import FloatArray, Tensor
@@ -52,6 +53,8 @@ class Trainer(keras.Model):
         (column, Keras metric); updated with (x, x_recon) after every step.
     mode
         'xla', 'graph' or 'eager': how the one step below is run, not what it does.
+    n_steps
+        Of the whole training, for terms whose weight depends on its progress.
     """
 
     def __init__(
@@ -60,11 +63,13 @@ class Trainer(keras.Model):
         objective: Objective,
         log_metric: tuple[str, keras.metrics.Metric] | None = None,
         mode: Mode = "graph",
+        n_steps: int = 1,
     ) -> None:
         super().__init__(name="trainer")
         self.net = net
         self.objective = objective
         self.mode = mode
+        self._n_steps = n_steps
         columns = (*objective.columns, *([REGULARIZATION] if net.losses else []))
         self._columns = columns
         self._log_metric = log_metric
@@ -94,10 +99,14 @@ class Trainer(keras.Model):
         """The net's own output."""
         return self.net(x, training=training)
 
-    def step_values(self, x: Tensor, training: bool) -> dict[str, Tensor]:
-        """Loss of one batch and all that is logged beside it."""
-        x_recon, z, gamma = (ops.cast(v, "float32") for v in self.net(x, training=training))
-        values = self.objective.function(ForwardPass(x, x_recon, z, gamma))
+    def step_values(self, batch: Any, training: bool) -> dict[str, Tensor]:
+        """Loss of one batch, rows or (rows, labels), and all that is logged beside it."""
+        x, y = batch if isinstance(batch, tuple) else (batch, None)
+        out = forward_pass(self.net, x, training)
+        x, x_recon = out.x, ops.cast(out.x_recon, "float32")
+        z, gamma = ops.cast(out.z, "float32"), ops.cast(out.gamma, "float32")
+        out = ForwardPass(x, x_recon, z, gamma, out.extras, y, self._progress(training))
+        values = self.objective.function(out)
         if REGULARIZATION in self._columns:
             penalty = ops.sum(ops.stack([ops.sum(loss) for loss in self.net.losses]))
             values = {**values, "loss": values["loss"] + penalty, REGULARIZATION: penalty}
@@ -105,9 +114,16 @@ class Trainer(keras.Model):
             self._log_metric[1].update_state(ops.broadcast_to(x, ops.shape(x_recon)), x_recon)
         return values
 
-    def _update(self, x: Tensor) -> dict[str, Tensor]:
+    def _progress(self, training: bool) -> Any:
+        # Validation weighs terms as the end of training does, or epochs could not be compared.
+        if not training:
+            return 1.0
+        done = ops.cast(self.optimizer.iterations, "float32") / max(self._n_steps - 1, 1)
+        return ops.minimum(done, 1.0)
+
+    def _update(self, batch: Any) -> dict[str, Tensor]:
         with tf.GradientTape() as tape:
-            values = self.step_values(x, training=True)
+            values = self.step_values(batch, training=True)
             # A sum, so that a member of an ensemble learns as it would alone.
             loss = ops.sum(values["loss"])
         weights = self.net.trainable_variables
@@ -120,7 +136,7 @@ class Trainer(keras.Model):
         self.optimizer.apply(gradients, weights)
         return values
 
-    def train_step(self, rows: Tensor, n_steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def train_step(self, rows: Any, n_steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Train on the batches of one block; a failing block leaves every variable untouched.
 
         Returns
@@ -137,18 +153,18 @@ class Trainer(keras.Model):
             variable.assign(tf.where(finite, variable.value, value))
         return sums, taken, finite
 
-    def test_step(self, rows: Tensor, n_steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def test_step(self, rows: Any, n_steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The same values in inference mode; nothing is trained."""
         return self._loop(functools.partial(self.step_values, training=False), rows, n_steps)
 
     def _loop(
-        self, step: Callable[[Tensor], dict[str, Tensor]], rows: Tensor, n_steps: Tensor
+        self, step: Callable[[Any], dict[str, Tensor]], rows: Any, n_steps: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         def go_on(i: Tensor, finite: Tensor, _: Any) -> Tensor:
             return (i < n_steps) & finite
 
         def body(i: Tensor, _: Tensor, sums: Tensor) -> Any:
-            values = step(rows[i])
+            values = step(keras.tree.map_structure(lambda part: part[i], rows))
             logged = [tf.reduce_mean(ops.cast(values[name], "float32")) for name in self._columns]
             return i + 1, tf.math.is_finite(logged[0]), sums + tf.stack(logged)
 

@@ -1,16 +1,16 @@
 """What a fit minimises, and whether a graph can hold it."""
 
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import keras
 
-from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.numerics.objective import (
     ForwardPass,
     Objective,
-    aegmm_terms,
+    Term,
     from_loss_fn,
     from_terms,
 )
@@ -18,7 +18,7 @@ from aegmm_detect.training.tracing import has_gradient, refuses_graph
 from aegmm_detect.types import FloatArray, LossFn
 
 # Warnings point at the user's call of `fit`.
-_FRAMES_TO_FIT = 4
+_FRAMES_TO_FIT = 5
 
 
 def must_run_eagerly(net: keras.Model, sample: FloatArray) -> bool:
@@ -30,17 +30,25 @@ def must_run_eagerly(net: keras.Model, sample: FloatArray) -> bool:
     return True
 
 
+class Loss(NamedTuple):
+    """What a kind of detector minimises."""
+
+    terms: tuple[Term, ...]  # unless the user brings a loss of their own
+    weights: Mapping[str, Any]  # what a user's loss gets beside a batch's outputs, by name
+    of_code: tuple[Term, ...] = ()  # added to either
+
+
 def choose_objective(
-    loss_fn: LossFn | None, settings: FitConfig, net: keras.Model, sample: FloatArray
+    loss_fn: LossFn | None, loss: Loss, net: keras.Model, sample: FloatArray
 ) -> tuple[Objective, bool]:
     """The objective of one fit, and whether it has to run eagerly.
 
     Parameters
     ----------
     loss_fn
-        The user's, or None for the AEGMM loss.
-    settings
-        Weights of the terms.
+        The user's, or None for the detector's terms.
+    loss
+        The detector's.
     net, sample
         Two prepared rows through `net` try the user's loss.
 
@@ -50,26 +58,24 @@ def choose_objective(
         If no gradient flows through `loss_fn`: nothing would be trained.
     """
     if loss_fn is None:
-        terms = aegmm_terms(settings.w_energy, settings.w_cov_diag, settings.recon_reduction)
-        return from_terms(terms), False
-    objective = from_loss_fn(loss_fn, settings.w_energy, settings.w_cov_diag)
+        return from_terms((*loss.terms, *loss.of_code)), False
+    alone = from_loss_fn(loss_fn, loss.weights)
 
-    def loss(*out: Any) -> Any:
-        return objective.function(ForwardPass(*out))["loss"]
+    def value(*out: Any) -> Any:
+        return alone.function(ForwardPass(*out))["loss"]
 
     outputs = (sample, *map(keras.ops.convert_to_numpy, net(sample, training=False)))
     if outputs[2].ndim > 2:  # an ensemble: one member speaks for all
         outputs = (sample, *(value[0] for value in outputs[1:]))
-    reason = refuses_graph(loss, *outputs)
-    if not has_gradient(lambda *out: loss(outputs[0], *out), *outputs[1:]):
+    reason = refuses_graph(value, *outputs)
+    if not has_gradient(lambda *out: value(outputs[0], *out), *outputs[1:]):
         raise ConfigurationError(
             "No gradient flows through loss_fn, so nothing would be trained: write it with "
             "keras.ops or TensorFlow in place of NumPy, and make it depend on x_pred, z or gamma."
         )
-    if reason is None:
-        return objective, False
-    _warn_uncompiled("loss_fn", reason)
-    return objective, True
+    if reason is not None:
+        _warn_uncompiled("loss_fn", reason)
+    return from_loss_fn(loss_fn, loss.weights, loss.of_code), reason is not None
 
 
 def _warn_uncompiled(what: str, reason: str) -> None:

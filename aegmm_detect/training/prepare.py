@@ -20,7 +20,7 @@ from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.numerics.row_sketch import RowSketch, RowSketchFit
 from aegmm_detect.training.data import ArrayRows, StreamRows
 from aegmm_detect.training.scaling import normalizer_fit
-from aegmm_detect.types import FloatArray
+from aegmm_detect.types import FloatArray, IntArray
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,13 @@ class TrainingRows:
     shape: tuple[int, ...]  # of one row
     trained_on: RowSketch | None = None  # of rows as the user passed them
 
+    @property
+    def usual(self) -> ArrayRows | StreamRows:
+        """Training rows without labelled anomalies: what a density is of."""
+        if isinstance(self.train, StreamRows) or self.train.labels is None:
+            return self.train
+        return ArrayRows(self.train.array[self.train.labels != 1])
+
 
 def prepare(
     rows: Rows,
@@ -50,6 +57,7 @@ def prepare(
     validation_split: float,
     seed: int | None,
     trained_on: RowSketch | None = None,
+    labels: IntArray | None = None,
 ) -> TrainingRows:
     """Check every row, fit the scaling on the training rows only, scale.
 
@@ -67,6 +75,8 @@ def prepare(
         Of that draw.
     trained_on
         Rows that the weights have learned from before, where training goes on from them.
+    labels
+        Of the rows, (N,): 1 for anomalies, which have no part in the scaling. Default: none.
 
     Raises
     ------
@@ -75,6 +85,10 @@ def prepare(
         are known).
     """
     if rows.array is None:
+        if labels is not None:
+            raise ConfigurationError(
+                "y= needs all rows in memory: pass an array, or leave the labels out for a stream."
+            )
         return _prepare_stream(
             rows, shape, normalize, nan_policy, validation_split, RowSketchFit(trained_on)
         )
@@ -83,6 +97,10 @@ def prepare(
         check_shape(array, shape or (1,))
     if shape is not None:
         check_shape(array, shape)
+    if labels is not None and len(labels) != len(array):
+        raise InvalidInputError(
+            f"y has {len(labels)} labels, but X has {len(array)} rows: pass one label per row."
+        )
     keep = _finite_rows(array, rows.columns.names, nan_policy)
     held_out = np.empty(0, dtype=np.int64)
     if validation_split:
@@ -94,17 +112,23 @@ def prepare(
             )
         mixed = np.random.default_rng(seed).permutation(keep)
         held_out, keep = np.sort(mixed[:n_held_out]), np.sort(mixed[n_held_out:])
-    _check_enough(len(keep))
+    usual = keep if labels is None else keep[labels[keep] != 1]
+    _check_enough(len(usual))
     fit = None if normalize is None else normalizer_fit(normalize)
     sketch = RowSketchFit(trained_on)
-    for chunk in _chunks(array, keep):
+    for chunk in _chunks(array, usual):
         sketch.update(chunk)
         if fit is not None:
             fit.update(chunk)
     normalizer = None if fit is None else fit.finish(array.shape[1:])
+
+    def chosen(which: Any) -> ArrayRows:
+        own = None if labels is None else labels[which]
+        return ArrayRows(_scaled(array, which, normalizer), own)
+
     return TrainingRows(
-        ArrayRows(_scaled(array, keep, normalizer)),
-        ArrayRows(_scaled(array, held_out, normalizer)) if len(held_out) else None,
+        chosen(keep),
+        chosen(held_out) if len(held_out) else None,
         normalizer,
         array.shape[1:],
         sketch.finish(),

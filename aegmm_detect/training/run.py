@@ -89,7 +89,8 @@ def fit_network(
         # Keras counts validation in the training's blocks, so they must be as many.
         val_cut = plan(rows.validation.n_rows, config.batch_size, cut.steps_per_block)
         validation = array_blocks(rows.validation, val_cut, None, shuffle=False)
-    trainer = Trainer(net, objective, log_metric, _mode(eager, config, length.total_steps))
+    mode = _mode(eager, config, length.total_steps)
+    trainer = Trainer(net, objective, log_metric, mode, length.total_steps)
     optimizer.build(net.trainable_variables)
     trainer.compile(
         optimizer=optimizer, steps_per_execution=cut.steps_per_block, auto_scale_loss=False

@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from aegmm_detect.od import OutlierAEGMM, mixture
+from aegmm_detect.od import OutlierAEGMM, fitting
 from aegmm_detect.training import checkpoint_file
 
 ROWS = np.random.default_rng(7).normal(size=(300, 6)).astype("float32")
@@ -85,7 +85,7 @@ def fit(folder, result, moment=None, number=-1):
     elif moment == "replacing":
         die_before_replacing(number)
     elif moment == "density":
-        mixture.state_of = lambda *_: die()
+        fitting.state_of = lambda *_: die()
     detector = OutlierAEGMM.from_sizes(6, [4, 1], [4, 2], normalize="standard", threshold=0.0)
     history = detector.fit(
         ROWS,

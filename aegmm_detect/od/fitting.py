@@ -1,0 +1,186 @@
+"""One fit of a mixture detector: check, train, estimate; variants say what differs."""
+
+import abc
+import dataclasses
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import keras
+
+from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
+from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.inputs import as_rows
+from aegmm_detect.nets import checks
+from aegmm_detect.nets.blueprint import Blueprint
+from aegmm_detect.numerics.labelled_thresholds import check_labels
+from aegmm_detect.numerics.objective import Term, aegmm_terms
+from aegmm_detect.od.base import Detector
+from aegmm_detect.od.state import FittedState, state_of
+from aegmm_detect.training.checkpoint import Checkpoint
+from aegmm_detect.training.fingerprint import fingerprint
+from aegmm_detect.training.fit import check_log_metric
+from aegmm_detect.training.length import length_of_fit
+from aegmm_detect.training.objectives import Loss, choose_objective, must_run_eagerly
+from aegmm_detect.training.optimizers import make_optimizer
+from aegmm_detect.training.prepare import TrainingRows, prepare
+from aegmm_detect.training.run import fit_network, learning_rate
+from aegmm_detect.types import UNSET, IntArray, LossFn
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class How:
+    """Arguments of `fit` that are no settings: objects of the user's, and where to."""
+
+    loss_fn: LossFn | Any = UNSET
+    optimizer: Any = UNSET
+    verbose: bool | int | str = True
+    log_metric: tuple[str, keras.metrics.Metric] | None = None
+    callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None = None
+    checkpoint_dir: str | os.PathLike[str] | None = None
+
+
+class Fitting(Detector):
+    """Detectors whose nets are trained as one and whose density is estimated afterwards."""
+
+    # Whether `fit` learns from labels.
+    LABELS: ClassVar[bool] = False
+
+    net: keras.Model
+    config: DetectorConfig
+    _fit_config: FitConfig
+    _blueprint: Blueprint | None
+
+    @abc.abstractmethod
+    def _adopt(self, state: FittedState) -> None: ...
+
+    def _loss(self, settings: FitConfig) -> Loss:
+        """What is minimised."""
+        weights = {"w_energy": settings.w_energy, "w_cov_diag": settings.w_cov_diag}
+        terms = aegmm_terms(**weights, recon_reduction=settings.recon_reduction)
+        return Loss(terms, weights, self._code_terms(settings))
+
+    def _code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
+        """Terms of the kind of code, which are there whatever the loss."""
+        return ()
+
+    def _begin(self, prepared: TrainingRows, settings: FitConfig) -> None:
+        """What the nets take from all training rows before the first step."""
+
+    def _inspect(self, prepared: TrainingRows) -> None:
+        """Look at trained nets for what a user should know, and log it."""
+
+    @property
+    def fit_config(self) -> FitConfig:
+        """What `fit` uses for arguments that are left out."""
+        return self._fit_config
+
+    @property
+    def blueprint(self) -> Blueprint | None:
+        """What the nets were built from; None for nets that a user brought."""
+        return self._blueprint
+
+    def _settings(self, **given: Any) -> FitConfig:
+        chosen = {name: value for name, value in given.items() if value is not UNSET}
+        if "epochs" in chosen and self._fit_config.n_steps is not None:
+            # What is given wins, and can be much less than what it replaces.
+            logger.warning(
+                "epochs=%s takes the place of the recipe's %d steps.",
+                chosen["epochs"],
+                self._fit_config.n_steps,
+            )
+        settings = self._fit_config.override(**chosen)
+        if "seed" not in chosen and settings.seed is None:
+            settings = settings.replace(seed=self.config.seed)
+        return settings
+
+    def _fit(self, X: Any, y: Any, settings: FitConfig, how: How) -> keras.callbacks.History:
+        labels = self._labels(y)
+        loss_fn = None if how.loss_fn is UNSET else how.loss_fn
+        if loss_fn is not None and not callable(loss_fn):
+            raise ConfigurationError(
+                f"loss_fn is a {type(loss_fn).__name__}, not a function. The second argument of "
+                f"fit is the loss; {'labels are y=' if self.LABELS else 'it takes no labels'}."
+            )
+        checkpoint = None if how.checkpoint_dir is None else Checkpoint(how.checkpoint_dir)
+        if checkpoint is not None:
+            settings = settings.replace(seed=checkpoint.seed(settings.seed))
+        rows = as_rows(X)
+        prepared = prepare(
+            rows,
+            checks.row_shape(self.net),
+            self.config.normalize,
+            self.config.nan_policy,
+            settings.validation_split,
+            settings.seed,
+            self._trained_on if self._blueprint is None else None,
+            labels,
+        )
+        length = length_of_fit(settings, prepared.train.n_rows)
+        optimizer = make_optimizer(
+            None if how.optimizer is UNSET else how.optimizer,
+            learning_rate(settings, length),
+            settings.clip_norm,
+        )
+        sample = next(iter(prepared.train.batches(2)))
+        if self._blueprint is None:
+            checks.probe(self.net, sample[:1], self.config.n_gmm)
+        eager_net = must_run_eagerly(self.net, sample)
+        loss = self._loss(settings)
+        objective, eager_loss = choose_objective(loss_fn, loss, self.net, sample)
+        check_log_metric(how.log_metric, objective.columns)
+        listening = keras.tree.flatten(how.callbacks) if how.callbacks else []
+        if checkpoint is not None:
+            named = {
+                **settings.model_dump(mode="json"),
+                **self.config.model_dump(include={"normalize", "nan_policy"}),
+                "loss_fn": loss_fn,
+                "log_metric": how.log_metric,
+            }
+            checkpoint.claim(
+                fingerprint(named, self.net, optimizer, prepared, listening), listening
+            )
+        self._forget_fit()
+        if self._blueprint is not None:
+            self.net.set_weights(self._blueprint.build(settings.seed).get_weights())
+        self._begin(prepared, settings)
+        history = fit_network(
+            self.net,
+            prepared,
+            objective,
+            optimizer,
+            settings,
+            length,
+            eager=eager_net or eager_loss,
+            verbose=how.verbose,
+            log_metric=how.log_metric,
+            callbacks=listening,
+            checkpoint=checkpoint,
+        )
+        self._adopt(self._state_of(prepared, settings, rows.columns.names, eager_net))
+        self._inspect(prepared)
+        return history
+
+    def _state_of(
+        self,
+        prepared: TrainingRows,
+        settings: FitConfig,
+        names: tuple[str, ...] | None,
+        eager: bool,
+    ) -> FittedState:
+        """What the trained nets score by."""
+        members = None if self._blueprint is None else self._blueprint.members
+        return state_of(self.net, prepared, settings.density, members, settings.seed, names, eager)
+
+    def _labels(self, y: Any) -> IntArray | None:
+        if y is None:
+            return None
+        if not self.LABELS:
+            raise ConfigurationError(
+                f"{type(self).__name__} learns from unlabelled rows: leave y out, and pass only "
+                "the rows that you take for normal."
+            )
+        return check_labels(y)
