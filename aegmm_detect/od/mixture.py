@@ -16,6 +16,7 @@ from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
+from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.od.copying import Copying
 from aegmm_detect.od.explaining import Explaining
 from aegmm_detect.od.exporting import Exporting
@@ -56,6 +57,8 @@ class MixtureDetector(Copying, Explaining, Updating, Exporting):
     # What checks the settings of a saved detector.
     CONFIG: ClassVar[type[DetectorConfig]] = DetectorConfig
     FIT_CONFIG: ClassVar[type[FitConfig]] = FitConfig
+    # Kind of its mixtures.
+    FAMILY: ClassVar[Family] = GAUSSIAN
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class MixtureDetector(Copying, Explaining, Updating, Exporting):
         blueprint: Blueprint | None = None,
     ) -> None:
         super().__init__(threshold, config.data_type, config.nan_policy)
+        self.FAMILY.check(fit_config.density)
         self.config = config
         self._fit_config = fit_config
         self.net = net
@@ -186,8 +190,8 @@ class MixtureDetector(Copying, Explaining, Updating, Exporting):
 
         Returns
         -------
-        Keras's `History`: loss, recon, energy, cov_diag by epoch, each unweighted, and
-        regularization where layers have any.
+        Keras's `History`: loss, recon, energy, cov_diag (inverse_scale for a Laplacian mixture) by
+        epoch, each unweighted, and regularization where layers have any.
 
         Raises
         ------
@@ -251,7 +255,7 @@ class MixtureDetector(Copying, Explaining, Updating, Exporting):
             checks.probe(self.net, sample[:1], self.config.n_gmm)
         eager_net = must_run_eagerly(self.net, sample)
         objective, eager_loss = choose_objective(
-            None if loss_fn is UNSET else loss_fn, settings, self.net, sample
+            None if loss_fn is UNSET else loss_fn, settings, self.net, sample, self.FAMILY
         )
         check_log_metric(log_metric, objective.columns)
         listening = keras.tree.flatten(callbacks) if callbacks else []
@@ -259,6 +263,7 @@ class MixtureDetector(Copying, Explaining, Updating, Exporting):
             named = {
                 **settings.model_dump(mode="json"),
                 **self.config.model_dump(include={"normalize", "nan_policy"}),
+                "family": self.FAMILY.name,
                 "loss_fn": None if loss_fn is UNSET else loss_fn,
                 "log_metric": log_metric,
             }
@@ -283,9 +288,8 @@ class MixtureDetector(Copying, Explaining, Updating, Exporting):
         )
         members = None if self._blueprint is None else self._blueprint.members
         names = rows.columns.names
-        self._adopt(
-            state_of(self.net, prepared, settings.density, members, settings.seed, names, eager_net)
-        )
+        recipe = (settings.density, members, settings.seed)
+        self._adopt(state_of(self.net, prepared, *recipe, names, eager_net, self.FAMILY))
         return history
 
     @property

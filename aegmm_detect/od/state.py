@@ -12,6 +12,7 @@ from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.numerics.density import Density, Scale, ScoreScales, combine
+from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.training.estimate import estimate_density, rows_per_pass, sample_rows
@@ -82,6 +83,7 @@ def state_of(
     seed: int | None,
     names: tuple[str, ...] | None = None,
     eager: bool = False,
+    family: Family = GAUSSIAN,
 ) -> FittedState:
     """What a trained net scores rows by.
 
@@ -91,13 +93,13 @@ def state_of(
         Prepared rows -> (x_recon, z, gamma), trained.
     prepared
         Training rows and their scaling.
-    config, members, seed
+    config, members, seed, family
         See `estimate_density`.
     names, eager
         See `FittedState`.
     """
     forward = compiled(lambda x: net(x, training=False), prepared.shape, eager)
-    density = estimate_density(forward, prepared.train, config, members, seed)
+    density = estimate_density(forward, prepared.train, config, members, seed, family)
     state = FittedState(
         density,
         prepared.normalizer,

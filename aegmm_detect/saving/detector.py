@@ -181,7 +181,7 @@ def detector_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> Mixt
     if manifest.input is not None:
         arrays = arrays_from_bytes(contents[_STATE])
         scores = arrays.pop(_CALIBRATION, None)
-        state = state_from(arrays, manifest.input)
+        state = state_from(arrays, manifest.input, cls.FAMILY)
         _check_widths(net, state)
         calibration = None if scores is None else Calibration(scores)
         detector.restore(state, manifest.threshold.inferred, calibration)

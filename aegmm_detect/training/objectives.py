@@ -7,6 +7,7 @@ import keras
 
 from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.numerics.objective import (
     ForwardPass,
     Objective,
@@ -31,7 +32,11 @@ def must_run_eagerly(net: keras.Model, sample: FloatArray) -> bool:
 
 
 def choose_objective(
-    loss_fn: LossFn | None, settings: FitConfig, net: keras.Model, sample: FloatArray
+    loss_fn: LossFn | None,
+    settings: FitConfig,
+    net: keras.Model,
+    sample: FloatArray,
+    family: Family = GAUSSIAN,
 ) -> tuple[Objective, bool]:
     """The objective of one fit, and whether it has to run eagerly.
 
@@ -43,6 +48,8 @@ def choose_objective(
         Weights of the terms.
     net, sample
         Two prepared rows through `net` try the user's loss.
+    family
+        Kind of the mixture in the AEGMM loss.
 
     Raises
     ------
@@ -50,8 +57,9 @@ def choose_objective(
         If no gradient flows through `loss_fn`: nothing would be trained.
     """
     if loss_fn is None:
-        terms = aegmm_terms(settings.w_energy, settings.w_cov_diag, settings.recon_reduction)
-        return from_terms(terms), False
+        weights = (settings.w_energy, settings.w_cov_diag)
+        terms = aegmm_terms(*weights, settings.recon_reduction, family)
+        return from_terms(terms, family=family), False
     objective = from_loss_fn(loss_fn, settings.w_energy, settings.w_cov_diag)
 
     def loss(*out: Any) -> Any:

@@ -115,7 +115,7 @@ def test_without_members_and_components_it_is_the_density_nets_own_mixture(n):
     assert made.projection is None
     assert made.limit is None
     np.testing.assert_array_equal([made.centre, made.spread], [[0.0], [1.0]])
-    (got,), want = made.mixtures, estimate_mixture(plain, source.batches(8192))
+    (got,), want = made.mixtures, estimate_mixture(plain, lambda: source.batches(8192))
     for name in ("phi", "mu", "cov", "W"):
         np.testing.assert_array_equal(getattr(got, name), getattr(want, name))
 
@@ -130,7 +130,7 @@ def test_members_without_components_have_their_own_mixtures_of_all_rows():
             _, z, gamma = stacked(batch)
             return None, z[member], gamma[member]
 
-        want = estimate_mixture(alone, source.batches(8192))
+        want = estimate_mixture(alone, lambda: source.batches(8192))
         np.testing.assert_allclose(mixture.mu, want.mu, rtol=1e-9)
         np.testing.assert_allclose(mixture.cov, want.cov, rtol=1e-9)
 
