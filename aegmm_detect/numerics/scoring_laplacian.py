@@ -5,6 +5,7 @@ from typing import Self
 
 from aegmm_detect.numerics import laplace
 from aegmm_detect.numerics.frozen_mixture import FrozenMixture, in_double
+from aegmm_detect.numerics.gmm import DEFAULT_REG
 from aegmm_detect.types import FloatArray, Tensor
 
 
@@ -20,9 +21,7 @@ class ScoringLaplacian(FrozenMixture):
     scale: FloatArray  # (K, D)  mean absolute deviations, with their floor
 
     @classmethod
-    def from_moments(
-        cls, moments: laplace.Moments, reg: float = laplace.DEFAULT_REG
-    ) -> "ScoringLaplacian":
+    def from_moments(cls, moments: laplace.Moments, reg: float = DEFAULT_REG) -> "ScoringLaplacian":
         """Parameters from the absolute moments of the whole training set, in float64.
 
         Raises

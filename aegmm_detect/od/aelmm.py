@@ -11,10 +11,11 @@ class OutlierAELMM(OutlierAEGMM):
     """Deep autoencoding Laplacian mixture model.
 
     `OutlierAEGMM` with a Laplacian mixture in the place of the Gaussian one: in the loss, in the
-    estimate after training and in the score. Its energy grows with the distance of a row and not
-    with the square, so that single rows far out pull less at means and scales. Components are
-    independent in the features of `z`. `scale` takes the place of `cov`, `L` and `log_det_cov`,
-    and `update` is refused: absolute deviations cannot be merged once a mean has moved.
+    estimate after training and in the score. Its energy grows with the distance of `z` from a
+    component and not with the square, and so does what a row far out adds to a scale. Within a
+    component the features of `z` are independent. `scale` takes the place of `cov`, `L` and
+    `log_det_cov`, and `update` is refused: absolute deviations cannot be merged once a mean has
+    moved.
 
     Parameters
     ----------
