@@ -8,6 +8,7 @@ from aegmm_detect.exceptions import ConfigurationError
 # A new detector is one file and one line here; the conformance tests run over this list.
 DETECTORS = {
     "OutlierAEGMM": "aegmm_detect.od.aegmm:OutlierAEGMM",
+    "OutlierAELMM": "aegmm_detect.od.aelmm:OutlierAELMM",
 }
 
 

@@ -1,6 +1,6 @@
 """Names for the kinds of value that cross module borders; no logic."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -12,6 +12,9 @@ Array: TypeAlias = npt.NDArray[Any]
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+# Every call goes over the same batches of (z, gamma), so that there can be more than one pass.
+Batches: TypeAlias = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 
 # Forward pass of a net on prepared rows: (N, ...) -> (x_recon, z, gamma).
 Forward: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]

@@ -27,8 +27,6 @@ def score() -> Callable[[Any], object]:
 
 def estimate() -> Callable[[Any], object]:
     """The pass that ends `fit`."""
-    import tensorflow as tf
-
     from aegmm_detect.training.data import ArrayRows
     from aegmm_detect.training.estimate import estimate_mixture, rows_per_pass
     from aegmm_detect.training.tracing import compiled
@@ -37,7 +35,7 @@ def estimate() -> Callable[[Any], object]:
     forward = compiled(lambda x: net(x, training=False), (N_FEATURES,))
 
     def work(rows: Any) -> object:
-        return estimate_mixture(forward, map(tf.constant, ArrayRows(rows).batches(size)))
+        return estimate_mixture(forward, lambda: ArrayRows(rows).batches(size))
 
     return work
 

@@ -54,3 +54,8 @@ def test_explanations():
 def test_online():
     _, printed, said = run("online.rst")
     assert printed == said
+
+
+def test_laplacian():
+    _, printed, said = run("laplacian.rst")
+    assert printed == said

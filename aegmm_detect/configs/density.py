@@ -18,16 +18,17 @@ class DensityConfig(Settings):
     # Mixtures of each net, whose energies are averaged. 'full': full covariances, of z and the
     # principal components. 'diagonal': diagonal ones, which hold tails better. 'single': one
     # component of z alone, diagonal, which no fine mixture's components in the tails can fool.
+    # A Laplacian mixture has the last two.
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("full",)
     # Of the prepared rows, put behind z for that.
     principal_components: Annotated[int, Field(ge=0)] = 0
     # Spreads beyond which an energy counts logarithmically in the average; None for no limit. Where
     # there is a single mixture, nothing is averaged.
     limit: Annotated[float, Field(gt=0.0)] | None = None
-    # Share of rows, those that a first fit of full covariances finds strangest, that all parts
-    # leave out.
+    # Share of rows, those that a first fit finds strangest, that all parts leave out. It has full
+    # covariances; a Laplacian one, which has none, is 'diagonal'.
     trim: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
-    # Added to the variances of standardised z.
+    # Added to the variances of standardised z; the least variance of a Laplacian component.
     reg: Annotated[float, Field(gt=0.0)] = 1e-3
     # A mixture of some dozen components gains little from more rows, and they take time.
     max_rows: Annotated[int, Field(ge=2)] = 20_000

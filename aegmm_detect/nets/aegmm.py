@@ -64,8 +64,7 @@ class AEGMM(keras.Model):
         # Part by part: any feature function that pickle can name will do.
         parts = (self.encoder, self.decoder, self.gmm_density)
         positional = (*parts, self.n_gmm, self.recon_features, self.name)
-        named = {"code": self.code, "context": self.context}
-        return functools.partial(type(self), **named), positional
+        return functools.partial(type(self), code=self.code, context=self.context), positional
 
     def call(self, x: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstructions, latent vectors `z` (N, D) and memberships (N, K)."""

@@ -92,8 +92,10 @@ def build_code(
     made: keras.Model
     if code.kind == "gaussian":
         dense = _dense(itertools.repeat(None) if seed is None else itertools.count(seed), members)
-        heads = (dense(sizes.latent_dim, None, name) for name in ("mean", "log_variance"))
-        made = GaussianCode(*heads, seed=seed)
+        mean, log_variance = (
+            dense(sizes.latent_dim, None, name) for name in ("mean", "log_variance")
+        )
+        made = GaussianCode(mean, log_variance, seed)
     else:
         assert code.n_codes is not None  # its configuration says so
         made = QuantizedCode(code.n_codes, sizes.latent_dim, members)

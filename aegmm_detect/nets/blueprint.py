@@ -59,8 +59,8 @@ class Blueprint:
         nets = blocks.build(self.sizes, n_features, seed, members, self.code, n_context)
         # Far from the seeds of those layers.
         code = blocks.build_code(self.code, self.sizes, seed and seed + 500, members)
-        more = {"code": code, "context": self.context}
-        return AEGMM(*nets, self.sizes.n_gmm, self.recon_features, **more)
+        last = (self.sizes.n_gmm, self.recon_features)
+        return AEGMM(*nets, *last, code=code, context=self.context)
 
 
 def _parts(net: AEGMM) -> tuple[keras.Model, ...]:

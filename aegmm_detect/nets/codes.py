@@ -1,7 +1,7 @@
 """Kinds of code: what becomes of the encoder's output before it is decoded.
 
-Each is a `keras.Model` whose call returns (code, extras): `extras` has what its training terms need,
-by name. Axes in front of the rows', of an ensemble's members, pass through.
+Each is a `keras.Model` whose call returns (code, extras): `extras` has what its training terms
+need, by name. Axes in front of the rows', of an ensemble's members, pass through.
 """
 
 from typing import Any
@@ -55,11 +55,11 @@ class GaussianCode(keras.Model):
         """With dense heads of `latent_dim` units; nothing else depends on the encoder."""
         init = keras.initializers.GlorotUniform
         seeds = (None, None) if seed is None else (seed, seed + 1)
-        heads = (
+        mean, log_variance = (
             keras.layers.Dense(latent_dim, kernel_initializer=init(start), name=name)
             for start, name in zip(seeds, ("mean", "log_variance"), strict=True)
         )
-        return cls(*heads, seed=seed)
+        return cls(mean, log_variance, seed)
 
     @property
     def latent_dim(self) -> int:

@@ -8,7 +8,6 @@ from keras import ops
 from aegmm_detect.configs.aegmm import ScoreType
 from aegmm_detect.nets.aegmm import forward_pass
 from aegmm_detect.nets.normalizer import Normalizer
-from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.density import Density, ScoreScales, combine
 from aegmm_detect.numerics.features import euclidean, per_member
 from aegmm_detect.types import FloatArray, Tensor
@@ -58,6 +57,7 @@ class ScoringGraph(keras.layers.Layer):
         # Rounded once, after all float64 work. Tuples, which Keras does not take for weights.
         self.members = tuple(tuple(m.as_float32() for m in own) for own in density.members)
         self.scaling = (density.centre.astype("float32"), density.spread.astype("float32"))
+        self.energy_of = density.family.energy
         self.limit = density.limit
         self.score_type = score_type
         self.scales: Any = scales and tuple(
@@ -131,7 +131,7 @@ class ScoringGraph(keras.layers.Layer):
 
     def _energy(self, rows: Tensor, z: Tensor) -> Tensor:
         energies = [
-            gmm.energy(columns[:, : mixture.mu.shape[1]], mixture)
+            self.energy_of(columns[:, : mixture.mu.shape[1]], mixture)
             for columns, own in zip(self._seen(rows, z), self.members, strict=True)
             for mixture in own
         ]

@@ -7,7 +7,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from keras import ops
 
-from aegmm_detect.numerics.scoring_mixture import ScoringMixture
+from aegmm_detect.numerics.families import Family, family_of
+from aegmm_detect.numerics.frozen_mixture import FrozenMixture
 from aegmm_detect.types import FloatArray, Tensor
 
 
@@ -96,26 +97,31 @@ class Density:
         What is put behind z; None for nothing.
     """
 
-    members: tuple[tuple[ScoringMixture, ...], ...]
+    members: tuple[tuple[FrozenMixture, ...], ...]
     centre: FloatArray
     spread: FloatArray
     limit: float | None = None
     projection: Projection | None = None
 
     @property
-    def mixtures(self) -> tuple[ScoringMixture, ...]:
+    def mixtures(self) -> tuple[FrozenMixture, ...]:
         """All of them, member by member."""
         return tuple(mixture for own in self.members for mixture in own)
 
+    @property
+    def family(self) -> Family:
+        """The kind that all of them are of."""
+        return family_of(self.members[0][0])
+
     @classmethod
-    def of_one(cls, mixture: ScoringMixture, projection: Projection | None = None) -> "Density":
+    def of_one(cls, mixture: FrozenMixture, projection: Projection | None = None) -> "Density":
         """Of a single mixture, whose energy is the score."""
         return cls(((mixture,),), np.zeros(1), np.ones(1), None, projection)
 
     @classmethod
     def of_all(
         cls,
-        members: tuple[tuple[ScoringMixture, ...], ...],
+        members: tuple[tuple[FrozenMixture, ...], ...],
         energies: FloatArray,
         limit: float | None = None,
         projection: Projection | None = None,

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from keras import ops
 
 from aegmm_detect.numerics import gmm
+from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.numerics.features import mean_squared, per_member, squared_error
 from aegmm_detect.types import LossFn, Tensor
 
@@ -36,7 +37,7 @@ class Term(NamedTuple):
 
     name: str  # also its column in the training log
     weight: float | Callable[[Tensor], Tensor]  # a number, or what progress makes of it
-    # Of a batch and its mixture: a scalar, or one value per member.
+    # Of a batch and the parameters of its mixture: a scalar, or one per member.
     value: Callable[[ForwardPass, Any], Tensor]
 
 
@@ -48,31 +49,40 @@ class Objective(NamedTuple):
 
 
 def aegmm_terms(
-    w_energy: float = 0.1, w_cov_diag: float = 0.005, recon_reduction: Reduction = "mean"
+    w_energy: float = 0.1,
+    w_cov_diag: float = 0.005,
+    recon_reduction: Reduction = "mean",
+    family: Family = GAUSSIAN,
 ) -> tuple[Term, ...]:
-    """Terms of the AEGMM loss: reconstruction, energy, covariance diagonal.
+    """Terms of the AEGMM loss: reconstruction, energy, penalty against collapsed components.
 
     Parameters
     ----------
     w_energy
         Weight of the mean energy; lambda1 of the paper, .1 there.
     w_cov_diag
-        Weight of the sum of inverse variances; lambda2 of the paper, .005 there.
+        Weight of the sum of inverse variances, or of a Laplacian's inverse scales; lambda2 of the
+        paper, .005 there.
     recon_reduction
         'mean' averages the squared error over a row's features, 'sum' adds it up: with n features
         the other two weights count n times less. Size-list DAGMM projects use 'sum' with 1e-4 for
         `w_cov_diag`.
+    family
+        Kind of the mixture; `evaluate` must be told the same.
     """
     recon = {"mean": mean_squared, "sum": squared_error}[recon_reduction]
     return (
         Term("recon", 1.0, lambda out, _: _row_mean(per_member(recon, out.x, out.x_recon)[..., 0])),
-        Term("energy", w_energy, lambda out, params: _row_mean(gmm.energy(out.z, params))),
-        Term("cov_diag", w_cov_diag, lambda _, params: gmm.inverse_variance(params)),
+        Term("energy", w_energy, lambda out, params: _row_mean(family.energy(out.z, params))),
+        Term(family.penalty_name, w_cov_diag, lambda _, params: family.penalty(params)),
     )
 
 
 def evaluate(
-    terms: tuple[Term, ...], out: ForwardPass, reg: float = gmm.DEFAULT_REG
+    terms: tuple[Term, ...],
+    out: ForwardPass,
+    reg: float = gmm.DEFAULT_REG,
+    family: Family = GAUSSIAN,
 ) -> dict[str, Tensor]:
     """Loss and the unweighted value of each term, on the mixture of this very batch.
 
@@ -81,16 +91,19 @@ def evaluate(
     gamma = out.gamma
     if out.y is not None:
         gamma = gamma * ops.cast(out.y != 1, gamma.dtype)[:, None]
-    params = gmm.mixture(gmm.moments(out.z, gamma), reg)
+    params = family.mixture(out.z, gamma, reg)
     values = {term.name: term.value(out, params) for term in terms}
     weighted = [_weight(term, out.progress) * values[term.name] for term in terms]
     return {"loss": sum(weighted), **values}
 
 
-def from_terms(terms: tuple[Term, ...], reg: float = gmm.DEFAULT_REG) -> Objective:
+def from_terms(
+    terms: tuple[Term, ...], reg: float = gmm.DEFAULT_REG, family: Family = GAUSSIAN
+) -> Objective:
     """Objective that logs the loss and every term."""
     return Objective(
-        ("loss", *(term.name for term in terms)), lambda out: evaluate(terms, out, reg)
+        ("loss", *(term.name for term in terms)),
+        lambda out: evaluate(terms, out, reg, family),
     )
 
 

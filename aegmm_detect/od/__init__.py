@@ -6,7 +6,11 @@ from aegmm_detect._lazy import lazy_names
 
 if TYPE_CHECKING:
     from aegmm_detect.od.aegmm import OutlierAEGMM
+    from aegmm_detect.od.aelmm import OutlierAELMM
 
-__all__ = ["OutlierAEGMM"]
+__all__ = ["OutlierAEGMM", "OutlierAELMM"]
 
-__getattr__, __dir__ = lazy_names(__name__, {"OutlierAEGMM": "aegmm_detect.od.aegmm"})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {"OutlierAEGMM": "aegmm_detect.od.aegmm", "OutlierAELMM": "aegmm_detect.od.aelmm"},
+)

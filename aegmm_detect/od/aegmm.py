@@ -1,7 +1,7 @@
 """OutlierAEGMM: a deep autoencoding Gaussian mixture model as an outlier detector."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 
@@ -95,6 +95,9 @@ class OutlierAEGMM(MixtureDetector):
         Widths, `n_gmm` or settings that contradict each other.
 
     """
+
+    # What `auto` trains and scores by, for rows of any width.
+    AUTO_FIT: ClassVar[FitConfig] = _AUTO_FIT
 
     def __init__(
         self,
@@ -233,9 +236,9 @@ class OutlierAEGMM(MixtureDetector):
             concat(log_euclidean, negative_cosine),
             None if wish.ensemble == 1 else wish.ensemble,
         )
-        fit_config = _AUTO_FIT.replace(
+        fit_config = cls.AUTO_FIT.replace(
             n_steps=steps_for(n_features),
-            density=_AUTO_FIT.density.replace(trim=2.0 * wish.contamination),
+            density=cls.AUTO_FIT.density.replace(trim=2.0 * wish.contamination),
         )
         settings = {"normalize": "robust", **settings}
         return cls.from_blueprint(blueprint, fit_config, **settings)

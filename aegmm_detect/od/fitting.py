@@ -14,6 +14,7 @@ from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
+from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.numerics.labelled_thresholds import check_labels
 from aegmm_detect.numerics.objective import Term, aegmm_terms
 from aegmm_detect.od.base import Detector
@@ -48,6 +49,8 @@ class Fitting(Detector):
 
     # Whether `fit` learns from labels.
     LABELS: ClassVar[bool] = False
+    # Kind of its mixtures.
+    FAMILY: ClassVar[Family] = GAUSSIAN
 
     net: keras.Model
     config: DetectorConfig
@@ -59,9 +62,10 @@ class Fitting(Detector):
 
     def _loss(self, settings: FitConfig) -> Loss:
         """What is minimised."""
-        weights = {"w_energy": settings.w_energy, "w_cov_diag": settings.w_cov_diag}
-        terms = aegmm_terms(**weights, recon_reduction=settings.recon_reduction)
-        return Loss(terms, weights, self._code_terms(settings))
+        w_energy, w_cov_diag = settings.w_energy, settings.w_cov_diag
+        terms = aegmm_terms(w_energy, w_cov_diag, settings.recon_reduction, self.FAMILY)
+        weights = {"w_energy": w_energy, "w_cov_diag": w_cov_diag}
+        return Loss(terms, weights, self._code_terms(settings), self.FAMILY)
 
     def _code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
         """Terms of the kind of code, which are there whatever the loss."""
@@ -137,6 +141,7 @@ class Fitting(Detector):
             named = {
                 **settings.model_dump(mode="json"),
                 **self.config.model_dump(include={"normalize", "nan_policy"}),
+                "family": self.FAMILY.name,
                 "loss_fn": loss_fn,
                 "log_metric": how.log_metric,
             }
@@ -173,7 +178,8 @@ class Fitting(Detector):
     ) -> FittedState:
         """What the trained nets score by."""
         members = None if self._blueprint is None else self._blueprint.members
-        return state_of(self.net, prepared, settings.density, members, settings.seed, names, eager)
+        recipe = (settings.density, members, settings.seed)
+        return state_of(self.net, prepared, *recipe, names, eager, family=self.FAMILY)
 
     def _labels(self, y: Any) -> IntArray | None:
         if y is None:

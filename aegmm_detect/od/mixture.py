@@ -56,6 +56,7 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
         blueprint: Blueprint | None = None,
     ) -> None:
         super().__init__(threshold, config.data_type, config.nan_policy)
+        self.FAMILY.check(fit_config.density)
         self.config = config
         self._fit_config = fit_config
         self.net = net
@@ -176,8 +177,8 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
 
         Returns
         -------
-        Keras's `History`: loss, recon, energy, cov_diag by epoch, each unweighted, and
-        regularization where layers have any.
+        Keras's `History`: loss, recon, energy, cov_diag (inverse_scale for a Laplacian mixture) by
+        epoch, each unweighted, and regularization where layers have any.
 
         Raises
         ------

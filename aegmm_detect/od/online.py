@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Iterable
+from typing import cast
 
 import keras
 from keras import ops
 
 from aegmm_detect.numerics import gmm, online
 from aegmm_detect.numerics.row_sketch import RowSketchFit
+from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.training.tracing import compiled
 from aegmm_detect.types import FloatArray
@@ -27,7 +29,7 @@ def with_rows(
     Parameters
     ----------
     state
-        Of the rows so far.
+        Of the rows so far, of Gaussian mixtures.
     net
         Prepared rows -> (x_recon, z, gamma).
     batches
@@ -39,6 +41,8 @@ def with_rows(
     -------
     `state` itself if there are no rows.
     """
+    # `update` refuses mixtures that cannot be merged.
+    before = cast("tuple[tuple[ScoringMixture, ...], ...]", state.density.members)
     seen_of = compiled(state.graph(net).seen, state.row_shape, state.eager)
     trained_on = RowSketchFit(state.trained_on)
     total: list[list[gmm.Moments]] = []
@@ -50,7 +54,7 @@ def with_rows(
         ]
         new = [
             [mixture.moments(columns[:, : mixture.n_dim]) for mixture in own]
-            for columns, own in zip(seen, state.density.members, strict=True)
+            for columns, own in zip(seen, before, strict=True)
         ]
         n_new += len(batch)
         trained_on.update(batch)
@@ -67,7 +71,7 @@ def with_rows(
     weight = online.faded(state.n_rows or 0.0, n_new, half_life)
     members = tuple(
         tuple(online.merged(mixture, weight, new) for mixture, new in zip(*pair, strict=True))
-        for pair in zip(state.density.members, total, strict=True)
+        for pair in zip(before, total, strict=True)
     )
     density = dataclasses.replace(state.density, members=members)
     return dataclasses.replace(

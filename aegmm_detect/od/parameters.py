@@ -1,12 +1,13 @@
 """What can be read off a fitted mixture detector."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import keras
 
 from aegmm_detect.exceptions import ConfigurationError, NotFittedError
 from aegmm_detect.nets.blueprint import Blueprint
-from aegmm_detect.numerics.scoring_mixture import ScoringMixture
+from aegmm_detect.numerics.families import Family
+from aegmm_detect.numerics.frozen_mixture import FrozenMixture
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.types import FloatArray
 
@@ -15,12 +16,17 @@ class Member(NamedTuple):
     """One net of a detector and the densities of its z."""
 
     net: keras.Model
-    mixtures: tuple[ScoringMixture, ...]
+    mixtures: tuple[FrozenMixture, ...]
 
 
 class MixtureParameters:
-    """Parameters of the density that scores rows."""
+    """Parameters of the density that scores rows.
 
+    Each raises `NotFittedError` before `fit`, and `ConfigurationError` where there are several
+    mixtures, or one of another kind.
+    """
+
+    FAMILY: ClassVar[Family]
     net: keras.Model
     fitted: bool
     _blueprint: Blueprint | None
@@ -42,7 +48,7 @@ class MixtureParameters:
         return tuple(Member(plain(self.net, m), own) for m, own in enumerate(grouped))
 
     @property
-    def mixture(self) -> ScoringMixture:
+    def mixture(self) -> FrozenMixture:
         """The density that scores rows.
 
         Raises
@@ -84,8 +90,18 @@ class MixtureParameters:
         """Log-determinants of the covariances, (K,)."""
         return self._parameter("log_det_cov")
 
+    @property
+    def scale(self) -> FloatArray:
+        """Scales of a Laplacian mixture, mean absolute deviations with their floor, (K, D)."""
+        return self._parameter("scale")
+
     def _parameter(self, name: str) -> FloatArray:
-        return getattr(self.mixture, name)
+        mixture = self.mixture
+        if not hasattr(mixture, name):
+            raise ConfigurationError(
+                f"A {self.FAMILY.name} mixture has no {name}; it has {', '.join(mixture.names())}."
+            )
+        return getattr(mixture, name)
 
     def _fitted_state(self, what: str) -> FittedState:
         if self._state is None or not self.fitted:

@@ -13,6 +13,7 @@ from aegmm_detect.nets.aegmm import forward_pass
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.numerics.density import Density, Scale, ScoreScales, combine
+from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.training.estimate import estimate_density, rows_per_pass, sample_rows
@@ -85,6 +86,7 @@ def state_of(
     names: tuple[str, ...] | None = None,
     eager: bool = False,
     noise: FloatArray | None = None,
+    family: Family = GAUSSIAN,
 ) -> FittedState:
     """What a trained net scores rows by.
 
@@ -94,7 +96,7 @@ def state_of(
         Prepared rows -> (x_recon, z, gamma), trained.
     prepared
         Training rows and their scaling.
-    config, members, seed
+    config, members, seed, family
         See `estimate_density`.
     names, eager, noise
         See `FittedState`. The density is of rows that have a draw each, the draws in turn.
@@ -109,7 +111,7 @@ def state_of(
         return out.x_recon, out.z, out.gamma
 
     forward = compiled(outputs, prepared.shape, eager)
-    density = estimate_density(forward, prepared.usual, config, members, seed)
+    density = estimate_density(forward, prepared.usual, config, members, seed, family)
     state = FittedState(
         density,
         prepared.normalizer,

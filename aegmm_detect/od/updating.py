@@ -53,10 +53,17 @@ class Updating(MixtureParameters, Detector):
         ------
         ConfigurationError
             `half_life` is no positive number; a detector that does not know how many rows its
-            mixtures stand for.
+            mixtures stand for; Laplacian mixtures, whose absolute deviations cannot be merged.
         NotFittedError, InvalidInputError
             As for `score`; rows too far out. The detector is left as it was.
         """
+        if not self.FAMILY.mergeable:
+            name = type(self).__name__
+            raise ConfigurationError(
+                f"{name} cannot learn on from new rows: the absolute deviations of a "
+                f"{self.FAMILY.name} mixture are from locations that new rows would move, so they "
+                f"cannot be merged. Call {name}.fit on old and new rows together."
+            )
         state = self._fitted_state("update")
         half_life = None if half_life is None else check_positive(half_life, "half_life")
         if state.n_rows is None:

@@ -59,7 +59,7 @@ def check_scores(scores: Any) -> FloatArray:
     """
     given = np.asarray(scores)
     # The detector decided on its own float32 scores.
-    checked = given.astype(np.float32 if given.dtype == np.float32 else np.float64)
+    checked: FloatArray = given.astype(np.float32 if given.dtype == np.float32 else np.float64)
     if checked.ndim != 1 or not len(checked):
         raise InvalidInputError(
             f"scores have shape {checked.shape}: pass one number for each row, such as "

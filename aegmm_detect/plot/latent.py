@@ -108,7 +108,7 @@ class LatentDisplay:
         NotFittedError
             The detector is not fitted.
         ConfigurationError
-            No such member, mixture or view; z has a single dimension.
+            No such member, mixture or view; z has a single dimension; the mixture is not Gaussian.
         InvalidInputError
             `X` or `y` does not fit, or no row is without NaN.
         MissingExtraError
@@ -116,6 +116,11 @@ class LatentDisplay:
         """
         own = _pick(detector.members, member, "member").mixtures
         density = _pick(own, mixture, "mixture")
+        if not hasattr(density, "cov"):
+            raise ConfigurationError(
+                f"{type(detector).__name__} has no covariances, whose ellipses this display draws: "
+                "it shows Gaussian mixtures alone."
+            )
         centre, axes, labels = _plane(density, view)
         z = _latent(detector, X, member)[:, : density.n_dim]
         labels_of_rows = check_labels(y, len(z))

@@ -26,6 +26,7 @@ from aegmm_detect.saving.manifest import (
     InputEntry,
     Manifest,
     NetEntry,
+    OptionalPart,
     ThresholdEntry,
     file_entry,
 )
@@ -46,7 +47,7 @@ _CALIBRATION = "calibration.scores"
 # Files of the nets, by kind of model.
 _ROLES = {"aegmm": ("encoder", "decoder", "gmm_density"), "ready": ("net",)}
 # Parts of an AEGMM that not every kind has.
-_OPTIONAL = ("code", "context")
+_OPTIONAL: tuple[OptionalPart, ...] = ("code", "context")
 
 
 def save_detector(detector: MixtureDetector, filepath: str | os.PathLike[str]) -> None:
@@ -188,7 +189,7 @@ def detector_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> Mixt
     if manifest.input is not None:
         arrays = arrays_from_bytes(contents[_STATE])
         scores = arrays.pop(_CALIBRATION, None)
-        state = state_from(arrays, manifest.input)
+        state = state_from(arrays, manifest.input, cls.FAMILY)
         _check_widths(net, state)
         calibration = None if scores is None else Calibration(scores)
         detector.restore(state, manifest.threshold.inferred, calibration)
@@ -208,7 +209,7 @@ def _parts(net: keras.Model) -> dict[str, keras.Model]:
     return {role: getattr(net, role) for role in (*_ROLES["aegmm"], *_optional(net))}
 
 
-def _optional(net: AEGMM) -> tuple[str, ...]:
+def _optional(net: AEGMM) -> tuple[OptionalPart, ...]:
     return tuple(role for role in _OPTIONAL if getattr(net, role) is not None)
 
 
@@ -227,9 +228,11 @@ def _net_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> keras.Mo
     }
     if entry.kind == "ready":
         return parts["net"]
-    more = {role: parts.pop(role) for role in entry.parts}
+    encoder, decoder, density = (parts[role] for role in _ROLES["aegmm"])
     features = features_from_json(entry.recon_features, custom_objects)
-    return AEGMM(*parts.values(), entry.n_gmm, features, **more)
+    three = (encoder, decoder, density)
+    code, context = parts.get("code"), parts.get("context")
+    return AEGMM(*three, entry.n_gmm, features, code=code, context=context)
 
 
 def _check_widths(net: keras.Model, state: FittedState) -> None:

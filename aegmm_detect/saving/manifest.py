@@ -36,13 +36,16 @@ class FileEntry(Settings):
     sha256: Sha256
 
 
+OptionalPart = Literal["code", "context"]
+
+
 class NetEntry(Settings):
     """How the nets make a model: three parts and features, or a ready one."""
 
     kind: Literal["aegmm", "ready"]
     n_gmm: int | None = None
     recon_features: dict[str, Any] | None = None  # as Keras serialises functions: by name
-    parts: tuple[Literal["code", "context"], ...] = ()  # beside the three
+    parts: tuple[OptionalPart, ...] = ()  # beside the three
 
 
 class BlueprintEntry(Settings):

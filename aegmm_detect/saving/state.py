@@ -1,6 +1,5 @@
 """What a fit leaves beside the nets' weights, as named arrays in one `.npz` file."""
 
-import dataclasses
 import io
 import math
 from collections.abc import Mapping
@@ -10,14 +9,14 @@ import numpy as np
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.numerics.density import Density, Projection, Scale, ScoreScales
+from aegmm_detect.numerics.families import Family
+from aegmm_detect.numerics.frozen_mixture import FrozenMixture
 from aegmm_detect.numerics.row_sketch import RowSketch
-from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.saving.manifest import InputEntry
 from aegmm_detect.saving.stored import read_stored, write_stored
 from aegmm_detect.types import Array
 
-_MIXTURE = tuple(field.name for field in dataclasses.fields(ScoringMixture))
 _SUFFIX = ".npy"
 
 
@@ -30,7 +29,7 @@ def arrays_of(state: FittedState) -> dict[str, Array]:
     }
     for m, own in enumerate(density.members):
         for p, mixture in enumerate(own):
-            for name in _MIXTURE:
+            for name in mixture.names():
                 arrays[f"density.{m}.{p}.{name}"] = getattr(mixture, name)
     if density.limit is not None:
         arrays["density.limit"] = np.array(density.limit)
@@ -55,7 +54,7 @@ def arrays_of(state: FittedState) -> dict[str, Array]:
     return arrays
 
 
-def state_from(arrays: Mapping[str, Array], rows: InputEntry) -> FittedState:
+def state_from(arrays: Mapping[str, Array], rows: InputEntry, family: Family) -> FittedState:
     """Inverse of `arrays_of`.
 
     Parameters
@@ -64,6 +63,8 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry) -> FittedState:
         By name, all of them needed.
     rows
         What the detector was fitted on.
+    family
+        Kind of its mixtures.
 
     Raises
     ------
@@ -71,7 +72,7 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry) -> FittedState:
         An array is missing, has another shape, is not finite, or has no place.
     """
     left = _Arrays(arrays)
-    members = _members(left)
+    members = _members(left, family)
     n_mixtures = sum(len(own) for own in members)
     limit = float(left.take("density.limit")) if "density.limit" in left else None
     projection = None
@@ -121,16 +122,15 @@ def _scale(left: "_Arrays", name: str, n: int) -> Scale:
     return Scale(left.take(f"{name}.centre", n), left.take(f"{name}.spread", n))
 
 
-def _members(left: "_Arrays") -> tuple[tuple[ScoringMixture, ...], ...]:
-    members: list[tuple[ScoringMixture, ...]] = []
+def _members(left: "_Arrays", family: Family) -> tuple[tuple[FrozenMixture, ...], ...]:
+    members: list[tuple[FrozenMixture, ...]] = []
     while f"density.{len(members)}.0.mu" in left:
-        own: list[ScoringMixture] = []
+        own: list[FrozenMixture] = []
         while (prefix := f"density.{len(members)}.{len(own)}") + ".mu" in left:
-            k, d = left.shape(f"{prefix}.mu", 2)
-            shapes = {"phi": (k,), "mu": (k, d), "cov": (k, d, d), "W": (k, d, d)}
+            shapes = family.scoring.shapes(*left.shape(f"{prefix}.mu", 2))
             own.append(
-                ScoringMixture(
-                    **{name: left.take(f"{prefix}.{name}", *shapes[name]) for name in _MIXTURE}
+                family.scoring(
+                    **{name: left.take(f"{prefix}.{name}", *shapes[name]) for name in shapes}
                 )
             )
         members.append(tuple(own))

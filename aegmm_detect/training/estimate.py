@@ -2,7 +2,8 @@
 
 import functools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -11,10 +12,11 @@ from sklearn.decomposition import PCA
 from aegmm_detect.configs.density import DensityConfig, Part
 from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.density import Density, Projection
-from aegmm_detect.numerics.scoring_mixture import ScoringMixture
+from aegmm_detect.numerics.families import COVARIANCE_OF, GAUSSIAN, Family
+from aegmm_detect.numerics.frozen_mixture import FrozenMixture
 from aegmm_detect.training.data import ArrayRows, StreamRows
 from aegmm_detect.training.refit import Refit, component_count, refit, usual_rows
-from aegmm_detect.types import Array, FloatArray, Forward
+from aegmm_detect.types import Array, FloatArray, Forward, Tensor
 
 # Large enough for the nets to be busy; fewer rows where they are wide, images for example.
 _MOST_ROWS = 8192
@@ -32,6 +34,7 @@ def estimate_density(
     config: DensityConfig,
     members: int | None,
     seed: int | None,
+    family: Family = GAUSSIAN,
 ) -> Density:
     """What scores rows, as `config` says.
 
@@ -47,6 +50,8 @@ def estimate_density(
         Of the net, if it is an ensemble.
     seed
         Of the sample of rows and of the fit.
+    family
+        Kind of the mixtures.
 
     Raises
     ------
@@ -54,16 +59,17 @@ def estimate_density(
         If the nets' outputs have no finite mixture.
     """
     size = rows_per_pass(rows.shape)
+    batches = functools.partial(rows.batches, size)
     if config.n_components is None and not members:
-        return Density.of_one(estimate_mixture(forward, rows.batches(size)))
+        return Density.of_one(estimate_mixture(forward, batches, family=family))
     sample = sample_rows(rows, config.max_rows, seed)
     z = _latent(forward, sample, size)
     z = z if members else z[None]
     projection = None
     if config.n_components is None:
-        moments = total_moments(forward, rows.batches(size))
-        each = (gmm.Moments(*(part[m] for part in moments)) for m in range(len(z)))
-        mixtures = [ScoringMixture.from_moments(own) for own in each]
+        moments = total_moments(forward, batches, family)
+        each = (type(moments)(*(part[m] for part in moments)) for m in range(len(z)))
+        mixtures = [family.of_moments(own, gmm.DEFAULT_REG) for own in each]
     else:
         projection = principal_components(sample, config.principal_components)
         behind = np.empty((len(sample), 0)) if projection is None else projection(sample)
@@ -72,13 +78,14 @@ def estimate_density(
         z = np.concatenate([z, np.broadcast_to(behind, (len(z), *behind.shape))], axis=-1)
         fitted_to = list(z)
         if config.trim:
-            first = refit([Refit(own, n_components) for own in z], config.reg, seed)
+            rough = [Refit(own, n_components, family.richest, family) for own in z]
+            first = refit(rough, config.reg, seed)
             pairs = zip(z, first, strict=True)
             fitted_to = [own[usual_rows(own, mixture, config.trim)] for own, mixture in pairs]
         jobs = [
             job
             for own in fitted_to
-            for job in _jobs(own[:, :n_own], own, min(n_components, len(own)), config.parts)
+            for job in _jobs(own[:, :n_own], own, min(n_components, len(own)), config.parts, family)
         ]
         mixtures = refit(jobs, config.reg, seed)
     each_has = len(mixtures) // len(z)
@@ -98,47 +105,51 @@ def _latent(forward: Forward, sample: FloatArray, size: int) -> FloatArray:
 
 
 def _jobs(
-    z: FloatArray, whole: FloatArray, n_components: int, parts: Sequence[Part]
+    z: FloatArray, whole: FloatArray, n_components: int, parts: Sequence[Part], family: Family
 ) -> list[Refit]:
     """The mixtures of one net, over z (N, D) and over z with what stands behind it."""
-    known = {
-        "full": Refit(whole, n_components),
-        "diagonal": Refit(whole, n_components, "diag"),
-        "single": Refit(z, 1, "diag"),
-    }
-    return [known[part] for part in parts]
+    of_part = {"full": (whole, n_components), "diagonal": (whole, n_components), "single": (z, 1)}
+    return [Refit(*of_part[part], COVARIANCE_OF[part], family) for part in parts]
 
 
 def estimate_mixture(
-    forward: Forward, batches: Iterable[FloatArray], reg: float = gmm.DEFAULT_REG
-) -> ScoringMixture:
-    """Merge the moments of `batches` in float64 and turn them into the mixture that scores.
+    forward: Forward,
+    batches: Callable[[], Iterable[FloatArray]],
+    reg: float = gmm.DEFAULT_REG,
+    family: Family = GAUSSIAN,
+) -> FrozenMixture:
+    """What the net says of all rows, in float64, as the mixture that scores.
 
     Parameters
     ----------
     forward
         The net in inference mode: prepared rows -> (x_recon, z, gamma).
     batches
-        All training rows, prepared, in batches of any sizes.
+        Every call goes over all training rows, prepared, in batches of any sizes.
     reg
         Jitter, relative to a component's mean variance.
+    family
+        Kind of the mixture. A Laplacian takes two passes over the rows.
 
     Raises
     ------
     IndefiniteCovarianceError
         If the nets' outputs have no finite mixture.
     """
-    return ScoringMixture.from_moments(total_moments(forward, batches), reg)
+    return family.of_moments(total_moments(forward, batches, family), reg)
 
 
-def total_moments(forward: Forward, batches: Iterable[FloatArray]) -> gmm.Moments:
+def total_moments(
+    forward: Forward, batches: Callable[[], Iterable[FloatArray]], family: Family = GAUSSIAN
+) -> Any:
     """Moments of all `batches` together, in float64; of an ensemble, with its members' axis."""
 
-    def batch_moments(batch: FloatArray) -> gmm.Moments:
-        _, z, gamma = forward(ops.convert_to_tensor(batch))
-        return gmm.moments(ops.cast(z, "float64"), ops.cast(gamma, "float64"))
+    def latent() -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in batches():
+            _, z, gamma = forward(ops.convert_to_tensor(batch))
+            yield ops.cast(z, "float64"), ops.cast(gamma, "float64")
 
-    return functools.reduce(gmm.merge, map(batch_moments, batches))
+    return family.moments_of_all(latent)
 
 
 def principal_components(sample: FloatArray, most: int) -> Projection | None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 
 from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.numerics.objective import (
     ForwardPass,
     Objective,
@@ -36,6 +37,7 @@ class Loss(NamedTuple):
     terms: tuple[Term, ...]  # unless the user brings a loss of their own
     weights: Mapping[str, Any]  # what a user's loss gets beside a batch's outputs, by name
     of_code: tuple[Term, ...] = ()  # added to either
+    family: Family = GAUSSIAN  # kind of the mixture that the terms are given
 
 
 def choose_objective(
@@ -58,7 +60,7 @@ def choose_objective(
         If no gradient flows through `loss_fn`: nothing would be trained.
     """
     if loss_fn is None:
-        return from_terms((*loss.terms, *loss.of_code)), False
+        return from_terms((*loss.terms, *loss.of_code), family=loss.family), False
     alone = from_loss_fn(loss_fn, loss.weights)
 
     def value(*out: Any) -> Any:

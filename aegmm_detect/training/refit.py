@@ -9,15 +9,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from aegmm_detect.exceptions import IndefiniteCovarianceError
-from aegmm_detect.numerics.scoring_mixture import ScoringMixture
+from aegmm_detect.numerics.em import Covariance
+from aegmm_detect.numerics.families import GAUSSIAN, Family
+from aegmm_detect.numerics.frozen_mixture import FrozenMixture
 from aegmm_detect.types import FloatArray, IntArray
-
-# The likelihood's last digits do not move a score's rank, and 100 steps take minutes.
-_MAX_STEPS = 30
 
 
 class Refit(NamedTuple):
@@ -25,7 +23,8 @@ class Refit(NamedTuple):
 
     z: FloatArray  # (N, D)  learned vectors of training rows, float64
     n_components: int  # at most N
-    covariance: Literal["full", "diag"] = "full"
+    covariance: Covariance = "full"
+    family: Family = GAUSSIAN
 
 
 def component_count(n_rows: int, wanted: int | Literal["auto"]) -> int:
@@ -38,7 +37,7 @@ def component_count(n_rows: int, wanted: int | Literal["auto"]) -> int:
     return max(1, min(16, n_rows // 100), min(40, n_rows // 500))
 
 
-def usual_rows(z: FloatArray, mixture: ScoringMixture, trim: float) -> IntArray:
+def usual_rows(z: FloatArray, mixture: FrozenMixture, trim: float) -> IntArray:
     """Rows without the share `trim` that has the highest energy, for a second fit.
 
     Trimmed likelihood (Neykov et al., 2007) with a single step. Anomalies among the training rows
@@ -61,16 +60,17 @@ def usual_rows(z: FloatArray, mixture: ScoringMixture, trim: float) -> IntArray:
     return np.sort(np.argsort(mixture.energy(z), kind="stable")[:kept])
 
 
-def refit(jobs: Sequence[Refit], reg: float, seed: int | None) -> list[ScoringMixture]:
-    """Gaussian mixtures by scikit-learn, started from k-means; several at a time.
+def refit(jobs: Sequence[Refit], reg: float, seed: int | None) -> list[FrozenMixture]:
+    """Mixtures by expectation-maximisation, started from k-means; several at a time.
 
     Parameters
     ----------
     jobs
         What to fit.
     reg
-        Added to the variances of `z` when each of its features has variance 1: code and residuals
-        differ by orders of magnitude, and no absolute number suits both.
+        Added to the variances of `z`, or the least of them (see `em`), when each of its features
+        has variance 1: code and residuals differ by orders of magnitude, and no absolute number
+        suits both.
     seed
         Of every start.
 
@@ -89,34 +89,20 @@ def refit(jobs: Sequence[Refit], reg: float, seed: int | None) -> list[ScoringMi
         return list(pool.map(lambda job: _fit(job, reg, seed), jobs))
 
 
-def _fit(job: Refit, reg: float, seed: int | None) -> ScoringMixture:
+def _fit(job: Refit, reg: float, seed: int | None) -> FrozenMixture:
     centre, scale = job.z.mean(axis=0), job.z.std(axis=0)
     scale = np.where(scale > 1e-6 * np.maximum(np.abs(centre), 1e-6), scale, 1.0)
-    mixture = GaussianMixture(
-        job.n_components,
-        covariance_type=job.covariance,
-        reg_covar=reg,
-        max_iter=_MAX_STEPS,
-        random_state=seed,
-    )
+    fit = job.family.fits[job.covariance]
     # OpenMP counts threads for each thread that calls it. With several, k-means would add up in
     # another order each time.
     with threadpool_limits(1, user_api="openmp"):
-        mixture.fit((job.z - centre) / scale)
-    cov, whiten = mixture.covariances_, mixture.precisions_cholesky_
-    if job.covariance == "diag":
-        cov, whiten = (values[:, :, None] * np.eye(len(scale)) for values in (cov, whiten))
-    return ScoringMixture(
-        phi=mixture.weights_,
-        mu=mixture.means_ * scale + centre,
-        cov=cov * np.outer(scale, scale),
-        W=whiten.swapaxes(1, 2) / scale,
-    )
+        standard = fit((job.z - centre) / scale, job.n_components, reg, seed)
+    return standard.moved(centre, scale)
 
 
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
     # Products of matrices this small only wait for one another's threads.
     with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # see _MAX_STEPS
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it ends before
         yield

@@ -58,7 +58,7 @@ def test_memberships_are_the_posterior_of_scipys_densities(seed, n):
 def test_moments_do_not_depend_on_how_many_rows_go_at_once(monkeypatch):
     mixture, z = several(1), np.random.default_rng(1).normal(size=(500, 2))
     whole = mixture.moments(z)
-    monkeypatch.setattr("aegmm_detect.numerics.scoring_mixture._CHUNK", 60)
+    monkeypatch.setattr("aegmm_detect.numerics.frozen_mixture._CHUNK", 60)
     for part, want in zip(mixture.moments(z), whole, strict=True):
         np.testing.assert_allclose(part, want, rtol=1e-9)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegmm_detect.exceptions import IndefiniteCovarianceError
-from aegmm_detect.numerics import gmm, scoring_mixture
+from aegmm_detect.numerics import frozen_mixture, gmm
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 
 bounded = settings(max_examples=15, deadline=None)
@@ -57,7 +57,7 @@ def test_energies_of_many_rows_are_those_of_each(monkeypatch):
     z = np.random.default_rng(0).normal(size=(50, 4))
     want = np.concatenate([mixture.energy(row[None]) for row in z])
     for numbers in (1, 100, 10**6):  # of an intermediate array, 12 for each row
-        monkeypatch.setattr(scoring_mixture, "_CHUNK", numbers)
+        monkeypatch.setattr(frozen_mixture, "_CHUNK", numbers)
         np.testing.assert_allclose(mixture.energy(z), want, rtol=1e-12)
     assert mixture.energy(z[:0]).shape == (0,)
 

@@ -8,6 +8,8 @@ from sklearn.decomposition import PCA
 
 from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.exceptions import IndefiniteCovarianceError
+from aegmm_detect.numerics import laplace
+from aegmm_detect.numerics.families import GAUSSIAN, LAPLACIAN
 from aegmm_detect.training.data import ArrayRows, StreamRows
 from aegmm_detect.training.estimate import (
     estimate_density,
@@ -48,14 +50,15 @@ def stacked(batch):
 def assert_same(got, want, rtol=1e-12):
     assert len(got.mixtures) == len(want.mixtures)
     for a, b in zip(got.mixtures, want.mixtures, strict=True):
-        for name in ("phi", "mu", "cov", "W"):
+        for name in b.names():
             np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=rtol, atol=1e-12)
     np.testing.assert_allclose(got.centre, want.centre, rtol=rtol, atol=1e-12)
     np.testing.assert_allclose(got.spread, want.spread, rtol=rtol)
 
 
-def density(source, config=EM, members=None, seed=0):
-    return estimate_density(plain if members is None else stacked, source, config, members, seed)
+def density(source, config=EM, members=None, seed=0, family=GAUSSIAN):
+    forward = plain if members is None else stacked
+    return estimate_density(forward, source, config, members, seed, family)
 
 
 # --- which rows ------------------------------------------------------------------------------
@@ -115,7 +118,7 @@ def test_without_members_and_components_it_is_the_density_nets_own_mixture(n):
     assert made.projection is None
     assert made.limit is None
     np.testing.assert_array_equal([made.centre, made.spread], [[0.0], [1.0]])
-    (got,), want = made.mixtures, estimate_mixture(plain, source.batches(8192))
+    (got,), want = made.mixtures, estimate_mixture(plain, lambda: source.batches(8192))
     for name in ("phi", "mu", "cov", "W"):
         np.testing.assert_array_equal(getattr(got, name), getattr(want, name))
 
@@ -130,7 +133,7 @@ def test_members_without_components_have_their_own_mixtures_of_all_rows():
             _, z, gamma = stacked(batch)
             return None, z[member], gamma[member]
 
-        want = estimate_mixture(alone, source.batches(8192))
+        want = estimate_mixture(alone, lambda: source.batches(8192))
         np.testing.assert_allclose(mixture.mu, want.mu, rtol=1e-9)
         np.testing.assert_allclose(mixture.cov, want.cov, rtol=1e-9)
 
@@ -180,13 +183,58 @@ def test_a_single_mixture_is_the_score():
     np.testing.assert_array_equal([made.centre, made.spread], [[0.0], [1.0]])
 
 
-@pytest.mark.parametrize("config", [EM, DensityConfig()])
+@pytest.mark.parametrize(
+    "config", [DensityConfig(n_components=2, parts=("diagonal",)), DensityConfig()]
+)
 @pytest.mark.parametrize("members", [None, 2])
-def test_z_that_is_not_finite_is_refused(config, members):
+@pytest.mark.parametrize("family", [GAUSSIAN, LAPLACIAN], ids=lambda family: family.name)
+def test_z_that_is_not_finite_is_refused(config, members, family):
     array = rows()
     array[3, 1] = np.inf
     with np.errstate(invalid="ignore"), pytest.raises(IndefiniteCovarianceError):
-        density(ArrayRows(array), config, members)
+        density(ArrayRows(array), config, members, family=family)
+
+
+# --- Laplacian mixtures ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("members", [None, 2])
+@pytest.mark.parametrize("n_components", [2, None])
+def test_the_laplacian_density_of_a_stream_is_that_of_an_array(members, n_components):
+    refit_only = {"parts": ("diagonal", "single"), "principal_components": 2, "trim": 0.1}
+    given = {} if n_components is None else refit_only
+    config = DensityConfig(n_components=n_components, max_rows=230, **given)
+    array = rows()
+    want = density(ArrayRows(array), config, members, family=LAPLACIAN)
+    assert want.family is LAPLACIAN
+    for size in (400, 7, 129):
+        got = density(stream(array, size), config, members, family=LAPLACIAN)
+        assert_same(got, want, rtol=1e-7)
+
+
+def test_the_density_nets_own_laplacian_is_the_estimate_of_all_rows_at_once():
+    array = rows()
+    _, z, gamma = plain(array)
+    (got,) = density(stream(array, 7), DensityConfig(), family=LAPLACIAN).mixtures
+    want = laplace.mixture(laplace.moments(z.astype(np.float64), gamma.astype(np.float64)))
+    for name in got.names():
+        np.testing.assert_allclose(getattr(got, name), getattr(want, name), rtol=1e-9, atol=1e-12)
+
+
+def test_laplacian_parts_leave_out_the_strangest_rows_of_a_first_laplacian():
+    array = rows()
+    config = DensityConfig(n_components=2, parts=("diagonal", "single"), trim=0.25)
+    made = density(ArrayRows(array), config, family=LAPLACIAN)
+    z = plain(array)[1].astype(np.float64)
+    (first,) = refit([Refit(z, 2, "diag", LAPLACIAN)], config.reg, 0)
+    kept = z[usual_rows(z, first, 0.25)]
+    jobs = [Refit(kept, 2, "diag", LAPLACIAN), Refit(kept, 1, "diag", LAPLACIAN)]
+    for mixture, want in zip(made.mixtures, refit(jobs, config.reg, 0), strict=True):
+        for name in want.names():
+            np.testing.assert_array_equal(getattr(mixture, name), getattr(want, name))
+    centre, deviation = kept.mean(axis=0), np.abs(kept - kept.mean(axis=0)).mean(axis=0)
+    np.testing.assert_allclose(made.mixtures[1].mu[0], centre, rtol=1e-9)
+    np.testing.assert_allclose(made.mixtures[1].scale[0], deviation, rtol=1e-9)
 
 
 # --- principal components --------------------------------------------------------------------

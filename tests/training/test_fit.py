@@ -63,8 +63,8 @@ def test_fit_is_the_textbook_loop_over_its_batches(make_nets, net, normal_rows, 
 
 @pytest.mark.parametrize("size", [7, 64, 600])
 def test_the_mixture_does_not_depend_on_how_rows_are_batched(net, normal_rows, size):
-    whole = estimate_mixture(net, [normal_rows])
-    parts = estimate_mixture(net, ArrayRows(normal_rows).batches(size))
+    whole = estimate_mixture(net, lambda: [normal_rows])
+    parts = estimate_mixture(net, lambda: ArrayRows(normal_rows).batches(size))
     np.testing.assert_allclose(parts.phi, whole.phi, rtol=1e-6)
     np.testing.assert_allclose(parts.mu, whole.mu, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(parts.cov, whole.cov, rtol=1e-4, atol=1e-9)
@@ -75,7 +75,7 @@ def test_the_mixture_pass_is_exact_in_float64(normal_rows):
     gamma = np.random.default_rng(0).dirichlet(np.ones(3), size=len(z))
     table = np.hstack([z, gamma])
     mixture = estimate_mixture(
-        lambda batch: (None, batch[:, :6], batch[:, 6:]), np.array_split(table, 11), reg=0.0
+        lambda batch: (None, batch[:, :6], batch[:, 6:]), lambda: np.array_split(table, 11), reg=0.0
     )
     whole = gmm.moments(z, gamma)
     np.testing.assert_allclose(mixture.mu, whole.mean, rtol=1e-12)

@@ -1,0 +1,101 @@
+"""What mixtures that score share: fixed after training, float64, in NumPy."""
+
+import abc
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+from keras import ops
+
+from aegmm_detect.exceptions import IndefiniteCovarianceError
+from aegmm_detect.numerics.memberships import effective_components
+from aegmm_detect.types import FloatArray, Tensor
+
+# Numbers of an intermediate array (rows x components x features) at a time: 16 MB.
+_CHUNK = 2_097_152
+
+
+class FrozenMixture(abc.ABC):
+    """Base of frozen dataclasses whose fields are arrays, which become read-only."""
+
+    phi: FloatArray  # (K,)       weights, sum to 1
+    mu: FloatArray  # (K, D)
+
+    def __post_init__(self) -> None:
+        for name in self.names():
+            array = np.array(getattr(self, name), dtype=np.float64)
+            object.__setattr__(self, name, read_only(array))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[FloatArray, ...]]:
+        # Through the constructor, so that the arrays of copies are read-only, too.
+        return type(self), tuple(getattr(self, name) for name in self.names())
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Of the arrays, in order."""
+        return tuple(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
+
+    @staticmethod
+    @abc.abstractmethod
+    def shapes(n_components: int, n_dim: int) -> dict[str, tuple[int, ...]]:
+        """Of the arrays, by name."""
+
+    @abc.abstractmethod
+    def as_float32(self) -> Any:
+        """Parameters for scoring in float32; rounded once, after all float64 work."""
+
+    @abc.abstractmethod
+    def moved(self, centre: FloatArray, scale: FloatArray) -> Self:
+        """The mixture of z * scale + centre; both are (D,)."""
+
+    @abc.abstractmethod
+    def _energy(self, z: Tensor) -> Tensor: ...
+
+    @classmethod
+    def of_params(cls, params: Any) -> Self:
+        """From parameters in the order of the fields.
+
+        Raises
+        ------
+        IndefiniteCovarianceError
+            If one is not finite.
+        """
+        arrays = [ops.convert_to_numpy(value) for value in params]
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise IndefiniteCovarianceError(
+                "The mixture of the training rows is not finite: the nets return values too large "
+                "for a density. Train with normalize='standard', a lower learning rate or "
+                "clip_norm=1.0."
+            )
+        return cls(*arrays)
+
+    @property
+    def n_dim(self) -> int:
+        """Width D of what it is a density of."""
+        return self.mu.shape[1]
+
+    @property
+    def effective_components(self) -> float:
+        """exp(entropy of phi): how many components the training rows really use."""
+        return float(ops.convert_to_numpy(effective_components(self.phi)))
+
+    def energy(self, z: FloatArray) -> FloatArray:
+        """Energies of `z` (N, D) in float64, (N,)."""
+        return np.concatenate([ops.convert_to_numpy(self._energy(p)) for p in self._chunks(z)])
+
+    def _chunks(self, z: FloatArray) -> Iterator[Tensor]:
+        size = max(1, _CHUNK // self.mu.size)
+        for start in range(0, max(len(z), 1), size):
+            yield ops.convert_to_tensor(z[start : start + size], dtype="float64")
+
+
+def read_only(array: FloatArray) -> FloatArray:
+    """The array itself, which nobody can write to any more."""
+    array.flags.writeable = False
+    return array
+
+
+def in_double(moments: Any) -> Any:
+    """Moments of any kind as tensors of float64."""
+    return type(moments)(*(ops.convert_to_tensor(part, dtype="float64") for part in moments))

@@ -1,0 +1,117 @@
+"""Soft-assigned Laplacian mixtures: absolute moments -> parameters -> energy.
+
+Independent features within a component, each with a scale of its own:
+p_k(z) = prod_d exp(-|z_d - mu_kd| / b_kd) / (2 b_kd). Tails fall off exponentially: a row far out
+gains energy with its distance and not, as under a Gaussian, with its square.
+
+Axes: N samples, K components, D features of `z`. Every function takes more axes before these and
+treats them alike: the members of an ensemble. Pure; dtype in is dtype out.
+Memberships, weights and the loss around it are those of Zong et al. (2018), ICLR, eq. 5-7. The
+scale is the maximum-likelihood estimate for a given location (Johnson, Kotz and Balakrishnan, 1995,
+"Continuous Univariate Distributions", vol. 2, ch. 24). The location is the weighted mean, which
+moves with every row; the likelihood's own is the weighted median, through which only one row has a
+gradient.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+from keras import ops
+
+from aegmm_detect.numerics import memberships
+from aegmm_detect.numerics.gmm import DEFAULT_REG
+from aegmm_detect.numerics.memberships import Location, floor
+from aegmm_detect.types import Batches, Tensor
+
+# Scale of a component that holds identical rows. Its inverse, and the square of its inverse (the
+# penalty's gradient), are finite in float32. The square of it is the floor of Gaussian variances.
+SCALE_FLOOR = 1e-6
+# Weight below which a component is empty: its location and scale come from rounding alone.
+_EMPTY = 1e-12
+
+
+class Moments(NamedTuple):
+    """Absolute moments of rows. Two of them cannot be added: the deviations are from one mean."""
+
+    mass: Tensor  # (K,)       sum of memberships
+    mean: Tensor  # (K, D)
+    deviation: Tensor  # (K, D)  sum of |z - mean|, not yet divided by `mass`
+
+
+class LaplacianMixture(NamedTuple):
+    """Parameters of the density of `z`."""
+
+    phi: Tensor  # (K,)       weights, sum to 1
+    mu: Tensor  # (K, D)
+    scale: Tensor  # (K, D)  b, with its floor: what is penalised is what is scored
+
+
+def moments(z: Tensor, gamma: Tensor) -> Moments:
+    """Moments of `z` (N, D) under memberships `gamma` (N, K) whose rows sum to 1."""
+    z, gamma = ops.convert_to_tensor(z), ops.convert_to_tensor(gamma)
+    mass, mean, offsets = memberships.centred(z, gamma)
+    return Moments(mass, mean, _total(gamma, offsets))
+
+
+def deviation(z: Tensor, gamma: Tensor, mean: Tensor) -> Tensor:
+    """Sums (K, D) of |z - mean| under `gamma`; those of several batches are to be added."""
+    return _total(gamma, z[..., None, :] - mean[..., None, :, :])
+
+
+def moments_of_all(batches: Batches) -> Moments:
+    """Moments of all batches of (z, gamma) together, in two passes: means, then deviations."""
+    each = (memberships.location(z, gamma) for z, gamma in batches())
+    whole: Location = functools.reduce(memberships.merge, each)
+    deviations = (deviation(z, gamma, whole.mean) for z, gamma in batches())
+    return Moments(*whole, functools.reduce(ops.add, deviations))
+
+
+def mixture(m: Moments, reg: float = DEFAULT_REG) -> LaplacianMixture:
+    """Parameters for `energy`.
+
+    Parameters
+    ----------
+    m
+        Absolute moments.
+    reg
+        Least variance, relative to a component's mean one: a scale is at least sqrt(reg) times the
+        mean scale of its component. Default 1e-6, the Gaussian mixture's.
+    """
+    scale = m.deviation / floor(m.mass)[..., None]
+    least = math.sqrt(reg) * ops.mean(scale, axis=-1, keepdims=True)
+    scale = ops.maximum(ops.maximum(scale, least), SCALE_FLOOR)
+    return LaplacianMixture(memberships.weights(m.mass), m.mean, scale)
+
+
+def log_prob(z: Tensor, params: LaplacianMixture) -> Tensor:
+    """Log of each weighted component's density: `z` (N, D) -> (N, K), in nats."""
+    distance = ops.abs(z[..., None, :] - params.mu[..., None, :, :]) / params.scale[..., None, :, :]
+    log_norm = -ops.sum(ops.log(2.0 * params.scale), axis=-1)
+    log_phi = memberships.log_weights(params.phi)
+    return (log_phi + log_norm)[..., None, :] - ops.sum(distance, axis=-1)
+
+
+def energy(z: Tensor, params: LaplacianMixture) -> Tensor:
+    """Negative log-density of each row: `z` (N, D) -> (N,), in nats; higher is stranger.
+
+    E(z) = -log sum_k phi_k prod_d exp(-|z_d - mu_kd| / b_kd) / (2 b_kd), with nothing added inside
+    the logarithm: far rows keep distinct energies.
+    """
+    return memberships.energy(log_prob(ops.convert_to_tensor(z), params))
+
+
+def responsibilities(z: Tensor, params: LaplacianMixture) -> Tensor:
+    """Posterior memberships of `z` (N, D), (N, K): rows sum to 1."""
+    return memberships.posterior(log_prob(ops.convert_to_tensor(z), params))
+
+
+def inverse_scale(params: LaplacianMixture) -> Tensor:
+    """Penalty against collapsed components: sum of 1 / b over those that hold rows, a scalar."""
+    used = (params.phi > _EMPTY)[..., None]
+    return ops.sum(ops.where(used, 1.0 / params.scale, 0.0), axis=(-2, -1))
+
+
+def _total(gamma: Tensor, offsets: Tensor) -> Tensor:
+    # The gradient of |x| at 0 is 0 here, never NaN.
+    return ops.einsum("...nk,...nkd->...kd", gamma, ops.abs(offsets))

@@ -1,0 +1,68 @@
+"""OutlierAELMM: the autoencoding mixture detector with Laplacian components."""
+
+from typing import Any, ClassVar, Self
+
+from aegmm_detect.configs.aegmm import FitConfig
+from aegmm_detect.numerics.families import LAPLACIAN, Family
+from aegmm_detect.od.aegmm import OutlierAEGMM
+
+
+class OutlierAELMM(OutlierAEGMM):
+    """Deep autoencoding Laplacian mixture model.
+
+    `OutlierAEGMM` with a Laplacian mixture in the place of the Gaussian one: in the loss, in the
+    estimate after training and in the score. Its energy grows with the distance of `z` from a
+    component and not with the square, and so does what a row far out adds to a scale. Within a
+    component the features of `z` are independent. `scale` takes the place of `cov`, `L` and
+    `log_det_cov`, and `update` is refused: absolute deviations cannot be merged once a mean has
+    moved.
+
+    Parameters
+    ----------
+    threshold, aegmm, encoder_net, decoder_net, gmm_density_net, n_gmm, recon_features, data_type
+        As for `OutlierAEGMM`.
+    normalize, nan_policy, score_type, seed
+        As for `OutlierAEGMM`.
+    fit_config
+        As for `OutlierAEGMM`; ``w_cov_diag`` weighs the sum of inverse scales 1 / b, and
+        ``density.parts`` can be 'diagonal' and 'single'.
+
+    Raises
+    ------
+    NetTypeError, ConfigurationError
+        As for `OutlierAEGMM`; a refit with the part 'full'.
+
+    Notes
+    -----
+    E(z) = -log sum_k phi_k prod_d exp(-|z_d - mu_kd| / b_kd) / (2 b_kd); see
+    :mod:`aegmm_detect.numerics.laplace`.
+
+    """
+
+    FAMILY: ClassVar[Family] = LAPLACIAN
+    # The Gaussian recipe without the part that a Laplacian does not have.
+    AUTO_FIT: ClassVar[FitConfig] = OutlierAEGMM.AUTO_FIT.replace(
+        density=OutlierAEGMM.AUTO_FIT.density.replace(parts=("diagonal", "single"))
+    )
+
+    @classmethod
+    def auto(
+        cls, n_features: int, *, ensemble: int = 4, contamination: float = 0.0, **settings: Any
+    ) -> Self:
+        """A detector for rows of `n_features` numbers, for users with no opinion on nets.
+
+        Nets and training are those of `OutlierAEGMM.auto`, with the Laplacian loss. The densities
+        are two for each net: a Laplacian mixture of code, features and 20 principal components of
+        the input, with as many components as the rows bear, and a single Laplacian of code and
+        features.
+
+        Parameters
+        ----------
+        n_features, ensemble, contamination, **settings
+            As for `OutlierAEGMM.auto`.
+
+        Returns
+        -------
+        A detector whose every `fit` starts from fresh weights.
+        """
+        return super().auto(n_features, ensemble=ensemble, contamination=contamination, **settings)
