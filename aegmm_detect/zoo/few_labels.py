@@ -80,8 +80,9 @@ class FewLabelClassifier:
         best weights come back; None for all epochs), `validation_split` (.2 of the labelled rows,
         stratified), `batch_size` (32), `learning_rate` (1e-3), `seed` (None: different every
         time). `hiddens` ((100, 50, 20), the code's width last) and `activation` ('elu') are for
-        the encoder that is built where none is given. Dropout and learning rate are our choice,
-        the rest is the project's.
+        the encoder that is built where none is given. Widths, penalty, stages, patience and split
+        are the project's; batch size and learning rate are Keras's own, dropout our choice (the
+        project's published run had none).
 
     Raises
     ------
