@@ -1,8 +1,6 @@
 """Classify with few labels: an encoder that learned from unlabelled rows, and a softmax on it."""
 
-import dataclasses
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import keras
@@ -17,43 +15,27 @@ from aegmm_detect.exceptions import (
     NetTypeError,
     NotFittedError,
 )
-from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.aegmm import AEGMM
 from aegmm_detect.nets.classifier import (
     classifier,
     freeze_encoder,
     plain_autoencoder,
-    stochastic_pass,
 )
 from aegmm_detect.nets.copies import net_to_train
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.od.mixture import MixtureDetector
-from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, checked_batches
+from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
 from aegmm_detect.training.in_memory import (
     held_out,
     read_rows,
-    refuse_non_finite_rows,
     standard_scaling,
 )
+from aegmm_detect.training.labels import are_numbers, checked_labels
 from aegmm_detect.training.seeding import seed_random_layers
 from aegmm_detect.training.supervised import Targets, fit_to_targets
-from aegmm_detect.training.tracing import compiled
-from aegmm_detect.types import Array, FloatArray, Tensor
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Fitted:
-    """What `fit` leaves behind."""
-
-    net: keras.Sequential  # scaled rows -> probabilities
-    normalizer: Normalizer
-    classes: Array  # (C,)
-    row_shape: tuple[int, ...]
-    names: tuple[str, ...] | None
-    once: Callable[[Tensor], Tensor]
-    # Compiled when asked for.
-    stochastic: Callable[[], Callable[[Tensor], Tensor]]
+from aegmm_detect.types import Array, FloatArray
+from aegmm_detect.zoo.probabilities import FittedClassifier
 
 
 class FewLabelClassifier:
@@ -107,7 +89,7 @@ class FewLabelClassifier:
         self._encoder = encoder
         self._normalizer = normalizer
         self._names: tuple[str, ...] | None = None
-        self._fitted: _Fitted | None = None
+        self._fitted: FittedClassifier | None = None
 
     @classmethod
     def from_detector(cls, detector: MixtureDetector, **settings: Any) -> Self:
@@ -214,7 +196,7 @@ class FewLabelClassifier:
         config = self.config
         array, names = read_rows(X, self._row_shape(), self._names)
         labels = LabelEncoder()
-        classes = labels.fit_transform(_checked_labels(y, len(array)))
+        classes = labels.fit_transform(checked_labels(y, len(array)))
         if len(labels.classes_) < 2:
             raise InvalidInputError("y holds one class: pass rows of at least two.")
         train, validation = held_out(len(array), config.validation_split, config.seed, classes)
@@ -238,16 +220,7 @@ class FewLabelClassifier:
                 verbose=verbose,
                 callbacks=keras.tree.flatten(callbacks) if callbacks else [],
             )
-        shape = array.shape[1:]
-        self._fitted = _Fitted(
-            net,
-            normalizer,
-            labels.classes_,
-            shape,
-            names,
-            compiled(functools.partial(net, training=False), shape),
-            functools.cache(lambda: compiled(functools.partial(stochastic_pass, net), shape)),
-        )
+        self._fitted = FittedClassifier(net, normalizer, labels.classes_, array.shape[1:], names)
         return history
 
     def predict_proba(
@@ -280,23 +253,10 @@ class FewLabelClassifier:
             Other columns or shapes than at `fit`; rows with NaN or infinity.
         """
         fitted = self._require_fitted("predict_proba()")
-        forward, passes = fitted.once, 1
-        if self._checked_passes(monte_carlo):
-            forward, passes = fitted.stochastic(), monte_carlo
-            if self.config.seed is not None:
-                seed_random_layers(fitted.net, self.config.seed)
-        rows = as_rows(X, fitted.names)
-        parts, n_seen = [np.empty((0, len(fitted.classes)))], 0
-        for batch in checked_batches(rows, fitted.row_shape, batch_size):
-            refuse_non_finite_rows(batch, rows.columns.names, n_seen)
-            n_seen += len(batch)
-            x = keras.ops.convert_to_tensor(fitted.normalizer.transform(batch))
-            total = np.zeros((len(batch), len(fitted.classes)))
-            for _ in range(passes):
-                total += keras.ops.convert_to_numpy(forward(x))
-            # The softmax is of float32, whose sums are 1 up to its rounding.
-            parts.append(total / total.sum(axis=1, keepdims=True))
-        return np.concatenate(parts)
+        passes = self._checked_passes(monte_carlo)
+        if passes and self.config.seed is not None:
+            seed_random_layers(fitted.net, self.config.seed)
+        return fitted.probabilities(X, passes, batch_size)
 
     def predict(self, X: Any, monte_carlo: int = 0) -> Array:
         """The most probable class of each row, (N,), as it was in `y`.
@@ -317,10 +277,10 @@ class FewLabelClassifier:
             There is not one label per row, of the type that `fit` saw, or there are no rows.
         """
         found = self.predict(X, monte_carlo)
-        labels = _checked_labels(y, len(found))
+        labels = checked_labels(y, len(found))
         if not len(found):
             raise InvalidInputError("X holds no rows: there is no accuracy of none.")
-        if _are_numbers(labels) != _are_numbers(found):
+        if are_numbers(labels) != are_numbers(found):
             raise InvalidInputError(
                 f"y holds {labels.dtype} labels, and those that fit saw are {found.dtype}: pass "
                 "labels of that type."
@@ -391,34 +351,8 @@ class FewLabelClassifier:
             )
         return int(monte_carlo)
 
-    def _require_fitted(self, what: str) -> _Fitted:
+    def _require_fitted(self, what: str) -> FittedClassifier:
         if self._fitted is None:
             name = type(self).__name__
             raise NotFittedError(f"{name} has no {what} before fit(): call {name}.fit(X, y).")
         return self._fitted
-
-
-def _checked_labels(y: Any, n_rows: int) -> Array:
-    labels = np.asarray(y)
-    if labels.shape != (n_rows,):
-        raise InvalidInputError(
-            f"y has shape {labels.shape}, and X has {n_rows} rows: one label per row, shape "
-            f"({n_rows},), is needed."
-        )
-    if labels.dtype.kind == "f" and not np.equal(labels, np.trunc(np.nan_to_num(labels))).all():
-        raise InvalidInputError(
-            "y holds NaN, infinity or fractions: pass classes, and only the rows that have a label."
-        )
-    if labels.dtype.kind == "O":
-        kinds = {type(label).__name__ for label in labels}
-        # NaN is the one value that is not itself.
-        if len(kinds) > 1 or any(label is None or label != label for label in labels):
-            raise InvalidInputError(
-                f"y holds {', '.join(sorted(kinds))}: pass classes of one type, and only the rows "
-                "that have a label."
-            )
-    return labels
-
-
-def _are_numbers(labels: Array) -> bool:
-    return labels.dtype.kind in "biuf"
