@@ -1,0 +1,99 @@
+"""Pre-training without labels by a plain autoencoder."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+
+from aegmm_detect.configs.few_labels import AutoencoderConfig
+from aegmm_detect.exceptions import InvalidInputError
+from aegmm_detect.nets.classifier import plain_autoencoder, with_dropout
+from aegmm_detect.nets.normalizer import Normalizer
+from aegmm_detect.training.in_memory import held_out, read_rows, standard_scaling
+from aegmm_detect.training.seeding import seed_random_layers
+from aegmm_detect.training.supervised import Targets, fit_to_targets
+
+
+class Pretrained(NamedTuple):
+    """What `fit_autoencoder` has trained."""
+
+    encoder: keras.Sequential  # scaled rows (N, F) -> codes (N, D), without dropout
+    normalizer: Normalizer  # rows -> scaled rows
+    history: keras.callbacks.History
+
+
+def fit_autoencoder(
+    X: Any,
+    hiddens: Sequence[int] = (100, 50, 20),
+    *,
+    verbose: bool | int | str = True,
+    callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None = None,
+    **settings: Any,
+) -> Pretrained:
+    """Train an autoencoder on unlabelled rows and return its encoder.
+
+    Rows are standardised; dropout is on the input and behind every layer of the encoder, which
+    thus learns to undo what it drops (Vincent et al., JMLR 2010, masking noise); the loss is the
+    mean squared error, the optimizer Nadam. The nets are those of `OutlierAEGMM.from_sizes`.
+
+    Parameters
+    ----------
+    X
+        Rows, shape (N, F), N >= 2: anything that a detector's `fit` takes. Streams are read into
+        memory.
+    hiddens
+        Encoder widths, the code's last; the decoder mirrors them. Default (100, 50, 20), those of
+        the S-DAGMM project's pre-training. Code and output are linear.
+    verbose, callbacks
+        Keras's own.
+    **settings
+        `activation` ('elu'), `dropout` (.1), `epochs` (at most 100), `patience` (5 epochs without
+        a better validation loss; None for all epochs), `validation_split` (.2 of the rows, drawn
+        at random; scaling sees the others only), `batch_size` (256), `learning_rate` (1e-3) and
+        `seed` (None: different every time).
+
+    Returns
+    -------
+    The encoder with the weights of the best epoch, the scaling in front of it, and Keras's
+    `History`: loss and val_loss by epoch.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting does not fit.
+    InvalidInputError
+        Rows that cannot be trained on.
+    NonFiniteLossError
+        Training met NaN or infinity.
+    """
+    config = AutoencoderConfig.of(hiddens=tuple(hiddens), **settings)
+    array, _ = read_rows(X)
+    if array.ndim != 2:
+        raise InvalidInputError(
+            f"X has shape {array.shape}: a plain autoencoder takes rows (N, F). Use "
+            "X.reshape(len(X), -1), or pre-train by an OutlierAEGMM with nets of your own."
+        )
+    train, validation = held_out(len(array), config.validation_split, config.seed)
+    normalizer = standard_scaling(array[train])
+    encoder, decoder = plain_autoencoder(
+        array.shape[1], config.hiddens, config.activation, config.seed
+    )
+    inputs = keras.Input(array.shape[1:])
+    net = keras.Sequential([inputs, *with_dropout(encoder, config.dropout), decoder])
+    if config.seed is not None:
+        seed_random_layers(net, config.seed)
+    x, x_validation = (normalizer.transform(array[part]) for part in (train, validation))
+    history = keras.callbacks.History()
+    fit_to_targets(
+        net,
+        Targets(x, x),
+        Targets(x_validation, x_validation),
+        "mean_squared_error",
+        config,
+        epochs=config.epochs,
+        patience=config.patience,
+        history=history,
+        verbose=verbose,
+        callbacks=keras.tree.flatten(callbacks) if callbacks else [],
+    )
+    return Pretrained(encoder, normalizer, history)
