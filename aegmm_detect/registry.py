@@ -8,6 +8,10 @@ from aegmm_detect.exceptions import ConfigurationError
 # A new detector is one file and one line here; the conformance tests run over this list.
 DETECTORS = {
     "OutlierAEGMM": "aegmm_detect.od.aegmm:OutlierAEGMM",
+    "OutlierLabelledAEGMM": "aegmm_detect.od.labelled:OutlierLabelledAEGMM",
+    "OutlierSOMAEGMM": "aegmm_detect.od.som:OutlierSOMAEGMM",
+    "OutlierVAEGMM": "aegmm_detect.od.vaegmm:OutlierVAEGMM",
+    "OutlierVQAEGMM": "aegmm_detect.od.vqaegmm:OutlierVQAEGMM",
     "OutlierAELMM": "aegmm_detect.od.aelmm:OutlierAELMM",
 }
 

@@ -1,10 +1,11 @@
 """Sizes of the nets that the package builds itself, free of TensorFlow."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from aegmm_detect.configs.base import Settings
+from aegmm_detect.exceptions import ConfigurationError
 
 Width = Annotated[int, Field(ge=1)]
 Widths = Annotated[tuple[Width, ...], Field(min_length=1)]
@@ -19,6 +20,16 @@ class NetSizes(Settings):
     comp_activation: str = "tanh"
     est_activation: str = "tanh"
     est_dropout_ratio: Annotated[float, Field(ge=0.0, lt=1.0)] | None = 0.5
+
+    @classmethod
+    def width(cls, value: Any, name: str) -> int:
+        """A width that a user gives alone, checked."""
+        try:
+            return TypeAdapter(Width).validate_python(value)
+        except ValidationError as error:
+            raise ConfigurationError(
+                f"{name}={value!r}: a width is a whole number from 1."
+            ) from error
 
     @property
     def latent_dim(self) -> int:

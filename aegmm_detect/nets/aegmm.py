@@ -64,7 +64,9 @@ class AEGMM(keras.Model):
         # Part by part: any feature function that pickle can name will do.
         parts = (self.encoder, self.decoder, self.gmm_density)
         positional = (*parts, self.n_gmm, self.recon_features, self.name)
-        return functools.partial(type(self), code=self.code, context=self.context), positional
+        # As an `AEGMM`, which subclasses without a `call` of their own compute, too.
+        kind = AEGMM if type(self).call is AEGMM.call else type(self)
+        return functools.partial(kind, code=self.code, context=self.context), positional
 
     def call(self, x: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstructions, latent vectors `z` (N, D) and memberships (N, K)."""

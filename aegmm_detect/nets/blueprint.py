@@ -43,24 +43,29 @@ class Blueprint:
 
     def build(self, seed: int | None) -> AEGMM:
         """Nets with fresh weights."""
-        return self._build(seed, self.members)
+        return self._build(seed, self.members, self.context)
+
+    def reset(self, net: AEGMM, seed: int | None) -> None:
+        """Give `net` the weights that `build` would give it, its context apart."""
+        for part, fresh in zip(_parts(net), _parts(self.build(seed)), strict=True):
+            part.set_weights(fresh.get_weights())
 
     def plain(self, net: keras.Model, member: int) -> AEGMM:
         """One member of `net` as nets of its own."""
-        alone = self._build(None, None)
+        alone = self._build(None, None, net.context)
         for part, stacked in zip(_parts(alone), _parts(net), strict=True):
             for weight, value in zip(part.weights, member_weights(stacked, member), strict=True):
                 weight.assign(value)
         return alone
 
-    def _build(self, seed: int | None, members: int | None) -> AEGMM:
+    def _build(self, seed: int | None, members: int | None, context: keras.Model | None) -> AEGMM:
         n_features = count_features(self.recon_features, (self.sizes.n_features,))
-        n_context = 0 if self.context is None else self.context.output_shape[-1]
+        n_context = 0 if context is None else context.output_shape[-1]
         nets = blocks.build(self.sizes, n_features, seed, members, self.code, n_context)
         # Far from the seeds of those layers.
         code = blocks.build_code(self.code, self.sizes, seed and seed + 500, members)
         last = (self.sizes.n_gmm, self.recon_features)
-        return AEGMM(*nets, *last, code=code, context=self.context)
+        return AEGMM(*nets, *last, code=code, context=context)
 
 
 def _parts(net: AEGMM) -> tuple[keras.Model, ...]:

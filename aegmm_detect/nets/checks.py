@@ -10,8 +10,15 @@ from aegmm_detect.nets.aegmm import AEGMM
 from aegmm_detect.types import ReconFeatures
 
 
-def check_types(nets: dict[str, Any]) -> None:
+def check_types(nets: dict[str, Any], ready: str = "aegmm") -> None:
     """Raise unless every net is a `keras.Model`; `nets` maps argument names to values.
+
+    Parameters
+    ----------
+    nets
+        Argument name -> value.
+    ready
+        Name of the argument that takes a ready model.
 
     Raises
     ------
@@ -22,8 +29,8 @@ def check_types(nets: dict[str, Any]) -> None:
         if not isinstance(net, keras.Model):
             raise NetTypeError(
                 f"{name} is {'missing' if net is None else 'a ' + type(net).__name__}; pass a "
-                "keras.Model (Sequential or functional). A detector needs either aegmm= or all of "
-                "encoder_net=, decoder_net= and gmm_density_net=."
+                f"keras.Model (Sequential or functional). A detector needs either {ready}= or all "
+                "of encoder_net=, decoder_net= and gmm_density_net=."
             )
 
 
@@ -152,6 +159,41 @@ def row_shape(net: keras.Model) -> tuple[int, ...] | None:
     """Feature shape of the rows that `net` takes, if it is declared and fixed."""
     shape, _ = _shapes(net.encoder if isinstance(net, AEGMM) else net)
     return None if shape is None or None in shape else shape
+
+
+def code_width(encoder_net: Any) -> int:
+    """Declared width of the encoder's output.
+
+    Raises
+    ------
+    NetTypeError, ConfigurationError
+        No model, or one that does not declare it.
+    """
+    check_types({"encoder_net": encoder_net})
+    _, code = _shapes(encoder_net)
+    if code is None or None in code:
+        raise ConfigurationError(
+            "encoder_net does not say how wide its output is: begin it with keras.Input(shape)."
+        )
+    _check_flat(code)
+    return code[0]
+
+
+def declared_row_shape(encoder_net: Any) -> tuple[int, ...]:
+    """Declared feature shape of the rows that the encoder takes.
+
+    Raises
+    ------
+    NetTypeError, ConfigurationError
+        No model, or one that does not declare it.
+    """
+    check_types({"encoder_net": encoder_net})
+    shape = row_shape(encoder_net)
+    if shape is None:
+        raise ConfigurationError(
+            "encoder_net does not say what rows it takes: begin it with keras.Input(shape)."
+        )
+    return shape
 
 
 def _check_flat(code: tuple[int, ...]) -> None:

@@ -19,8 +19,16 @@ _DEAD = 0.1
 _TINY = 1e-10
 
 
+class Code(keras.Model):
+    """What the kinds of code share."""
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Keras's hook: weights come next, and need their variables."""
+        self.build(config["input_shape"])
+
+
 @keras.saving.register_keras_serializable("aegmm_detect")
-class GaussianCode(keras.Model):
+class GaussianCode(Code):
     """Mean and log-variance of a code, which is drawn in training and the mean otherwise.
 
     Kingma and Welling (ICLR 2014), Auto-encoding variational Bayes, eq. 10 and appendix B.
@@ -115,7 +123,7 @@ def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 @keras.saving.register_keras_serializable("aegmm_detect")
-class QuantizedCode(keras.Model):
+class QuantizedCode(Code):
     """The nearest of a few code vectors (VQ-VAE), which follow the codes that choose them.
 
     van den Oord, Vinyals and Kavukcuoglu (NeurIPS 2017), Neural discrete representation learning:

@@ -1,10 +1,13 @@
 """Functions of alibi-detect's interface, thin over `gmm` and `objective`; they accept NumPy."""
 
+import math
+
 from keras import ops
 
-from aegmm_detect.numerics import gmm
+from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.numerics import elbo, gmm
 from aegmm_detect.numerics.objective import ForwardPass, aegmm_terms, evaluate
-from aegmm_detect.types import Tensor
+from aegmm_detect.types import FloatArray, Tensor
 
 
 def gmm_params(z: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -82,6 +85,49 @@ def loss_aegmm(
     """
     out = ForwardPass(*map(ops.convert_to_tensor, (x_true, x_pred, z, gamma)))
     return evaluate(aegmm_terms(w_energy, w_cov_diag), out)["loss"]
+
+
+def loss_vaegmm(
+    x_true: Tensor,
+    x_pred: Tensor,
+    z: Tensor,
+    gamma: Tensor,
+    w_recon: float = 1e-7,
+    w_energy: float = 0.1,
+    w_cov_diag: float = 0.005,
+    cov_full: FloatArray | None = None,
+    cov_diag: FloatArray | None = None,
+    sim: float | None = 0.05,
+) -> Tensor:
+    """VAEGMM loss of one batch, a scalar; the divergence of the code is not in it.
+
+    Parameters
+    ----------
+    x_true, x_pred
+        Inputs and reconstructions, (N, ...).
+    z, gamma
+        Latent vectors (N, D) and memberships (N, K).
+    w_recon
+        Weight of the mean negative log-likelihood of the reconstruction. Default 1e-7, that of
+        alibi-detect's interface.
+    w_energy, w_cov_diag
+        As for `loss_aegmm`.
+    cov_full, cov_diag, sim
+        Covariance of a row around its reconstruction: matrix (F, F), variances (F,), or standard
+        deviation (default .05). The first that is given counts.
+    """
+    x, x_recon = ops.convert_to_tensor(x_true), ops.convert_to_tensor(x_pred)
+    if cov_full is not None:
+        covariance = elbo.ReconCovariance.full(cov_full)
+    elif cov_diag is not None:
+        covariance = elbo.ReconCovariance.diagonal(cov_diag)
+    elif sim is not None:
+        covariance = elbo.ReconCovariance.same(sim, math.prod(x.shape[1:]))
+    else:
+        raise ConfigurationError("cov_full, cov_diag and sim are all None: give one of them.")
+    out = ForwardPass(x, x_recon, ops.convert_to_tensor(z), ops.convert_to_tensor(gamma))
+    rest = evaluate(aegmm_terms(w_energy, w_cov_diag)[1:], out)["loss"]
+    return w_recon * ops.mean(elbo.negative_log_likelihood(x, x_recon, covariance)) + rest
 
 
 def _inverse_lower(matrices: Tensor) -> Tensor:

@@ -39,6 +39,9 @@ class Term(NamedTuple):
     weight: float | Callable[[Tensor], Tensor]  # a number, or what progress makes of it
     # Of a batch and the parameters of its mixture: a scalar, or one per member.
     value: Callable[[ForwardPass, Any], Tensor]
+    # Whether it is one value per row, (..., N), whose mean counts: that of all rows but labelled
+    # anomalies.
+    of_rows: bool = False
 
 
 class Objective(NamedTuple):
@@ -72,8 +75,8 @@ def aegmm_terms(
     """
     recon = {"mean": mean_squared, "sum": squared_error}[recon_reduction]
     return (
-        Term("recon", 1.0, lambda out, _: _row_mean(per_member(recon, out.x, out.x_recon)[..., 0])),
-        Term("energy", w_energy, lambda out, params: _row_mean(family.energy(out.z, params))),
+        Term("recon", 1.0, lambda out, _: per_member(recon, out.x, out.x_recon)[..., 0], True),
+        Term("energy", w_energy, lambda out, params: family.energy(out.z, params), True),
         Term(family.penalty_name, w_cov_diag, lambda _, params: family.penalty(params)),
     )
 
@@ -86,13 +89,13 @@ def evaluate(
 ) -> dict[str, Tensor]:
     """Loss and the unweighted value of each term, on the mixture of this very batch.
 
-    Rows that are labelled anomalies have no part in the mixture.
+    Rows that are labelled anomalies have no part in the mixture, nor in the means over rows.
     """
     gamma = out.gamma
     if out.y is not None:
         gamma = gamma * ops.cast(out.y != 1, gamma.dtype)[:, None]
     params = family.mixture(out.z, gamma, reg)
-    values = {term.name: term.value(out, params) for term in terms}
+    values = {term.name: _value(term, out, params) for term in terms}
     weighted = [_weight(term, out.progress) * values[term.name] for term in terms]
     return {"loss": sum(weighted), **values}
 
@@ -134,16 +137,37 @@ def from_loss_fn(
         else:
             members = zip(*map(ops.unstack, outputs), strict=True)
             loss = ops.stack([of_one(out.x, *member) for member in members])
-        values = {term.name: term.value(out, None) for term in own}
+        values = {term.name: _value(term, out, None) for term in own}
         added = [_weight(term, out.progress) * values[term.name] for term in own]
         return {"loss": sum(added, loss), **values}
 
     return Objective(("loss", *(term.name for term in own)), function)
 
 
+def _value(term: Term, out: ForwardPass, params: Any) -> Tensor:
+    value = term.value(out, params)
+    if not term.of_rows:
+        return value
+    return row_mean(value) if out.y is None else masked_mean(value, out.y != 1)
+
+
 def _weight(term: Term, progress: Tensor | float) -> Tensor | float:
     return term.weight(progress) if callable(term.weight) else term.weight
 
 
-def _row_mean(values: Tensor) -> Tensor:
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of values (..., N) where `mask` (N,) is true; 0 where it is nowhere."""
+    chosen = ops.cast(mask, values.dtype)
+    return ops.sum(values * chosen, axis=-1) / ops.maximum(ops.sum(chosen), 1.0)
+
+
+def row_mean(values: Tensor) -> Tensor:
+    """Mean over rows, (..., N) -> (...)."""
     return ops.mean(values, axis=-1)
+
+
+def warmed_up(weight: float, share: float) -> float | Callable[[Tensor], Tensor]:
+    """A weight that rises from 0 over a share of training, from 0 to 1; 0: there from the start."""
+    if not share:
+        return weight
+    return lambda progress: weight * ops.minimum(progress / share, 1.0)

@@ -1,8 +1,5 @@
 """OutlierAEGMM: a deep autoencoding Gaussian mixture model as an outlier detector."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Self
-
 import keras
 
 from aegmm_detect.configs.aegmm import (
@@ -12,44 +9,12 @@ from aegmm_detect.configs.aegmm import (
     Normalize,
     ScoreType,
 )
-from aegmm_detect.configs.density import DensityConfig
-from aegmm_detect.configs.nets import AutoConfig, NetSizes, sizes_for, steps_for
-from aegmm_detect.exceptions import ConfigurationError
-from aegmm_detect.nets import checks
-from aegmm_detect.nets.aegmm import AEGMM
-from aegmm_detect.nets.blueprint import Blueprint
-from aegmm_detect.numerics.features import (
-    concat,
-    eucl_cosim_features,
-    log_euclidean,
-    negative_cosine,
-)
-from aegmm_detect.numerics.objective import Reduction
-from aegmm_detect.od.mixture import MixtureDetector
+from aegmm_detect.numerics.features import eucl_cosim_features
+from aegmm_detect.od.building import Building, Parts, checked_net
 from aegmm_detect.types import ReconFeatures
 
-# The weight that goes with each reduction: with a sum, the reconstruction error is larger by the
-# number of features, and the DAGMM projects that sum found .005 to make covariances too wide.
-_W_COV_DIAG = {"mean": 0.005, "sum": 1e-4}
-# What did best on the development tasks: docs/quality.rst says how it was chosen, and by what.
-_AUTO_FIT = FitConfig(
-    w_cov_diag=_W_COV_DIAG["sum"],
-    recon_reduction="sum",
-    learning_rate=1e-3,
-    learning_rate_decay="cosine",
-    batch_size=256,
-    n_steps=steps_for(1),
-    max_passes=256,
-    density=DensityConfig(
-        n_components="auto",
-        parts=("full", "diagonal", "single"),
-        principal_components=20,
-        limit=4.0,
-    ),
-)
 
-
-class OutlierAEGMM(MixtureDetector):
+class OutlierAEGMM(Building):
     """Deep autoencoding Gaussian mixture model (Zong et al., ICLR 2018).
 
     An encoder compresses a row to a code; code and features of its reconstruction make `z`; a
@@ -96,9 +61,6 @@ class OutlierAEGMM(MixtureDetector):
 
     """
 
-    # What `auto` trains and scores by, for rows of any width.
-    AUTO_FIT: ClassVar[FitConfig] = _AUTO_FIT
-
     def __init__(
         self,
         threshold: float | None = None,
@@ -126,154 +88,6 @@ class OutlierAEGMM(MixtureDetector):
             score_type=score_type,
             seed=seed,
         )
-        parts = {
-            "encoder_net": encoder_net,
-            "decoder_net": decoder_net,
-            "gmm_density_net": gmm_density_net,
-        }
-        if aegmm is None:
-            checks.check_types(parts)
-            aegmm = AEGMM(encoder_net, decoder_net, gmm_density_net, n_gmm, recon_features)
-            checks.check_widths(aegmm, n_gmm)
-        elif any(net is not None for net in parts.values()):
-            raise ConfigurationError("Pass either aegmm= or the three nets, not both.")
-        elif recon_features is not eucl_cosim_features:
-            raise ConfigurationError("aegmm= brings its own features: leave recon_features out.")
-        else:
-            checks.check_types({"aegmm": aegmm})
-        shape = checks.row_shape(aegmm)
-        if shape is not None:
-            checks.probe_before_fit(aegmm, shape, n_gmm)
-        super().__init__(aegmm, threshold, config, fit_config or FitConfig())
-
-    @classmethod
-    def from_sizes(
-        cls,
-        n_features: int,
-        comp_hiddens: Sequence[int],
-        est_hiddens: Sequence[int],
-        comp_activation: str = "tanh",
-        est_activation: str = "tanh",
-        est_dropout_ratio: float | None = 0.5,
-        *,
-        recon_reduction: Reduction = "mean",
-        recon_features: ReconFeatures = eucl_cosim_features,
-        **settings: Any,
-    ) -> Self:
-        """Build the nets from lists of layer sizes, as the DAGMM projects do.
-
-        Parameters
-        ----------
-        n_features
-            Width of a row.
-        comp_hiddens
-            Encoder widths, the code's last; the decoder mirrors them. Code and output are linear.
-        est_hiddens
-            Density net widths; the last is the number of components.
-        comp_activation, est_activation
-            Names of Keras activations. Default 'tanh', the paper's.
-        est_dropout_ratio
-            Share of the density net's hidden units dropped in training; None or 0 for none.
-            Default .5, the paper's.
-        recon_reduction
-            'mean' (default) or 'sum' of the squared error over a row's features. The default of
-            ``fit(w_cov_diag=)`` goes with it: .005 with 'mean', 1e-4 with 'sum'.
-        recon_features
-            As for the constructor.
-        **settings
-            `threshold` and the keyword-only arguments of the constructor, and `data_type`.
-
-        Returns
-        -------
-        A detector whose every `fit` starts from fresh weights.
-        """
-        sizes = NetSizes.of(
-            n_features=n_features,
-            comp_hiddens=tuple(comp_hiddens),
-            est_hiddens=tuple(est_hiddens),
-            comp_activation=comp_activation,
-            est_activation=est_activation,
-            est_dropout_ratio=est_dropout_ratio,
-        )
-        fit_config = FitConfig.of(
-            recon_reduction=recon_reduction, w_cov_diag=_W_COV_DIAG.get(recon_reduction, 0.0)
-        )
-        return cls.from_blueprint(Blueprint(sizes, recon_features), fit_config, **settings)
-
-    @classmethod
-    def auto(
-        cls, n_features: int, *, ensemble: int = 4, contamination: float = 0.0, **settings: Any
-    ) -> Self:
-        """A detector for rows of `n_features` numbers, for users with no opinion on nets.
-
-        Inputs are scaled robustly; `ensemble` nets (64-32-code and back, tanh) train as one program
-        for at most 2,000 steps of 256 rows with Adam(1e-3), decaying; log residual and cosine are
-        the features. Then densities of code, features and 20 principal components of the input are
-        fitted by expectation-maximisation, with as many components as the rows bear: one with full
-        covariances, one with diagonal ones, and a single Gaussian of code and features. The score
-        is the mean of all robustly scaled energies.
-
-        Parameters
-        ----------
-        n_features
-            Width of a row.
-        ensemble
-            Number of nets. Default 4; 1 is faster to score and less steady.
-        contamination
-            Share of anomalies that you expect among the training rows, up to .25. Default 0: they
-            are taken for normal. Twice that share of rows, the strangest, is left out of the
-            densities, because some normal rows are always stranger than some anomalies.
-        **settings
-            As for `from_sizes`; `normalize` is 'robust' unless given.
-
-        Returns
-        -------
-        A detector whose every `fit` starts from fresh weights.
-        """
-        wish = AutoConfig.of(ensemble=ensemble, contamination=contamination)
-        blueprint = Blueprint(
-            sizes_for(n_features),
-            concat(log_euclidean, negative_cosine),
-            None if wish.ensemble == 1 else wish.ensemble,
-        )
-        fit_config = cls.AUTO_FIT.replace(
-            n_steps=steps_for(n_features),
-            density=cls.AUTO_FIT.density.replace(trim=2.0 * wish.contamination),
-        )
-        settings = {"normalize": "robust", **settings}
-        return cls.from_blueprint(blueprint, fit_config, **settings)
-
-    @classmethod
-    def from_blueprint(
-        cls,
-        blueprint: Blueprint,
-        fit_config: FitConfig,
-        *,
-        threshold: float | None = None,
-        **settings: Any,
-    ) -> Self:
-        """Build the nets of a blueprint: for recipes of one's own, with the pieces of `auto`.
-
-        Parameters
-        ----------
-        blueprint
-            Sizes, features and number of nets; that of a detector is in `blueprint`.
-        fit_config
-            What `fit` uses for arguments that are left out; that of a detector is in `fit_config`.
-        threshold
-            As for the constructor.
-        **settings
-            As for `from_sizes`.
-
-        Returns
-        -------
-        A detector whose every `fit` starts from fresh weights.
-        """
-        if settings.keys() & {"n_gmm", "kind"}:
-            raise ConfigurationError(
-                "n_gmm is not an argument here, nor is kind: the package builds the density net, "
-                "with as many components as the last of est_hiddens."
-            )
-        config = DetectorConfig.of(**settings)
-        net = blueprint.build(config.seed)
-        return cls.of_parts(net, threshold, config, fit_config, blueprint)
+        parts = Parts(encoder_net, decoder_net, gmm_density_net)
+        net = checked_net("aegmm", aegmm, parts, n_gmm, recon_features)
+        super().__init__(net, threshold, config, fit_config or self.FIT_CONFIG())

@@ -27,7 +27,7 @@ from aegmm_detect.training.objectives import Loss, choose_objective, must_run_ea
 from aegmm_detect.training.optimizers import make_optimizer
 from aegmm_detect.training.prepare import TrainingRows, prepare
 from aegmm_detect.training.run import fit_network, learning_rate
-from aegmm_detect.types import UNSET, IntArray, LossFn
+from aegmm_detect.types import UNSET, FloatArray, IntArray, LossFn
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Fitting(Detector):
     @abc.abstractmethod
     def _adopt(self, state: FittedState) -> None: ...
 
-    def _loss(self, settings: FitConfig) -> Loss:
+    def _loss(self, settings: FitConfig, prepared: TrainingRows) -> Loss:
         """What is minimised."""
         w_energy, w_cov_diag = settings.w_energy, settings.w_cov_diag
         terms = aegmm_terms(w_energy, w_cov_diag, settings.recon_reduction, self.FAMILY)
@@ -74,7 +74,7 @@ class Fitting(Detector):
     def _begin(self, prepared: TrainingRows, settings: FitConfig) -> None:
         """What the nets take from all training rows before the first step."""
 
-    def _inspect(self, prepared: TrainingRows) -> None:
+    def _inspect(self, prepared: TrainingRows, settings: FitConfig) -> None:
         """Look at trained nets for what a user should know, and log it."""
 
     @property
@@ -133,7 +133,7 @@ class Fitting(Detector):
         if self._blueprint is None:
             checks.probe(self.net, sample[:1], self.config.n_gmm)
         eager_net = must_run_eagerly(self.net, sample)
-        loss = self._loss(settings)
+        loss = self._loss(settings, prepared)
         objective, eager_loss = choose_objective(loss_fn, loss, self.net, sample)
         check_log_metric(how.log_metric, objective.columns)
         listening = keras.tree.flatten(how.callbacks) if how.callbacks else []
@@ -150,7 +150,7 @@ class Fitting(Detector):
             )
         self._forget_fit()
         if self._blueprint is not None:
-            self.net.set_weights(self._blueprint.build(settings.seed).get_weights())
+            self._blueprint.reset(self.net, settings.seed)
         self._begin(prepared, settings)
         history = fit_network(
             self.net,
@@ -166,7 +166,7 @@ class Fitting(Detector):
             checkpoint=checkpoint,
         )
         self._adopt(self._state_of(prepared, settings, rows.columns.names, eager_net))
-        self._inspect(prepared)
+        self._inspect(prepared, settings)
         return history
 
     def _state_of(
@@ -175,11 +175,12 @@ class Fitting(Detector):
         settings: FitConfig,
         names: tuple[str, ...] | None,
         eager: bool,
+        noise: FloatArray | None = None,
     ) -> FittedState:
         """What the trained nets score by."""
         members = None if self._blueprint is None else self._blueprint.members
         recipe = (settings.density, members, settings.seed)
-        return state_of(self.net, prepared, *recipe, names, eager, family=self.FAMILY)
+        return state_of(self.net, prepared, *recipe, names, eager, noise, self.FAMILY)
 
     def _labels(self, y: Any) -> IntArray | None:
         if y is None:

@@ -65,6 +65,11 @@ class Updating(MixtureParameters, Detector):
                 f"cannot be merged. Call {name}.fit on old and new rows together."
             )
         state = self._fitted_state("update")
+        if state.noise is not None:
+            raise ConfigurationError(
+                "This detector scores by draws of its code, of which a mixture cannot learn on row "
+                "by row: make it with samples=0, or fit it again."
+            )
         half_life = None if half_life is None else check_positive(half_life, "half_life")
         if state.n_rows is None:
             raise ConfigurationError(

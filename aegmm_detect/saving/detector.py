@@ -178,7 +178,7 @@ def detector_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> Mixt
     if manifest.blueprint is not None:
         entry = manifest.blueprint
         features = net.recon_features
-        blueprint = Blueprint(entry.sizes, features, entry.members, entry.code)
+        blueprint = Blueprint(entry.sizes, features, entry.members, entry.code, net.context)
     detector = cls.of_parts(
         net,
         manifest.threshold.value,

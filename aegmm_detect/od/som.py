@@ -1,0 +1,120 @@
+"""OutlierSOMAEGMM: the detector whose z also says where a row lies on self-organising maps."""
+
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+
+from aegmm_detect.configs.aegmm import (
+    FitConfig,
+    NanPolicy,
+    Normalize,
+    ScoreType,
+    SOMAEGMMConfig,
+)
+from aegmm_detect.configs.nets import NetSizes
+from aegmm_detect.nets.aegmm import AEGMM
+from aegmm_detect.nets.checks import declared_row_shape
+from aegmm_detect.nets.som import winner_net
+from aegmm_detect.numerics.features import eucl_cosim_features
+from aegmm_detect.numerics.som_training import default_side, train_maps
+from aegmm_detect.od.building import Building, Parts, checked_net
+from aegmm_detect.training.estimate import sample_rows
+from aegmm_detect.training.prepare import TrainingRows
+from aegmm_detect.types import ReconFeatures
+
+# Steps of a map's training, each with one row.
+_STEPS = 8000
+
+
+class OutlierSOMAEGMM(Building):
+    """SOM-DAGMM (Chen et al. 2020): z = [code, features, winner coordinates].
+
+    Self-organising maps are trained on the prepared training rows before the nets, and stay as they
+    are. Each adds the two coordinates of its winner, from 0 to 1, to z. Maps differ: each has
+    random numbers of its own.
+
+    Parameters
+    ----------
+    threshold, encoder_net, decoder_net, gmm_density_net, n_gmm, recon_features, data_type
+        As for `OutlierAEGMM`; `gmm_density_net` takes ``2 * n_maps`` more inputs, and
+        `encoder_net` must declare the shape of a row.
+    n_maps
+        Number of maps. Default 2.
+    side
+        Nodes along a side of each map. Default None: sqrt(5 sqrt(N)) / 2 for N training rows, from
+        2 to 32.
+    normalize, nan_policy, score_type, seed, fit_config
+        As for `OutlierAEGMM`. Scale the rows: maps go by Euclidean distances.
+
+    Raises
+    ------
+    NetTypeError, ConfigurationError
+        As for `OutlierAEGMM`.
+
+    """
+
+    CONFIG: ClassVar[type[SOMAEGMMConfig]] = SOMAEGMMConfig
+
+    config: SOMAEGMMConfig
+
+    def __init__(
+        self,
+        threshold: float | None = None,
+        encoder_net: keras.Model | None = None,
+        decoder_net: keras.Model | None = None,
+        gmm_density_net: keras.Model | None = None,
+        n_gmm: int | None = None,
+        recon_features: ReconFeatures = eucl_cosim_features,
+        data_type: str | None = None,
+        *,
+        n_maps: int = 2,
+        side: int | None = None,
+        normalize: Normalize | None = None,
+        nan_policy: NanPolicy = "raise",
+        score_type: ScoreType = "energy",
+        seed: int | None = None,
+        fit_config: FitConfig | None = None,
+    ) -> None:
+        config = SOMAEGMMConfig.of(
+            n_gmm=n_gmm,
+            data_type=data_type,
+            normalize=normalize,
+            nan_policy=nan_policy,
+            score_type=score_type,
+            seed=seed,
+            n_maps=n_maps,
+            side=side,
+        )
+        context = _empty_maps(config, declared_row_shape(encoder_net))
+        parts = Parts(encoder_net, decoder_net, gmm_density_net)
+        net = checked_net("aegmm", None, parts, n_gmm, recon_features, context=context)
+        super().__init__(net, threshold, config, fit_config or FitConfig())
+
+    @classmethod
+    def _more_of_nets(cls, config: SOMAEGMMConfig, sizes: NetSizes) -> dict[str, Any]:
+        return {"context": _empty_maps(config, (sizes.n_features,))}
+
+    def _begin(self, prepared: TrainingRows, settings: FitConfig) -> None:
+        rows = prepared.usual
+        side = default_side(rows.n_rows) if self.config.side is None else self.config.side
+        sample = sample_rows(rows, _STEPS, settings.seed)
+        seed = np.random.default_rng(settings.seed).integers(2**31)
+        maps = train_maps(sample.reshape(len(sample), -1), [side] * self.config.n_maps, int(seed))
+        old = self.net
+        # Maps of another side are other weights, so it is another model, of the same nets.
+        self.net = AEGMM(
+            old.encoder,
+            old.decoder,
+            old.gmm_density,
+            old.n_gmm,
+            old.recon_features,
+            code=old.code,
+            context=winner_net(maps, rows.shape),
+        )
+
+
+def _empty_maps(config: SOMAEGMMConfig, row_shape: tuple[int, ...]) -> keras.Model:
+    """Maps of no meaning, for the widths to be checked before there are rows."""
+    smallest = np.zeros((2, 2, int(np.prod(row_shape))), dtype=np.float32)
+    return winner_net([smallest] * config.n_maps, row_shape)

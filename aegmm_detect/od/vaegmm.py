@@ -1,0 +1,293 @@
+"""OutlierVAEGMM: the detector with a variational code."""
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from aegmm_detect.configs.aegmm import (
+    FitConfig,
+    NanPolicy,
+    Normalize,
+    ScoreType,
+    VAEGMMConfig,
+    VAEGMMFitConfig,
+)
+from aegmm_detect.configs.nets import CodeConfig, NetSizes
+from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.nets.codes import GaussianCode, divergence
+from aegmm_detect.numerics.elbo import ReconCovariance, covariance_of, negative_log_likelihood
+from aegmm_detect.numerics.features import eucl_cosim_features, per_member
+from aegmm_detect.numerics.objective import ForwardPass, Term, warmed_up
+from aegmm_detect.od.building import Building, Parts, checked_net
+from aegmm_detect.od.fitting import How
+from aegmm_detect.od.state import FittedState
+from aegmm_detect.training.estimate import rows_per_pass, sample_rows
+from aegmm_detect.training.objectives import Loss
+from aegmm_detect.training.prepare import TrainingRows
+from aegmm_detect.types import UNSET, FloatArray, LossFn, ReconFeatures
+
+logger = logging.getLogger(__name__)
+
+# Nats per row below which a dimension of the code says nothing about the row (Burda et al. 2016,
+# Importance weighted autoencoders, call those above it active).
+_ACTIVE = 0.01
+# Rows that are enough to see a collapse.
+_LOOKED_AT = 2048
+
+
+class OutlierVAEGMM(Building):
+    """Variational autoencoder whose code and reconstruction features have a Gaussian mixture.
+
+    The encoder's output makes a mean and a log-variance, from which training draws the code. The
+    loss is `w_recon` times the negative log-likelihood of the reconstruction, plus `beta` times the
+    Kullback-Leibler divergence of the code's distribution from the standard normal, plus energy and
+    penalty as for `OutlierAEGMM`. Scores are deterministic: of the mean code, or the mean over
+    draws that are the same for every row and every call.
+
+    Parameters
+    ----------
+    threshold
+        Energy above which a row is an outlier. Default None: `infer_threshold` sets it.
+    vaegmm
+        Ready model in place of the nets: `aegmm_detect.models.tensorflow.VAEGMM`, or any
+        `keras.Model` whose call returns ``(x_recon, z, gamma)``.
+    encoder_net, decoder_net, gmm_density_net
+        Rows (N, ...) -> (N, H), flat; codes (N, latent_dim) -> rows; ``z`` -> memberships. Layers
+        for mean and log-variance are added to the encoder.
+    n_gmm
+        Number of mixture components. Default: what the density net returns.
+    latent_dim
+        Width of the code.
+    samples
+        Draws of the code for a score. Default 10, as in alibi-detect's interface; 0 scores by the
+        mean of the code, at a tenth of the time, and is what `auto` does.
+    beta
+        Weight of the divergence. Default 1, that of the evidence lower bound.
+    recon_features, data_type, normalize, nan_policy, score_type, seed, fit_config
+        As for `OutlierAEGMM`; the draws of scoring follow the seed of the fit.
+
+    Raises
+    ------
+    NetTypeError, ConfigurationError
+        As for `OutlierAEGMM`; `latent_dim` is missing.
+
+    """
+
+    CONFIG: ClassVar[type[VAEGMMConfig]] = VAEGMMConfig
+    FIT_CONFIG: ClassVar[type[VAEGMMFitConfig]] = VAEGMMFitConfig
+    # That of the plain detector. A standard deviation of .5 makes the likelihood two squared
+    # errors; the divergence is a mean over the code, and waits until there is something to keep.
+    AUTO_FIT: ClassVar[FitConfig] = VAEGMMFitConfig.of(
+        **{**Building.AUTO_FIT.model_dump(), "w_recon": 1.0, "cov_elbo": {"sim": 0.5}},
+        kl_warmup=0.25,
+    )
+    AUTO_SETTINGS: ClassVar[dict[str, Any]] = {"samples": 0}
+
+    config: VAEGMMConfig
+
+    def __init__(
+        self,
+        threshold: float | None = None,
+        vaegmm: keras.Model | None = None,
+        encoder_net: keras.Model | None = None,
+        decoder_net: keras.Model | None = None,
+        gmm_density_net: keras.Model | None = None,
+        n_gmm: int | None = None,
+        latent_dim: int | None = None,
+        samples: int = 10,
+        beta: float = 1.0,
+        recon_features: ReconFeatures = eucl_cosim_features,
+        data_type: str | None = None,
+        *,
+        normalize: Normalize | None = None,
+        nan_policy: NanPolicy = "raise",
+        score_type: ScoreType = "energy",
+        seed: int | None = None,
+        fit_config: VAEGMMFitConfig | None = None,
+    ) -> None:
+        if vaegmm is not None and n_gmm is None:
+            n_gmm = getattr(vaegmm, "n_gmm", None)
+        config = VAEGMMConfig.of(
+            n_gmm=n_gmm,
+            data_type=data_type,
+            normalize=normalize,
+            nan_policy=nan_policy,
+            score_type=score_type,
+            seed=seed,
+            samples=samples,
+            beta=beta,
+        )
+        code = None
+        if vaegmm is None:
+            if latent_dim is None:
+                raise ConfigurationError(
+                    "latent_dim is missing: say how wide the code is, for example latent_dim=2. "
+                    "encoder_net ends before it."
+                )
+            code = GaussianCode.of_width(NetSizes.width(latent_dim, "latent_dim"), seed)
+        elif latent_dim is not None:
+            raise ConfigurationError("vaegmm= brings its own code: leave latent_dim out.")
+        parts = Parts(encoder_net, decoder_net, gmm_density_net)
+        net = checked_net("vaegmm", vaegmm, parts, n_gmm, recon_features, code)
+        super().__init__(net, threshold, config, fit_config or VAEGMMFitConfig())
+
+    def fit(  # type: ignore[override]  # the order of alibi-detect's interface
+        self,
+        X: Any,
+        loss_fn: LossFn | Any = UNSET,
+        w_recon: float = UNSET,
+        w_energy: float = UNSET,
+        w_cov_diag: float = UNSET,
+        optimizer: Any = UNSET,
+        cov_elbo: dict[str, Any] = UNSET,
+        epochs: int = UNSET,
+        batch_size: int = UNSET,
+        verbose: bool | int | str = True,
+        log_metric: tuple[str, keras.metrics.Metric] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None = None,
+        *,
+        kl_warmup: float = UNSET,
+        y: Any = None,
+        seed: int | None = UNSET,
+        validation_split: float = UNSET,
+        clip_norm: float | None = UNSET,
+        jit_compile: bool | str = UNSET,
+        steps_per_execution: int = UNSET,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+    ) -> keras.callbacks.History:
+        """Train the nets together, then estimate the mixture from all training rows.
+
+        Parameters
+        ----------
+        w_recon
+            Weight of the negative log-likelihood. Default 1e-7, that of alibi-detect's interface,
+            with which codes soon say nothing: try 1 with normalised rows.
+        cov_elbo
+            Covariance of a prepared row around its reconstruction, one of: ``{'sim': standard
+            deviation}`` (default .05), ``{'cov_diag': variances (F,)}``, ``{'cov_full': matrix (F,
+            F)}``. None in the place of numbers: that of the training rows.
+        kl_warmup
+            Share of training over which the divergence's weight rises from 0 to `beta` (Bowman et
+            al. 2016), against codes that say nothing. Default 0: there from the start.
+        X, loss_fn, w_energy, w_cov_diag, optimizer, epochs, batch_size, verbose, log_metric, \
+        callbacks, y, seed, validation_split, clip_norm, jit_compile, steps_per_execution, \
+        checkpoint_dir
+            As for `OutlierAEGMM`. `loss_fn` also gets ``w_recon=`` and `cov_elbo`'s entry; the
+            divergence is added to it.
+
+        Returns
+        -------
+        Keras's `History`: loss, recon (negative log-likelihood in nats), energy, cov_diag, kl.
+
+        Raises
+        ------
+        As for `OutlierAEGMM`.
+        """
+        if cov_elbo is not UNSET:
+            cov_elbo = {
+                kind: value.tolist() if isinstance(value, np.ndarray) else value
+                for kind, value in cov_elbo.items()
+            }
+        settings = self._settings(
+            w_recon=w_recon,
+            w_energy=w_energy,
+            w_cov_diag=w_cov_diag,
+            cov_elbo=cov_elbo,
+            epochs=epochs,
+            batch_size=batch_size,
+            kl_warmup=kl_warmup,
+            seed=seed,
+            validation_split=validation_split,
+            clip_norm=clip_norm,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+        )
+        how = How(loss_fn, optimizer, verbose, log_metric, callbacks, checkpoint_dir)
+        return self._fit(X, y, settings, how)
+
+    @classmethod
+    def _more_of_nets(cls, config: VAEGMMConfig, sizes: NetSizes) -> dict[str, Any]:
+        return {"code": CodeConfig(kind="gaussian")}
+
+    def _loss(self, settings: FitConfig, prepared: TrainingRows) -> Loss:
+        assert isinstance(settings, VAEGMMFitConfig)
+        plain = super()._loss(settings, prepared)
+        covariance = _recon_covariance(settings, prepared)
+
+        def likelihood(out: ForwardPass, _: Any) -> Any:
+            def of_rows(x: Any, x_recon: Any) -> Any:
+                return negative_log_likelihood(x, x_recon, covariance)
+
+            return per_member(of_rows, out.x, out.x_recon)[..., 0]
+
+        recon = Term("recon", settings.w_recon, likelihood, of_rows=True)
+        weights: dict[str, Any] = {"w_recon": settings.w_recon, **plain.weights}
+        weights.update(settings.cov_elbo)
+        return plain._replace(terms=(recon, *plain.terms[1:]), weights=weights)
+
+    def _code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
+        assert isinstance(settings, VAEGMMFitConfig)
+        if not isinstance(getattr(self.net, "code", None), GaussianCode):
+            return ()
+        weight = warmed_up(self.config.beta, settings.kl_warmup)
+        return (Term("kl", weight, lambda out, _: out.extras["kl"], of_rows=True),)
+
+    def _state_of(
+        self,
+        prepared: TrainingRows,
+        settings: FitConfig,
+        names: tuple[str, ...] | None,
+        eager: bool,
+        noise: FloatArray | None = None,
+    ) -> FittedState:
+        code = getattr(self.net, "code", None)
+        if self.config.samples and isinstance(code, GaussianCode):
+            rng = np.random.default_rng(settings.seed)
+            noise = rng.standard_normal((self.config.samples, code.latent_dim)).astype("float32")
+        return super()._state_of(prepared, settings, names, eager, noise)
+
+    def _inspect(self, prepared: TrainingRows, settings: FitConfig) -> None:
+        code = getattr(self.net, "code", None)
+        if not isinstance(code, GaussianCode):
+            return
+        sample = sample_rows(prepared.usual, _LOOKED_AT, settings.seed)
+        size = rows_per_pass(sample.shape[1:])
+        parts = [
+            ops.convert_to_numpy(divergence(*code.distribution(self.net.encoder(rows))))
+            for rows in (sample[i : i + size] for i in range(0, len(sample), size))
+        ]
+        by_dimension = np.concatenate(parts, axis=-2).mean(axis=-2)
+        n_active = int((by_dimension > _ACTIVE).sum())
+        if n_active == 0:
+            logger.warning(
+                "Posterior collapse: the code says nothing about its row (largest divergence %.2g "
+                "nats a dimension), so energies rest on the reconstruction features. Raise "
+                "w_recon, lower beta, or set kl_warmup.",
+                by_dimension.max(),
+            )
+        else:
+            logger.info("Dimensions of the code in use: %d of %d.", n_active, by_dimension.size)
+
+
+def _recon_covariance(settings: VAEGMMFitConfig, prepared: TrainingRows) -> ReconCovariance:
+    ((kind, value),) = settings.cov_elbo.items()
+    n_features = int(np.prod(prepared.shape))
+    if kind == "sim":
+        return ReconCovariance.same(float(value), n_features)
+    if value is None:
+        rows = prepared.usual
+        covariance = covariance_of(rows.batches(rows_per_pass(rows.shape)))
+        value = covariance if kind == "cov_full" else np.diagonal(covariance)
+    value = np.asarray(value, dtype=np.float64)
+    shape = (n_features, n_features) if kind == "cov_full" else (n_features,)
+    if value.shape != shape:
+        raise ConfigurationError(
+            f"cov_elbo={{{kind!r}: ...}} has shape {value.shape}; rows of {n_features} numbers "
+            f"need {shape}."
+        )
+    return ReconCovariance.full(value) if kind == "cov_full" else ReconCovariance.diagonal(value)

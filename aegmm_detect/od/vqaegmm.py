@@ -1,0 +1,127 @@
+"""OutlierVQAEGMM: the detector whose code is the nearest of a few vectors."""
+
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+from sklearn.cluster import KMeans
+
+from aegmm_detect.configs.aegmm import (
+    FitConfig,
+    NanPolicy,
+    Normalize,
+    ScoreType,
+    VQAEGMMConfig,
+)
+from aegmm_detect.configs.nets import CodeConfig, NetSizes
+from aegmm_detect.nets.checks import code_width
+from aegmm_detect.nets.codes import QuantizedCode
+from aegmm_detect.numerics.features import eucl_cosim_features
+from aegmm_detect.numerics.objective import Term
+from aegmm_detect.od.building import Building, Parts, checked_net
+from aegmm_detect.training.estimate import sample_rows
+from aegmm_detect.training.prepare import TrainingRows
+from aegmm_detect.types import FloatArray, ReconFeatures
+
+# Rows whose codes the codebook starts from, for each of its vectors.
+_ROWS_PER_CODE = 64
+
+
+class OutlierVQAEGMM(Building):
+    """Vector-quantised autoencoder (VQ-VAE) with a Gaussian mixture of [code, features].
+
+    The encoder's output is replaced by the nearest vector of a codebook, which starts from k-means
+    of the training rows' codes and then follows the rows that choose it. The mixture sees the
+    reconstruction features beside the code: over the codes alone, a component that owns one vector
+    would have no variance.
+
+    Parameters
+    ----------
+    threshold, encoder_net, decoder_net, gmm_density_net, n_gmm, recon_features, data_type
+        As for `OutlierAEGMM`; `encoder_net` must declare its output's width.
+    n_codes
+        Vectors in the codebook. Default 16, that of the DAGMM-VQ-VAE project.
+    w_commitment
+        Weight of the mean squared distance of the encoder's output from its vector. Default .25,
+        that of van den Oord et al. (2017).
+    normalize, nan_policy, score_type, seed, fit_config
+        As for `OutlierAEGMM`.
+
+    Raises
+    ------
+    NetTypeError, ConfigurationError
+        As for `OutlierAEGMM`.
+
+    """
+
+    CONFIG: ClassVar[type[VQAEGMMConfig]] = VQAEGMMConfig
+
+    config: VQAEGMMConfig
+
+    def __init__(
+        self,
+        threshold: float | None = None,
+        encoder_net: keras.Model | None = None,
+        decoder_net: keras.Model | None = None,
+        gmm_density_net: keras.Model | None = None,
+        n_gmm: int | None = None,
+        recon_features: ReconFeatures = eucl_cosim_features,
+        data_type: str | None = None,
+        *,
+        n_codes: int = 16,
+        w_commitment: float = 0.25,
+        normalize: Normalize | None = None,
+        nan_policy: NanPolicy = "raise",
+        score_type: ScoreType = "energy",
+        seed: int | None = None,
+        fit_config: FitConfig | None = None,
+    ) -> None:
+        config = VQAEGMMConfig.of(
+            n_gmm=n_gmm,
+            data_type=data_type,
+            normalize=normalize,
+            nan_policy=nan_policy,
+            score_type=score_type,
+            seed=seed,
+            n_codes=n_codes,
+            w_commitment=w_commitment,
+        )
+        code = QuantizedCode(config.n_codes, code_width(encoder_net))
+        parts = Parts(encoder_net, decoder_net, gmm_density_net)
+        net = checked_net("aegmm", None, parts, n_gmm, recon_features, code)
+        super().__init__(net, threshold, config, fit_config or FitConfig())
+
+    @classmethod
+    def _more_of_nets(cls, config: VQAEGMMConfig, sizes: NetSizes) -> dict[str, Any]:
+        return {"code": CodeConfig(kind="quantized", n_codes=config.n_codes)}
+
+    def _code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
+        return (
+            Term(
+                "commitment",
+                self.config.w_commitment,
+                lambda out, _: out.extras["commitment"],
+                of_rows=True,
+            ),
+            # Logged alone: how many of the vectors are in use.
+            Term("perplexity", 0.0, lambda out, _: out.extras["perplexity"]),
+        )
+
+    def _begin(self, prepared: TrainingRows, settings: FitConfig) -> None:
+        n_codes = self.config.n_codes
+        sample = sample_rows(prepared.usual, _ROWS_PER_CODE * n_codes, settings.seed)
+        hidden = ops.convert_to_numpy(self.net.encoder(sample, training=False))
+        if hidden.ndim == 2:
+            vectors = _centres(hidden, n_codes, settings.seed)
+        else:
+            vectors = np.stack([_centres(own, n_codes, settings.seed) for own in hidden])
+        self.net.code.start(vectors)
+
+
+def _centres(codes: FloatArray, n_codes: int, seed: int | None) -> FloatArray:
+    """K-means of codes (N, latent), (n_codes, latent); where rows are fewer, they repeat."""
+    distinct = np.unique(codes, axis=0)
+    n_clusters = min(n_codes, len(distinct))
+    found = KMeans(n_clusters, n_init=1, random_state=seed).fit(codes.astype(np.float64))
+    return np.resize(found.cluster_centers_, (n_codes, codes.shape[1])).astype(np.float32)
