@@ -1,6 +1,5 @@
 """The autoencoding Gaussian mixture net: encode, decode, features, memberships."""
 
-import functools
 from typing import Any
 
 import keras
@@ -61,12 +60,12 @@ class AEGMM(keras.Model):
         self.built = all(getattr(part, "built", True) for part in parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Part by part: any feature function that pickle can name will do.
-        parts = (self.encoder, self.decoder, self.gmm_density)
-        positional = (*parts, self.n_gmm, self.recon_features, self.name)
-        # As an `AEGMM`, which subclasses without a `call` of their own compute, too.
+        # Part by part: any feature function that pickle can name will do. As an `AEGMM`, which
+        # subclasses without a `call` of their own compute, too.
         kind = AEGMM if type(self).call is AEGMM.call else type(self)
-        return functools.partial(kind, code=self.code, context=self.context), positional
+        parts = (self.encoder, self.decoder, self.gmm_density)
+        more = (self.n_gmm, self.recon_features, self.name, self.code, self.context)
+        return _rebuilt, (kind, *parts, *more)
 
     def call(self, x: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstructions, latent vectors `z` (N, D) and memberships (N, K)."""
@@ -106,6 +105,11 @@ class AEGMM(keras.Model):
         mode = _mode(training)
         hidden = self.encoder(x, **mode)
         return (hidden, {}) if self.code is None else self.code(hidden, noise=noise, **mode)
+
+
+def _rebuilt(kind: type[AEGMM], *parts: Any) -> AEGMM:
+    *positional, code, context = parts
+    return kind(*positional, code=code, context=context)
 
 
 def _mode(training: bool | None) -> dict[str, Any]:

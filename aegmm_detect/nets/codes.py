@@ -76,8 +76,9 @@ class GaussianCode(Code):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the heads' weights."""
-        self.mean.build(input_shape)
-        self.log_variance.build(input_shape)
+        for head in (self.mean, self.log_variance):
+            if not head.built:  # one from a file is
+                head.build(input_shape)
         super().build(input_shape)
 
     def call(
@@ -197,8 +198,8 @@ class QuantizedCode(Code):
         }
         if training:
             self._follow(fixed, chosen)
-        # The value is the code vector, the gradient the encoder's.
-        return hidden + ops.stop_gradient(vectors - hidden), extras
+        # The value is exactly the code vector, the gradient the encoder's.
+        return ops.stop_gradient(vectors) + (hidden - fixed), extras
 
     def nearest(self, hidden: Tensor) -> Tensor:
         """Number of the nearest code vector, (..., N, latent) -> (..., N)."""

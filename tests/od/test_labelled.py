@@ -1,0 +1,93 @@
+"""Laws of the detector that learns from labelled anomalies."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from aegmm_detect.configs.aegmm import LabelledFitConfig
+from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
+from aegmm_detect.od import OutlierAEGMM, OutlierLabelledAEGMM
+
+SIZES = (6, [8, 2], [4, 2])
+QUICK = {"epochs": 3, "verbose": 0, "seed": 1, "jit_compile": False}
+RNG = np.random.default_rng(0)
+NORMAL = RNG.normal(size=(600, 6))
+# Close to the normal rows, and all on one side.
+ANOMALIES = RNG.normal(1.0, 0.7, size=(300, 6))
+
+
+def make(kind=None, **settings):
+    config = None if kind is None else {"anomaly_loss": kind, "w_anomaly": 1.0}
+    detector = OutlierLabelledAEGMM.from_sizes(
+        *SIZES, threshold=0.0, normalize="standard", seed=2, **settings
+    )
+    if config is None:
+        return detector
+    return OutlierLabelledAEGMM.from_blueprint(
+        detector.blueprint,
+        detector.fit_config.replace(**config),
+        threshold=0.0,
+        normalize="standard",
+        seed=2,
+    )
+
+
+def test_without_labels_it_is_the_plain_detector():
+    plain = OutlierAEGMM.from_sizes(*SIZES, threshold=0.0, normalize="standard", seed=2)
+    plain.fit(NORMAL, **QUICK)
+    for y in (None, np.zeros(600, dtype=int), np.full(600, -1)):
+        detector = make()
+        detector.fit(NORMAL, y=y, **QUICK)
+        np.testing.assert_allclose(
+            detector.score(NORMAL), plain.score(NORMAL), rtol=1e-3, atol=1e-3
+        )
+
+
+def test_anomalies_have_no_part_in_scaling_and_mixture():
+    X, y = np.concatenate([NORMAL, 1e3 + ANOMALIES]), np.repeat([0, 1], [600, 300])
+    detector = make()
+    detector.fit(X, y=y, **QUICK)
+    np.testing.assert_allclose(detector.state.normalizer.offset, NORMAL.mean(axis=0))
+    assert detector.state.n_rows == 600
+    z = keras.ops.convert_to_numpy(detector.net(detector.state.prepared(NORMAL))[1])
+    gamma = keras.ops.convert_to_numpy(detector.net(detector.state.prepared(NORMAL))[2])
+    want = (gamma[:, :, None] * z[:, None]).sum(axis=0) / gamma.sum(axis=0)[:, None]
+    np.testing.assert_allclose(detector.mu, want, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["hinge", "inverse_energy"])
+def test_labels_help_to_find_anomalies_of_their_kind(kind):
+    X = np.concatenate([NORMAL[:400], ANOMALIES[:100]])
+    labels = np.repeat([0, 1], [400, 100])
+    test, truth = np.concatenate([NORMAL[400:], ANOMALIES[100:]]), np.repeat([0, 1], [200, 200])
+    fit = {"optimizer": keras.optimizers.Adam(0.01), **QUICK, "epochs": 60, "batch_size": 128}
+    found = {}
+    for name, y in (("told", labels), ("not told", None)):
+        detector = make(kind)
+        detector.fit(X if y is not None else NORMAL[:400], y=y, **fit)
+        found[name] = roc_auc_score(truth, detector.score(test))
+    assert found["told"] > found["not told"]
+    assert found["told"] > 0.8
+
+
+def test_bad_labels_are_refused_and_nothing_is_lost():
+    detector = make()
+    detector.fit(NORMAL, **QUICK)
+    before = detector.score(NORMAL)
+    with pytest.raises(InvalidInputError, match="y has 5 labels, but X has 600 rows"):
+        detector.fit(NORMAL, y=np.zeros(5, dtype=int), **QUICK)
+    with pytest.raises(InvalidInputError):
+        detector.fit(NORMAL, y=np.full(600, 7), **QUICK)
+    with pytest.raises(InvalidInputError, match="a covariance needs at least 2"):
+        detector.fit(NORMAL, y=np.ones(600, dtype=int), **QUICK)
+    with pytest.raises(ConfigurationError, match="loss_fn sees no labels"):
+        detector.fit(NORMAL, lambda *_, **__: 0.0, y=np.zeros(600, dtype=int), **QUICK)
+    with pytest.raises(ConfigurationError, match="labels out for a stream"):
+        detector.fit(lambda: [NORMAL], y=np.zeros(600, dtype=int), **QUICK)
+    np.testing.assert_array_equal(detector.score(NORMAL), before)
+
+
+def test_an_unknown_loss_is_refused():
+    with pytest.raises(ConfigurationError, match="anomaly_loss='inverse'"):
+        LabelledFitConfig.of(anomaly_loss="inverse")

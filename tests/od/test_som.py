@@ -1,0 +1,77 @@
+"""Laws of the detector with self-organising maps."""
+
+import keras
+import numpy as np
+import pytest
+
+from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.numerics.som_training import default_side
+from aegmm_detect.od import OutlierSOMAEGMM
+from aegmm_detect.saving import load_detector, save_detector
+
+QUICK = {"epochs": 2, "verbose": 0, "seed": 1, "jit_compile": False}
+
+
+@pytest.fixture(scope="module")
+def detector(normal_rows):
+    detector = OutlierSOMAEGMM.from_sizes(6, [8, 1], [4, 2], threshold=0.0, normalize="standard")
+    detector.fit(normal_rows, **QUICK)
+    return detector
+
+
+def latent(detector, rows):
+    return keras.ops.convert_to_numpy(detector.net(detector.state.prepared(rows))[1])
+
+
+def test_z_ends_in_the_winners_of_several_different_maps(detector, normal_rows):
+    z = latent(detector, normal_rows)
+    assert z.shape == (len(normal_rows), 1 + 2 + 4)
+    places = z[:, 3:]
+    assert places.min() >= 0.0
+    assert places.max() <= 1.0
+    side = default_side(len(normal_rows))
+    np.testing.assert_allclose(places * (side - 1), np.round(places * (side - 1)), atol=1e-5)
+    assert not np.array_equal(places[:, :2], places[:, 2:])
+
+
+def test_maps_stay_as_they_are_while_the_nets_train(normal_rows):
+    places = []
+    for epochs in (1, 5):
+        detector = OutlierSOMAEGMM.from_sizes(
+            6, [8, 1], [4, 2], threshold=0.0, normalize="standard"
+        )
+        detector.fit(normal_rows, **{**QUICK, "epochs": epochs})
+        places.append(latent(detector, normal_rows)[:, 3:])
+    np.testing.assert_array_equal(*places)
+
+
+def test_labels_and_rows_of_the_test_have_no_part_in_the_maps(detector, normal_rows):
+    before = latent(detector, normal_rows)
+    detector.score(100.0 + normal_rows)
+    np.testing.assert_array_equal(latent(detector, normal_rows), before)
+
+
+def test_a_second_fit_of_more_rows_has_larger_maps(normal_rows, tmp_path):
+    detector = OutlierSOMAEGMM.from_sizes(6, [8, 1], [4, 2], threshold=0.0, normalize="standard")
+    detector.fit(normal_rows[:50], **QUICK)
+    few = detector.net.context.count_params()
+    detector.fit(normal_rows, **QUICK)
+    assert detector.net.context.count_params() > few
+    save_detector(detector, tmp_path / "som.aegmm")
+    other = load_detector(tmp_path / "som.aegmm")
+    np.testing.assert_array_equal(other.score(normal_rows), detector.score(normal_rows))
+    other.fit(normal_rows[:50], **QUICK)
+    assert other.net.context.count_params() == few
+
+
+def test_own_nets_take_the_places_too(make_nets, normal_rows):
+    detector = OutlierSOMAEGMM(0.0, **make_nets(n_recon=2 + 2), n_maps=1, side=3)
+    detector.fit(normal_rows, **QUICK)
+    assert latent(detector, normal_rows).shape[1] == 1 + 2 + 2
+
+
+def test_a_density_net_that_is_too_narrow_is_told(make_nets):
+    with pytest.raises(ConfigurationError, match=r"z has 7: 1 from encoder_net, 2 from .*context"):
+        OutlierSOMAEGMM(0.0, **make_nets())
+    with pytest.raises(ConfigurationError, match="side=1"):
+        OutlierSOMAEGMM.auto(6, side=1)

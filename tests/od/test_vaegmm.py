@@ -1,0 +1,219 @@
+"""Laws of the variational detector."""
+
+import inspect
+import logging
+
+import keras
+import numpy as np
+import pytest
+
+from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.models.tensorflow import VAEGMM, loss_vaegmm
+from aegmm_detect.od import OutlierVAEGMM
+from aegmm_detect.saving import load_detector, save_detector
+
+QUICK = {"epochs": 2, "verbose": 0, "seed": 1, "jit_compile": False}
+
+
+def nets(latent=2):
+    layers = keras.layers
+    return {
+        "encoder_net": keras.Sequential([keras.Input((6,)), layers.Dense(8, "relu")]),
+        "decoder_net": keras.Sequential(
+            [keras.Input((latent,)), layers.Dense(8, "relu"), layers.Dense(6)]
+        ),
+        "gmm_density_net": keras.Sequential(
+            [keras.Input((latent + 2,)), layers.Dense(2, "softmax")]
+        ),
+        "n_gmm": 2,
+    }
+
+
+@pytest.fixture(scope="module")
+def detector(normal_rows):
+    detector = OutlierVAEGMM(0.0, **nets(), latent_dim=2, normalize="standard")
+    detector.fit(normal_rows, w_recon=1.0, cov_elbo={"sim": 0.5}, **QUICK)
+    return detector
+
+
+def test_the_arguments_stand_in_the_order_of_the_interface():
+    made = list(inspect.signature(OutlierVAEGMM.__init__).parameters)[1:12]
+    assert made == [
+        "threshold",
+        "vaegmm",
+        "encoder_net",
+        "decoder_net",
+        "gmm_density_net",
+        "n_gmm",
+        "latent_dim",
+        "samples",
+        "beta",
+        "recon_features",
+        "data_type",
+    ]
+    fitted = list(inspect.signature(OutlierVAEGMM.fit).parameters)[1:13]
+    assert fitted == [
+        "X",
+        "loss_fn",
+        "w_recon",
+        "w_energy",
+        "w_cov_diag",
+        "optimizer",
+        "cov_elbo",
+        "epochs",
+        "batch_size",
+        "verbose",
+        "log_metric",
+        "callbacks",
+    ]
+
+
+def test_two_calls_on_the_same_rows_agree_in_any_order_and_batch(detector, normal_rows):
+    scores = detector.score(normal_rows)
+    np.testing.assert_array_equal(detector.score(normal_rows, batch_size=7), scores)
+    order = np.random.default_rng(0).permutation(len(normal_rows))
+    np.testing.assert_array_equal(detector.score(normal_rows[order]), scores[order])
+
+
+def test_the_score_is_the_mean_energy_of_its_draws(detector, normal_rows):
+    state = detector.state
+    assert state.noise.shape == (10, 2)
+    rows = state.prepared(normal_rows)
+    each = [
+        detector.mixture.energy(
+            keras.ops.convert_to_numpy(detector.net.forward(rows, False, draw).z).astype("float64")
+        )
+        for draw in state.noise
+    ]
+    np.testing.assert_allclose(detector.score(normal_rows), np.mean(each, axis=0), rtol=1e-4)
+
+
+def test_no_samples_score_by_the_mean_of_the_code(normal_rows):
+    detector = OutlierVAEGMM(0.0, **nets(), latent_dim=2, samples=0, normalize="standard")
+    detector.fit(normal_rows, w_recon=1.0, cov_elbo={"sim": 0.5}, **QUICK)
+    assert detector.state.noise is None
+    z = keras.ops.convert_to_numpy(detector.net(detector.state.prepared(normal_rows))[1])
+    want = detector.mixture.energy(z.astype("float64"))
+    np.testing.assert_allclose(detector.score(normal_rows), want, rtol=1e-4, atol=1e-4)
+    detector.update(normal_rows)  # and only then can it learn on
+
+
+def test_draws_cannot_be_learned_on_from(detector, normal_rows):
+    with pytest.raises(ConfigurationError, match="samples=0"):
+        detector.update(normal_rows)
+
+
+def test_draws_survive_a_file(detector, normal_rows, tmp_path):
+    save_detector(detector, tmp_path / "vae.aegmm")
+    other = load_detector(tmp_path / "vae.aegmm")
+    np.testing.assert_array_equal(other.score(normal_rows), detector.score(normal_rows))
+    assert other.config == detector.config
+
+
+@pytest.mark.parametrize("kind", ["sim", "cov_diag", "cov_full"])
+def test_the_loss_of_the_interface_is_what_is_trained(normal_rows, kind):
+    given = {"sim": {"sim": 0.3}, "cov_diag": {"cov_diag": np.full(6, 0.4)}}
+    cov = given.get(kind, {"cov_full": 0.4 * np.eye(6) + 0.1})
+    weights = {"w_recon": 0.7, "w_energy": 0.2, "w_cov_diag": 0.01}
+    common = {
+        "cov_elbo": cov,
+        **weights,
+        **QUICK,
+        "epochs": 1,
+        "optimizer": keras.optimizers.SGD(0.0),
+    }
+    losses = []
+    for loss_fn in (None, loss_vaegmm):
+        made = nets()
+        for net in (made["encoder_net"], made["decoder_net"], made["gmm_density_net"]):
+            net.set_weights(
+                [0.1 * np.cos(np.arange(w.size)).reshape(w.shape) for w in net.get_weights()]
+            )
+        detector = OutlierVAEGMM(0.0, **made, latent_dim=2, normalize="standard", seed=5)
+        history = detector.fit(normal_rows, loss_fn, **common, batch_size=len(normal_rows))
+        losses.append(history.history["loss"][0])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["cov_diag", "cov_full"])
+def test_covariances_of_the_training_rows_are_theirs(normal_rows, kind):
+    rows = normal_rows * np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], dtype="float32")
+    found = np.cov(rows.T, bias=True)
+    given = {"cov_full": found, "cov_diag": np.diag(found)}[kind]
+    logs = []
+    for value in (None, given):
+        detector = OutlierVAEGMM.from_sizes(6, [8, 2], [4, 2], threshold=0.0, seed=3)
+        fit = {**QUICK, "w_recon": 1.0, "cov_elbo": {kind: value}}
+        logs.append(detector.fit(rows, **fit).history["recon"])
+    np.testing.assert_allclose(*logs, rtol=1e-4)
+
+
+def test_the_divergence_waits_for_its_warm_up(normal_rows):
+    def loss_less_kl(**given):
+        detector = OutlierVAEGMM.from_sizes(
+            6, [8, 2], [4, 2], threshold=0.0, seed=3, beta=2.0, normalize="standard"
+        )
+        fit = {**QUICK, "epochs": 1, "batch_size": len(normal_rows), "w_recon": 1.0}
+        log = detector.fit(normal_rows, **fit, **given).history
+        rest = log["recon"][0] + 0.1 * log["energy"][0] + 0.005 * log["cov_diag"][0]
+        return log["loss"][0] - rest, log["kl"][0]
+
+    weighted, kl = loss_less_kl()
+    assert weighted == pytest.approx(2.0 * kl, rel=1e-3)
+    weighted, kl = loss_less_kl(kl_warmup=1.0)  # of a single step, the first
+    assert abs(weighted) < 1e-3 * kl
+
+
+def test_a_code_that_says_nothing_is_told(normal_rows, caplog):
+    with caplog.at_level(logging.WARNING, "aegmm_detect"):
+        detector = OutlierVAEGMM.from_sizes(
+            6, [8, 2], [4, 2], threshold=0.0, seed=3, beta=1e3, normalize="standard"
+        )
+        detector.fit(normal_rows, optimizer=keras.optimizers.Adam(0.01), **{**QUICK, "epochs": 40})
+    assert "Posterior collapse" in caplog.text
+
+
+def test_a_ready_net_brings_its_code(normal_rows):
+    made = nets()
+    net = VAEGMM(*list(made.values())[:3], 2, 2)
+    detector = OutlierVAEGMM(0.0, vaegmm=net, samples=2)
+    log = detector.fit(normal_rows, **QUICK).history
+    assert "kl" in log
+    assert detector.config.n_gmm == 2
+    assert np.isfinite(detector.score(normal_rows)).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "latent_dim is missing"),
+        ({"latent_dim": 0}, "latent_dim=0"),
+        ({"latent_dim": 3}, "decoder_net takes codes of width 2"),
+        ({"latent_dim": 2, "samples": -1}, "samples=-1"),
+        ({"latent_dim": 2, "beta": -1.0}, "beta=-1.0"),
+    ],
+)
+def test_what_does_not_fit_is_refused(given, message):
+    with pytest.raises(ConfigurationError, match=message):
+        OutlierVAEGMM(0.0, **nets(), **given)
+
+
+@pytest.mark.parametrize(
+    ("cov", "message"),
+    [
+        ({}, "give one of"),
+        ({"sim": 0.1, "cov_diag": None}, "give one of"),
+        ({"sigma": 0.1}, "give one of"),
+        ({"sim": 0.0}, "positive standard deviation"),
+        ({"sim": None}, "positive standard deviation"),
+        ({"cov_diag": 0.3}, "or numbers"),
+        ({"cov_diag": [1.0, 2.0]}, r"has shape \(2,\); rows of 6 numbers need \(6,\)"),
+    ],
+)
+def test_a_covariance_that_is_none_is_refused_and_nothing_is_lost(
+    detector, normal_rows, cov, message
+):
+    before = detector.score(normal_rows)
+    with pytest.raises(ConfigurationError, match=message):
+        detector.fit(normal_rows, cov_elbo=cov, **QUICK)
+    np.testing.assert_array_equal(detector.score(normal_rows), before)
