@@ -53,6 +53,7 @@ TRAININGS = {
     "plain autoencoder: no energy, no penalty": Training(
         config={"w_energy": 0.0, "w_cov_diag": 0.0}
     ),
+    "an autoencoder alone for the first half": Training(config={"autoencoder_share": 0.5}),
     "mean squared error, penalty .005": Training(
         config={"recon_reduction": "mean", "w_cov_diag": 0.005}
     ),

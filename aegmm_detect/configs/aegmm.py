@@ -76,6 +76,9 @@ class FitConfig(Settings):
     # Batches per dispatch, and so per `on_train_batch_end`. Beyond a few hundred nothing is gained.
     steps_per_execution: Annotated[int, Field(ge=1)] = 512
     seed: Seed | None = None
+    # Share of training in which the nets learn to reconstruct alone, before energy and penalty
+    # have any weight: the warm start of other autoencoders. The DAGMM paper found that it hurts.
+    autoencoder_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     density: DensityConfig = DensityConfig()
 
     def override(self, **values: Any) -> Self:

@@ -56,6 +56,7 @@ def aegmm_terms(
     w_cov_diag: float = 0.005,
     recon_reduction: Reduction = "mean",
     family: Family = GAUSSIAN,
+    start_at: float = 0.0,
 ) -> tuple[Term, ...]:
     """Terms of the AEGMM loss: reconstruction, energy, penalty against collapsed components.
 
@@ -72,12 +73,15 @@ def aegmm_terms(
         `w_cov_diag`.
     family
         Kind of the mixture; `evaluate` must be told the same.
+    start_at
+        Share of training before which energy and penalty have no weight.
     """
     recon = {"mean": mean_squared, "sum": squared_error}[recon_reduction]
+    energy, penalty = (starting(weight, start_at) for weight in (w_energy, w_cov_diag))
     return (
         Term("recon", 1.0, lambda out, _: per_member(recon, out.x, out.x_recon)[..., 0], True),
-        Term("energy", w_energy, lambda out, params: family.energy(out.z, params), True),
-        Term(family.penalty_name, w_cov_diag, lambda _, params: family.penalty(params)),
+        Term("energy", energy, lambda out, params: family.energy(out.z, params), True),
+        Term(family.penalty_name, penalty, lambda _, params: family.penalty(params)),
     )
 
 
@@ -96,7 +100,7 @@ def evaluate(
         gamma = gamma * ops.cast(out.y != 1, gamma.dtype)[:, None]
     params = family.mixture(out.z, gamma, reg)
     values = {term.name: _value(term, out, params) for term in terms}
-    weighted = [_weight(term, out.progress) * values[term.name] for term in terms]
+    weighted = [_weighted(term, values[term.name], out) for term in terms]
     return {"loss": sum(weighted), **values}
 
 
@@ -138,7 +142,7 @@ def from_loss_fn(
             members = zip(*map(ops.unstack, outputs), strict=True)
             loss = ops.stack([of_one(out.x, *member) for member in members])
         values = {term.name: _value(term, out, None) for term in own}
-        added = [_weight(term, out.progress) * values[term.name] for term in own]
+        added = [_weighted(term, values[term.name], out) for term in own]
         return {"loss": sum(added, loss), **values}
 
     return Objective(("loss", *(term.name for term in own)), function)
@@ -151,8 +155,10 @@ def _value(term: Term, out: ForwardPass, params: Any) -> Tensor:
     return row_mean(value) if out.y is None else masked_mean(value, out.y != 1)
 
 
-def _weight(term: Term, progress: Tensor | float) -> Tensor | float:
-    return term.weight(progress) if callable(term.weight) else term.weight
+def _weighted(term: Term, value: Tensor, out: ForwardPass) -> Tensor:
+    if not callable(term.weight):
+        return term.weight * value
+    return ops.cast(term.weight(out.progress), value.dtype) * value
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -171,3 +177,10 @@ def warmed_up(weight: float, share: float) -> float | Callable[[Tensor], Tensor]
     if not share:
         return weight
     return lambda progress: weight * ops.minimum(progress / share, 1.0)
+
+
+def starting(weight: float, share: float) -> float | Callable[[Tensor], Tensor]:
+    """A weight that is 0 over a share of training; 0: there from the start."""
+    if not share:
+        return weight
+    return lambda progress: ops.where(progress < share, 0.0, weight)

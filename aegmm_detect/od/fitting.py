@@ -63,7 +63,8 @@ class Fitting(Detector):
     def _loss(self, settings: FitConfig, prepared: TrainingRows) -> Loss:
         """What is minimised."""
         w_energy, w_cov_diag = settings.w_energy, settings.w_cov_diag
-        terms = aegmm_terms(w_energy, w_cov_diag, settings.recon_reduction, self.FAMILY)
+        kind = (settings.recon_reduction, self.FAMILY, settings.autoencoder_share)
+        terms = aegmm_terms(w_energy, w_cov_diag, *kind)
         weights = {"w_energy": w_energy, "w_cov_diag": w_cov_diag}
         return Loss(terms, weights, self._code_terms(settings), self.FAMILY)
 

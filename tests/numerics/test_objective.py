@@ -14,6 +14,7 @@ from aegmm_detect.numerics.objective import (
     evaluate,
     from_loss_fn,
     from_terms,
+    warmed_up,
 )
 
 bounded = settings(max_examples=15, deadline=None)
@@ -176,3 +177,21 @@ def test_gmm_energy_believes_each_of_its_arguments():
     same, half = compat.gmm_energy(out.z, phi, mu, 2 * cov, L, log_det_cov, return_mean=False)
     np.testing.assert_array_equal(same, energies)
     np.testing.assert_allclose(half, penalty / 2)
+
+
+@given(share=st.floats(0.01, 0.99), progress=st.floats(0.0, 1.0))
+@bounded
+def test_a_warm_start_leaves_the_reconstruction_alone_for_its_share(share, progress):
+    out = forward()._replace(progress=progress)
+    values = evaluate(aegmm_terms(start_at=share), out)
+    want = values["recon"] if progress < share else evaluate(aegmm_terms(), out)["loss"]
+    np.testing.assert_allclose(values["loss"], want, rtol=1e-6)
+
+
+@given(share=st.floats(0.01, 1.0), progress=st.floats(0.0, 1.0), later=st.floats(0.0, 1.0))
+@bounded
+def test_a_warm_up_rises_from_nothing_to_its_weight(share, progress, later):
+    weight = warmed_up(3.0, share)
+    here, there = (float(weight(p)) for p in sorted((progress, later)))
+    assert float(weight(0.0)) == 0.0 <= here <= there <= 3.0 == float(weight(1.0))
+    assert warmed_up(3.0, 0.0) == 3.0
