@@ -9,6 +9,7 @@ from aegmm_detect.exceptions import ConfigurationError
 DETECTORS = {
     "OutlierAEGMM": "aegmm_detect.od.aegmm:OutlierAEGMM",
     "OutlierAELMM": "aegmm_detect.od.aelmm:OutlierAELMM",
+    "PerClassAEGMM": "aegmm_detect.od.per_class:PerClassAEGMM",
 }
 
 

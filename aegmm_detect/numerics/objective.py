@@ -12,13 +12,16 @@ from keras import ops
 from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.numerics.features import mean_squared, per_member, squared_error
-from aegmm_detect.types import LossFn, Tensor
+from aegmm_detect.types import LossFn, ReconFeatures, Tensor
 
 Reduction: TypeAlias = Literal["mean", "sum"]
 
 
 class ForwardPass(NamedTuple):
-    """One batch through the net; of an ensemble, all but `x` have its members' axis in front."""
+    """One batch through the net; of an ensemble, all but `x` have its members' axis in front.
+
+    Where each member has rows of its own, `x` has that axis, too.
+    """
 
     x: Tensor  # (N, ...)
     x_recon: Tensor  # (N, ...)
@@ -72,7 +75,7 @@ def aegmm_terms(
     """
     recon = {"mean": mean_squared, "sum": squared_error}[recon_reduction]
     return (
-        Term("recon", 1.0, lambda out, _: _row_mean(per_member(recon, out.x, out.x_recon)[..., 0])),
+        Term("recon", 1.0, lambda out, _: _row_mean(_errors(recon, out))),
         Term("energy", w_energy, lambda out, params: _row_mean(family.energy(out.z, params))),
         Term(family.penalty_name, w_cov_diag, lambda _, params: family.penalty(params)),
     )
@@ -143,6 +146,10 @@ def from_loss_fn(
 
 def _weight(term: Term, progress: Tensor | float) -> Tensor | float:
     return term.weight(progress) if callable(term.weight) else term.weight
+
+
+def _errors(recon: ReconFeatures, out: ForwardPass) -> Tensor:
+    return per_member(recon, out.x, out.x_recon, len(out.z.shape) == 3)[..., 0]
 
 
 def _row_mean(values: Tensor) -> Tensor:
