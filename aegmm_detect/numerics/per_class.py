@@ -4,7 +4,6 @@ Axes: N rows, C classes.
 """
 
 import math
-import numbers
 from typing import Any
 
 import numpy as np
@@ -53,12 +52,11 @@ def votes_needed(min_votes: Any, n_classes: int) -> int:
     ConfigurationError
         Anything else.
     """
-    if isinstance(min_votes, numbers.Real) and not isinstance(min_votes, (bool, np.bool_)):
-        if isinstance(min_votes, numbers.Integral):
-            if 1 <= min_votes <= n_classes:
-                return int(min_votes)
-        elif 0.0 < min_votes <= 1.0:
-            return max(1, math.ceil(float(min_votes) * n_classes - _ROUNDING))
+    kind = np.asarray(min_votes).dtype.kind if np.ndim(min_votes) == 0 else ""
+    if kind in ("i", "u") and 1 <= min_votes <= n_classes:
+        return int(min_votes)
+    if kind == "f" and 0.0 < min_votes <= 1.0:
+        return max(1, math.ceil(float(min_votes) * n_classes - _ROUNDING))
     raise ConfigurationError(
         f"min_votes={min_votes!r}: pass a whole number of classes from 1 to {n_classes}, or a "
         "share of them as a float, such as 1.0 for all."

@@ -1,6 +1,6 @@
 """A detector that holds one for each class, as an artefact made of theirs."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from aegmm_detect.calibration import Calibration
@@ -19,7 +19,6 @@ from aegmm_detect.saving.state import arrays_from_bytes, arrays_to_bytes
 _STATE = "state"
 _SCORES = "calibration.scores"
 _TEMPLATE = "template"
-_LABELS = (bool, int, float, str)
 
 
 def parts_of(detector: PerClassAEGMM) -> dict[str, Any]:
@@ -28,14 +27,8 @@ def parts_of(detector: PerClassAEGMM) -> dict[str, Any]:
     Raises
     ------
     ArtefactError
-        There is nothing but a function that makes them, or a label that JSON cannot hold.
+        There is nothing but a function that makes them.
     """
-    odd = [label for label in detector.members if type(label) not in _LABELS]
-    if odd:
-        raise ArtefactError(
-            f"Class label {odd[0]!r} is a {type(odd[0]).__name__}, which no file of plain values "
-            "can hold: fit with labels that are text or numbers, or pickle the detector."
-        )
     parts = {str(number): member for number, member in enumerate(detector.members.values())}
     if detector.template is not None:
         parts[_TEMPLATE] = detector.template
@@ -50,7 +43,13 @@ def parts_of(detector: PerClassAEGMM) -> dict[str, Any]:
 def joined(
     detector: PerClassAEGMM, parts: Mapping[str, Artefact], versions: Mapping[str, str]
 ) -> Artefact:
-    """One artefact of those of its `parts`, by name."""
+    """One artefact of those of its `parts`, by name.
+
+    Raises
+    ------
+    ArtefactError
+        A label that JSON cannot hold.
+    """
     contents = {
         f"{name}.{role}": content
         for name, part in parts.items()
@@ -79,7 +78,7 @@ def joined(
         versions=dict(versions),
         files=files,
         detectors={name: part.manifest for name, part in parts.items()},
-        labels=tuple(detector.members),
+        labels=tuple(_as_label(label) for label in detector.members),
     )
     return Artefact(manifest, contents)
 
@@ -121,7 +120,9 @@ def restored(artefact: Artefact, parts: Mapping[str, Any]) -> PerClassAEGMM:
         Its detectors, by name.
     """
     manifest = artefact.manifest
-    members = {label: parts[str(number)] for number, label in enumerate(manifest.labels)}
+    members: dict[Hashable, Any] = {
+        label: parts[str(number)] for number, label in enumerate(manifest.labels)
+    }
     fitted = {part.fitted for part in members.values()}
     if fitted != ({True} if manifest.input is not None else set()):
         raise ArtefactError("It is made of detectors that are not fitted, or of none.")
@@ -139,4 +140,14 @@ def restored(artefact: Artefact, parts: Mapping[str, Any]) -> PerClassAEGMM:
         manifest.threshold.inferred,
         calibration,
         None if manifest.input is None else manifest.input.names,
+    )
+
+
+def _as_label(label: Hashable) -> bool | int | float | str:
+    # No subclasses: they would come back as something else.
+    if isinstance(label, (bool, int, float, str)) and type(label) in (bool, int, float, str):
+        return label
+    raise ArtefactError(
+        f"Class label {label!r} is a {type(label).__name__}, which no file of plain values can "
+        "hold: fit with labels that are text or numbers, or pickle the detector."
     )

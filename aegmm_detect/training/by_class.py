@@ -22,9 +22,11 @@ def one_of_each(parts: Sequence[TrainingRows], seed: int | None) -> TrainingRows
     seed
         Of those orders.
     """
+    train = [part.train for part in parts if isinstance(part.train, ArrayRows)]
+    assert len(train) == len(parts)  # labels are for rows in memory
     validation = [part.validation for part in parts if part.validation is not None]
     return TrainingRows(
-        train=_side_by_side([part.train for part in parts], seed),
+        train=_side_by_side(train, seed),
         validation=_side_by_side(validation, seed) if validation else None,
         normalizer=None,  # each class has its own
         shape=(len(parts), *parts[0].shape),
