@@ -59,3 +59,8 @@ def test_online():
 def test_laplacian():
     _, printed, said = run("laplacian.rst")
     assert printed == said
+
+
+def test_detectors_of_classes():
+    _, printed, said = run("per_class.rst")
+    assert printed == said

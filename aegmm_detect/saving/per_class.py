@@ -123,6 +123,8 @@ def restored(artefact: Artefact, parts: Mapping[str, Any]) -> PerClassAEGMM:
     members: dict[Hashable, Any] = {
         label: parts[str(number)] for number, label in enumerate(manifest.labels)
     }
+    if len(members) < len(manifest.labels):
+        raise ArtefactError("It holds a class label twice.")
     fitted = {part.fitted for part in members.values()}
     if fitted != ({True} if manifest.input is not None else set()):
         raise ArtefactError("It is made of detectors that are not fitted, or of none.")
