@@ -1,6 +1,6 @@
 """Cleaning a labelled set, and flagging new rows, of a chiller's sensors with corrupted cells.
 
-python -m benchmarks.chiller [--quick] [--seeds 5] [--stride 6] [--out FILE]
+python -m benchmarks.chiller [--quick] [--seeds 5] [--stride 3] [--out FILE]
 
 Data: ASHRAE RP-1043, ``chiller_rp1043.npz`` in the folder that AEGMM_DATA_HOME names; no open
 licence, for evaluation only. Classes: the normal run and seven faults at their first severity.
