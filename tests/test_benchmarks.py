@@ -194,3 +194,23 @@ def test_a_development_task_is_always_the_same_and_shares_no_row(module):
         if first.name.startswith("manifold"):  # Thyroid repeats rows
             rows = {row.tobytes() for row in first.train}
             assert not rows & {row.tobytes() for row in first.test}
+
+
+@pytest.mark.parametrize("how", ["gross", "subtle"])
+def test_corrupted_rows_of_the_chiller_are_marked_and_blocks_stay_whole(module, how):
+    chiller, rng = module("chiller"), np.random.default_rng(0)
+    X, y, blocks = rng.normal(size=(600, 7)), np.repeat([0, 110], 300), np.arange(600) % 300 // 10
+    X[:, 0] = blocks  # known again in either part, where it is not corrupted
+    clean = {tuple(row) for row in X}
+    parts = chiller.split((X, y, blocks), how, seed=3)
+    assert sum(len(part.X) for part in parts) == len(X)
+    for part in parts:
+        np.testing.assert_array_equal(part.outlier, [tuple(row) not in clean for row in part.X])
+        # Of 20 % of the rows some get no cell: 1 - exp(-2) of them do.
+        assert 0.14 < part.outlier.mean() < 0.2
+    whole = [part.outlier == 0 for part in parts]
+    seen, new = (
+        set(zip(part.y[ok], part.X[ok, 0], strict=True))
+        for part, ok in zip(parts, whole, strict=True)
+    )
+    assert not seen & new

@@ -85,3 +85,8 @@ def test_the_detector_of_the_contributing_page_is_one(monkeypatch, normal_rows, 
     save_detector(detector, tmp_path / "mine.aegmm")
     other = load_detector(tmp_path / "mine.aegmm")
     np.testing.assert_array_equal(other.score(normal_rows), detector.score(normal_rows))
+
+
+def test_detectors_of_classes():
+    _, printed, said = run("per_class.rst")
+    assert printed == said

@@ -89,7 +89,9 @@ class AEGMM(keras.Model):
         mode = _mode(training)
         code, extras = self.encode(x, training, noise)
         x_recon = self.decoder(code, **mode)
-        features = ops.cast(per_member(self.recon_features, x, x_recon), code.dtype)
+        stacked = len(code.shape) == 3
+        features = per_member(self.recon_features, x, x_recon, stacked)
+        features = ops.cast(features, code.dtype)
         parts = [code, features]
         if self.context is not None:
             context = ops.cast(self.context(x), code.dtype)

@@ -147,7 +147,9 @@ def concat(*functions: ReconFeatures) -> Concat:
     return Concat(functions)
 
 
-def per_member(function: ReconFeatures, x: Tensor, x_recon: Tensor) -> Tensor:
+def per_member(
+    function: ReconFeatures, x: Tensor, x_recon: Tensor, stacked: bool | None = None
+) -> Tensor:
     """Features of one reconstruction, (N, F), or of those of M members, (M, N, F).
 
     Parameters
@@ -155,11 +157,13 @@ def per_member(function: ReconFeatures, x: Tensor, x_recon: Tensor) -> Tensor:
     function
         Row by row: (N, ...), (N, ...) -> (N, F).
     x
-        Inputs, (N, ...).
+        Inputs, (N, ...); (M, N, ...) where every member has rows of its own.
     x_recon
         Reconstructions, (N, ...) or (M, N, ...).
+    stacked
+        Whether `x_recon` has the members' axis. Default: if it has one axis more than `x`.
     """
-    if len(x_recon.shape) == len(x.shape):
+    if not (len(x_recon.shape) > len(x.shape) if stacked is None else stacked):
         return function(x, x_recon)
     rows = ops.broadcast_to(x, ops.shape(x_recon))
     flat = (-1, *x_recon.shape[2:])

@@ -12,13 +12,16 @@ from keras import ops
 from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.numerics.features import mean_squared, per_member, squared_error
-from aegmm_detect.types import LossFn, Tensor
+from aegmm_detect.types import LossFn, ReconFeatures, Tensor
 
 Reduction: TypeAlias = Literal["mean", "sum"]
 
 
 class ForwardPass(NamedTuple):
-    """One batch through the net; of an ensemble, all but `x` have its members' axis in front."""
+    """One batch through the net; of an ensemble, all but `x` have its members' axis in front.
+
+    Where each member has rows of its own, `x` has that axis, too.
+    """
 
     x: Tensor  # (N, ...)
     x_recon: Tensor  # (N, ...)
@@ -79,7 +82,7 @@ def aegmm_terms(
     recon = {"mean": mean_squared, "sum": squared_error}[recon_reduction]
     energy, penalty = (starting(weight, start_at) for weight in (w_energy, w_cov_diag))
     return (
-        Term("recon", 1.0, lambda out, _: per_member(recon, out.x, out.x_recon)[..., 0], True),
+        Term("recon", 1.0, lambda out, _: _errors(recon, out), True),
         Term("energy", energy, lambda out, params: family.energy(out.z, params), True),
         Term(family.penalty_name, penalty, lambda _, params: family.penalty(params)),
     )
@@ -153,6 +156,10 @@ def _value(term: Term, out: ForwardPass, params: Any) -> Tensor:
     if not term.of_rows:
         return value
     return row_mean(value) if out.y is None else masked_mean(value, out.y != 1)
+
+
+def _errors(recon: ReconFeatures, out: ForwardPass) -> Tensor:
+    return per_member(recon, out.x, out.x_recon, len(out.z.shape) == 3)[..., 0]
 
 
 def _weighted(term: Term, value: Tensor, out: ForwardPass) -> Tensor:

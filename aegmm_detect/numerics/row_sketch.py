@@ -46,6 +46,10 @@ class RowSketch:
         compared = self._in_range(row_hashes(batch))
         return Overlap(int(np.isin(compared, self.hashes).sum()), len(compared))
 
+    def merge(self, other: "RowSketch") -> "RowSketch":
+        """Of the rows of both, where both keep as many."""
+        return self._with([other.hashes])
+
     def _in_range(self, hashes: Hashes) -> Hashes:
         full = len(self.hashes) == self.most
         return hashes[hashes <= self.hashes[-1]] if full else hashes

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from aegmm_detect.od.aegmm import OutlierAEGMM
     from aegmm_detect.od.aelmm import OutlierAELMM
     from aegmm_detect.od.labelled import OutlierLabelledAEGMM
+    from aegmm_detect.od.per_class import PerClassAEGMM
     from aegmm_detect.od.som import OutlierSOMAEGMM
     from aegmm_detect.od.vaegmm import OutlierVAEGMM
     from aegmm_detect.od.vqaegmm import OutlierVQAEGMM
@@ -19,6 +20,7 @@ __all__ = [
     "OutlierSOMAEGMM",
     "OutlierVAEGMM",
     "OutlierVQAEGMM",
+    "PerClassAEGMM",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -30,5 +32,6 @@ __getattr__, __dir__ = lazy_names(
         "OutlierSOMAEGMM": "aegmm_detect.od.som",
         "OutlierVAEGMM": "aegmm_detect.od.vaegmm",
         "OutlierVQAEGMM": "aegmm_detect.od.vqaegmm",
+        "PerClassAEGMM": "aegmm_detect.od.per_class",
     },
 )

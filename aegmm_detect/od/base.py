@@ -3,7 +3,7 @@
 import abc
 import logging
 from collections.abc import Iterator
-from typing import Any, final
+from typing import Any
 
 from aegmm_detect.configs.aegmm import NanPolicy
 from aegmm_detect.exceptions import NotFittedError
@@ -73,7 +73,7 @@ class Detector(Decisions):
         """Whether `fit` has ended well."""
         return self._fitted
 
-    @final
+    # Overridden only to take further arguments.
     def score(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE) -> FloatArray:
         """Anomaly scores of the rows of `X`.
 

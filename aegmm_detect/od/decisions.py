@@ -230,7 +230,7 @@ class Decisions(abc.ABC):
         calibration = self._required_calibration("a drift report")
         return drift_report(calibration, self.score(X, batch_size))
 
-    @final
+    # Overridden only to take further arguments.
     def predict(
         self,
         X: Any,

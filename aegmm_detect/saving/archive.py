@@ -54,7 +54,8 @@ def read_archive(path: Path) -> Artefact:
             f"{path} has no {MANIFEST}: it is not a saved detector. Pass what save_detector wrote."
         )
     manifest = Manifest.from_json(members.pop(MANIFEST), f"{MANIFEST} in {path}")
-    names = sorted(entry.name for entry in manifest.files.values())
+    # Equal contents share a file.
+    names = sorted({entry.name for entry in manifest.files.values()})
     if names != sorted(members):
         raise ArtefactError(f"{path} holds {sorted(members)}, its manifest names {names}.")
     contents = {role: members[entry.name] for role, entry in manifest.files.items()}

@@ -15,9 +15,11 @@ from aegmm_detect.calibration import Calibration
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.nets.aegmm import AEGMM
 from aegmm_detect.nets.blueprint import Blueprint
-from aegmm_detect.od.mixture import MixtureDetector
+from aegmm_detect.od.base import Detector
+from aegmm_detect.od.per_class import PerClassAEGMM
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.registry import DETECTORS, get_detector
+from aegmm_detect.saving import per_class
 from aegmm_detect.saving.archive import SUFFIX, read_archive, write_archive
 from aegmm_detect.saving.directory import read_directory, write_directory
 from aegmm_detect.saving.manifest import (
@@ -50,7 +52,7 @@ _ROLES = {"aegmm": ("encoder", "decoder", "gmm_density"), "ready": ("net",)}
 _OPTIONAL: tuple[OptionalPart, ...] = ("code", "context")
 
 
-def save_detector(detector: MixtureDetector, filepath: str | os.PathLike[str]) -> None:
+def save_detector(detector: Detector, filepath: str | os.PathLike[str]) -> None:
     """Save a detector, fitted or not; what was there is replaced in one step.
 
     Parameters
@@ -78,7 +80,7 @@ def save_detector(detector: MixtureDetector, filepath: str | os.PathLike[str]) -
 
 def load_detector(
     filepath: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | None = None
-) -> MixtureDetector:
+) -> Any:
     """Load what `save_detector` has written.
 
     Every byte is checked against its sha256 before Keras sees it, nothing is unpickled, and Keras
@@ -123,7 +125,7 @@ def load_detector(
     return detector
 
 
-def artefact_of(detector: MixtureDetector) -> Artefact:
+def artefact_of(detector: Any) -> Artefact:
     """All of a detector, as bytes."""
     name = type(detector).__name__
     if DETECTORS.get(name) is None or get_detector(name) is not type(detector):
@@ -131,6 +133,9 @@ def artefact_of(detector: MixtureDetector) -> Artefact:
             f"save_detector saves {', '.join(sorted(DETECTORS))}; it got a {name}. A class of your "
             "own can be pickled."
         )
+    if isinstance(detector, PerClassAEGMM):
+        parts = {name: artefact_of(part) for name, part in per_class.parts_of(detector).items()}
+        return per_class.joined(detector, parts, _versions())
     net = detector.net
     contents = {role: net_to_bytes(part, role) for role, part in _parts(net).items()}
     rows = None
@@ -162,9 +167,14 @@ def artefact_of(detector: MixtureDetector) -> Artefact:
     return Artefact(manifest, contents)
 
 
-def detector_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> MixtureDetector:
+def detector_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> Any:
     """Inverse of `artefact_of`."""
     manifest, contents = artefact
+    cls = get_detector(manifest.detector)
+    if cls is PerClassAEGMM:
+        found = per_class.split(artefact).items()
+        parts = {name: detector_from(part, custom_objects) for name, part in found}
+        return per_class.restored(artefact, parts)
     needed = {
         *_ROLES[manifest.net.kind],
         *manifest.net.parts,
@@ -172,7 +182,6 @@ def detector_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> Mixt
     }
     if contents.keys() != needed:
         raise ArtefactError(f"It holds {sorted(contents)}; {sorted(needed)} fits.")
-    cls = get_detector(manifest.detector)
     net = _net_from(artefact, custom_objects)
     blueprint = None
     if manifest.blueprint is not None:

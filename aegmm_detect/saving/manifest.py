@@ -8,7 +8,15 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import (
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 
 from aegmm_detect.configs.base import Settings
 from aegmm_detect.configs.nets import CodeConfig, NetSizes
@@ -76,6 +84,9 @@ class InputEntry(Settings):
     eager: bool = False  # the nets run uncompiled
 
 
+Label = StrictBool | StrictInt | StrictFloat | StrictStr
+
+
 class Manifest(Settings):
     """All of a saved detector that is neither weights nor arrays."""
 
@@ -90,6 +101,10 @@ class Manifest(Settings):
     input: InputEntry | None = None  # None before fit
     versions: dict[str, str]
     files: dict[str, FileEntry]  # by role
+    # Of a detector that is made of others: these, by name, and the labels of classes in order.
+    # Their files are among `files`, too, under "name.role".
+    detectors: dict[str, "Manifest"] = Field(default_factory=dict)
+    labels: tuple[Label, ...] = ()
 
     def to_json(self) -> bytes:
         """UTF-8 text that ends with the sha256 of everything before it."""

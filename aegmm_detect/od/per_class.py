@@ -1,0 +1,378 @@
+"""PerClassAEGMM: a detector for each class of a labelled data set (S-DAGMM)."""
+
+import copy
+import functools
+import logging
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, NoReturn, Self
+
+import keras
+import numpy as np
+
+from aegmm_detect.calibration import Calibration
+from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, NanPolicy
+from aegmm_detect.exceptions import ConfigurationError, InvalidInputError, NetTypeError
+from aegmm_detect.input_checks import check_shape, non_finite_rows
+from aegmm_detect.inputs import Rows, as_rows
+from aegmm_detect.nets.by_class import NetsOfClasses
+from aegmm_detect.od.aegmm import OutlierAEGMM
+from aegmm_detect.od.class_decisions import ClassDecisions
+from aegmm_detect.od.class_fitting import fit_in_turn, fit_together, rows_of_classes
+from aegmm_detect.od.class_labels import as_labels, check_count, class_numbers, classes_of
+from aegmm_detect.od.mixture import MixtureDetector
+from aegmm_detect.types import UNSET, Array
+
+logger = logging.getLogger(__name__)
+
+Make = Callable[[int], MixtureDetector]
+
+
+class PerClassAEGMM(ClassDecisions):
+    """One autoencoding mixture detector for each class of a labelled data set (S-DAGMM).
+
+    It cleans a labelled set of outliers, and flags new rows. There are three ways to judge a row:
+
+    - by its own class, where the label is known: ``score(X, y=labels)`` is the score of that
+      class's detector, and ``predict(X, y=labels)`` and `clean` compare it with that class's
+      threshold;
+    - by the least strange class, where it is not: ``score(X)`` is the minimum over the classes of
+      their scores, each less its median and divided by its interquartile range over the class's
+      training rows. An inlier of any class is an inlier;
+    - by vote, as in the paper: ``predict(X, min_votes=...)`` counts the classes whose threshold
+      the row is above. A good row of one class is strange to most of the others, so that few
+      votes mean little; all votes, ``min_votes=1.0``, are the second way with one threshold for
+      each class.
+
+    Parameters
+    ----------
+    member
+        What each class gets: an `OutlierAEGMM` that the package builds (`auto`, `from_sizes`,
+        `from_blueprint`), which is copied and left as it is; the nets of all classes then train as
+        one program. Or a function of the number of columns that returns a new detector, with nets
+        of your own for example: it is called once for each class, and they train one after the
+        other. It must not return the same nets twice.
+    threshold
+        Of the scores of ``score(X)``, in spreads of the class. Default None: `infer_threshold`.
+    data_type, nan_policy
+        As for `OutlierAEGMM`, beside a function; a detector brings its own.
+
+    Raises
+    ------
+    NetTypeError
+        `member` is neither.
+    ConfigurationError
+        `member` has nets that cannot be built again for each class.
+
+    Notes
+    -----
+    Tra, Amayri and Bouguila (2022), "Outlier detection via multiclass deep autoencoding Gaussian
+    mixture model for building chiller diagnosis", Energy and Buildings 259: detectors of classes,
+    the 80th percentile of training energies as their thresholds, votes. The minimum over classes
+    and cleaning by thresholds of held-out rows are this package's.
+
+    """
+
+    def __init__(
+        self,
+        member: OutlierAEGMM | Make,
+        threshold: float | None = None,
+        data_type: str | None = None,
+        *,
+        nan_policy: NanPolicy | None = None,
+    ) -> None:
+        checked = _checked(member)
+        given = {"data_type": data_type, "nan_policy": nan_policy}
+        given = {name: value for name, value in given.items() if value is not None}
+        if isinstance(checked, OutlierAEGMM):
+            if given:
+                raise ConfigurationError(
+                    f"{' and '.join(given)} would contradict member or repeat it: give them to the "
+                    "OutlierAEGMM that is passed as member."
+                )
+            config = checked.config
+        else:
+            config = DetectorConfig.of(**given)
+        self._set_up(checked, config, threshold)
+
+    def _set_up(
+        self, member: OutlierAEGMM | Make | None, config: DetectorConfig, threshold: float | None
+    ) -> None:
+        super().__init__(threshold, config.data_type, config.nan_policy)
+        self.config = config
+        self._member = member
+        self._members: dict[Hashable, MixtureDetector] = {}
+
+    @classmethod
+    def auto(
+        cls,
+        n_features: int,
+        *,
+        threshold: float | None = None,
+        ensemble: int = 1,
+        **settings: Any,
+    ) -> Self:
+        """Detectors for rows of `n_features` numbers, for users with no opinion on nets.
+
+        Parameters
+        ----------
+        n_features
+            Width of a row.
+        threshold
+            As for the constructor.
+        ensemble
+            Nets of each class. Default 1, unlike `OutlierAEGMM.auto`: there is a net for each class
+            already, and every row is scored by all of them.
+        **settings
+            As for `OutlierAEGMM.auto`; ``contamination=`` for training rows with outliers among
+            them.
+
+        Returns
+        -------
+        A detector whose every `fit` starts from fresh weights.
+        """
+        # A threshold keeps the template from advising to infer one.
+        template = OutlierAEGMM.auto(n_features, ensemble=ensemble, threshold=math.inf, **settings)
+        return cls(template, threshold)
+
+    @classmethod
+    def of_parts(
+        cls,
+        template: OutlierAEGMM | None,
+        members: Mapping[Hashable, MixtureDetector],
+        config: DetectorConfig,
+        threshold: float | None,
+        inferred: bool = False,
+        calibration: Calibration | None = None,
+        names: tuple[str, ...] | None = None,
+    ) -> Self:
+        """Go on from where a saved detector was.
+
+        Parameters
+        ----------
+        template
+            What the members were made like; None for those that a function had made.
+        members
+            By label, all fitted; none for a detector that is not.
+        config, threshold
+            Of the detector.
+        inferred
+            Whether `infer_threshold` had set the threshold.
+        calibration
+            What its `calibrate` had made.
+        names
+            Of the columns that `fit` saw.
+        """
+        detector = cls.__new__(cls)
+        detector._set_up(template, config, threshold)
+        if members:
+            detector._adopt(dict(members), names)
+        detector._inferred, detector._calibration = inferred, calibration
+        return detector
+
+    def __copy__(self) -> Self:
+        # Training one of two that share their members would change the scores of the other.
+        return copy.deepcopy(self)
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        w_energy: float = UNSET,
+        w_cov_diag: float = UNSET,
+        optimizer: Any = UNSET,
+        epochs: int = UNSET,
+        batch_size: int = UNSET,
+        verbose: bool | int | str = True,
+        callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None = None,
+        *,
+        seed: int | None = UNSET,
+        validation_split: float = UNSET,
+        jit_compile: bool | str = UNSET,
+        steps_per_execution: int = UNSET,
+    ) -> keras.callbacks.History:
+        """Fit a detector to the rows of each class.
+
+        All classes start from the same weights. Each has its own scaling, density and rows. Where
+        their nets train as one program and the classes have equally many rows, each learns what it
+        would learn alone, but for Dropout's masks and `clip_norm`, which goes by the gradient of
+        all nets together. A step takes one batch of each class; an epoch is a pass over the largest
+        class, in which rows of smaller ones come up several times. Memory goes with the rows of the
+        largest class times the number of classes.
+
+        Parameters
+        ----------
+        X
+            Instances, shape (N, ...). With `y`: in memory.
+        y
+            Class labels, (N,), of any type that can be compared for equality. Default None: all
+            rows are of one class, 0, and the detector is that of the class.
+        w_energy, w_cov_diag, optimizer, epochs, batch_size, verbose, callbacks
+            As for `OutlierAEGMM.fit`.
+        seed, validation_split, jit_compile, steps_per_execution
+            As for `OutlierAEGMM.fit`.
+
+        Returns
+        -------
+        Keras's `History`: the means over the classes.
+
+        Raises
+        ------
+        InvalidInputError
+            As for `OutlierAEGMM.fit`; labels that do not fit; a class with too few rows.
+        ConfigurationError, NonFiniteLossError, IndefiniteCovarianceError
+            As for `OutlierAEGMM.fit`. Whatever is raised, the detector is left as it was.
+        """
+        given = {
+            "w_energy": w_energy,
+            "w_cov_diag": w_cov_diag,
+            "optimizer": optimizer,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "verbose": verbose,
+            "callbacks": callbacks,
+            "seed": seed,
+            "validation_split": validation_split,
+            "jit_compile": jit_compile,
+            "steps_per_execution": steps_per_execution,
+        }
+        rows = as_rows(X)
+        if y is None:
+            member = self._new_member(rows, ())
+            history = member.fit(X, **given)
+            assert member.state is not None  # `fit` has ended well
+            self._replace({0: member}, member.state.names)
+            return history
+        classes, parts = self._by_class(rows, y)
+        names = rows.columns.names
+        template = self._member
+        if isinstance(template, OutlierAEGMM) and len(classes) > 1:
+            members, history = fit_together(template, parts, names, given)
+        else:
+            members, history = fit_in_turn(
+                functools.partial(self._new_member, rows), parts, names, given
+            )
+        self._replace(dict(zip(classes, members, strict=True)), names)
+        return history
+
+    @property
+    def fit_config(self) -> FitConfig | None:
+        """What `fit` uses for arguments that are left out; None where a function says so."""
+        return self._member.fit_config if isinstance(self._member, OutlierAEGMM) else None
+
+    @property
+    def template(self) -> OutlierAEGMM | None:
+        """What the members are made like; None where a function makes them."""
+        return self._member if isinstance(self._member, OutlierAEGMM) else None
+
+    @property
+    def net(self) -> keras.Model:
+        """The nets of all classes, as one model.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        """
+        self._require_fitted("net")
+        return NetsOfClasses([member.net for member in self._members.values()])
+
+    def export(self, *_: Any, **__: Any) -> NoReturn:
+        """Refused: there is no single graph; export the detectors of the classes one by one."""
+        raise ConfigurationError(
+            "PerClassAEGMM has a scoring graph for each class and none of its own: export them, "
+            "members[label].export(path, format), and take their minimum or votes on the host."
+        )
+
+    def _new_member(self, rows: Rows, made: Sequence[MixtureDetector]) -> MixtureDetector:
+        """One that shares nothing with those of the former fit and the ones `made` since."""
+        if self._member is None:
+            raise ConfigurationError(
+                "This detector was loaded from a file, which does not keep the function that "
+                "makes nets for each class: call fit of a new PerClassAEGMM(function)."
+            )
+        if isinstance(self._member, OutlierAEGMM):
+            member: Any = copy.deepcopy(self._member)
+            member.threshold = None
+            return member
+        first = next(iter(rows.batches(1)), np.empty((0, 0)))
+        if first.ndim < 2:
+            check_shape(first, (1,))
+        member = self._member(first.shape[1])
+        if not isinstance(member, MixtureDetector):
+            raise NetTypeError(
+                f"The function returned a {type(member).__name__} and no detector: end it with "
+                "return OutlierAEGMM(...)."
+            )
+        if any(member.net is other.net for other in (*self._members.values(), *made)):
+            raise ConfigurationError(
+                "The function returned nets that it had returned before, for another class or "
+                "another fit: build new ones in it."
+            )
+        return member
+
+    def _by_class(self, rows: Rows, y: Any) -> tuple[tuple[Hashable, ...], list[Array]]:
+        """Classes in order, and the usable rows of each."""
+        if rows.array is None:
+            raise ConfigurationError(
+                "y= needs all rows in memory: pass an array, or leave the labels out for a stream."
+            )
+        array, labels = rows.array, as_labels(y)
+        if array.ndim < 2:
+            check_shape(array, (1,))
+        check_count(labels, len(array))
+        bad = np.zeros(len(array), dtype=bool)
+        bad[non_finite_rows(array)] = True
+        self._refuse_non_finite(bad, rows)
+        if bad.any():
+            logger.warning("%d rows hold NaN or infinity and are left out of training.", bad.sum())
+        classes = classes_of(labels)
+        if not classes:
+            raise InvalidInputError("X holds no rows, and so no class to fit a detector to.")
+        numbers = class_numbers(labels, classes)
+        return classes, rows_of_classes(array, numbers, classes, np.flatnonzero(~bad))
+
+    def _replace(
+        self, members: dict[Hashable, MixtureDetector], names: tuple[str, ...] | None
+    ) -> None:
+        """After a fit: what was decided on the old scores does not go with the new ones."""
+        if any(threshold is not None for threshold in self.class_thresholds.values()):
+            logger.warning(
+                "The classes' thresholds were set for the former fit and are cleared: call "
+                "infer_class_thresholds again."
+            )
+        self._forget_fit()
+        self._adopt(members, names)
+
+    def _adopt(
+        self, members: dict[Hashable, MixtureDetector], names: tuple[str, ...] | None
+    ) -> None:
+        self._members = members
+        states = [member.state for member in members.values()]
+        assert all(state is not None for state in states)  # all are fitted
+        sketches = [state.trained_on for state in states if state is not None]
+        trained_on = sketches[0]
+        for sketch in sketches[1:]:
+            if trained_on is not None and sketch is not None:
+                trained_on = trained_on.merge(sketch)
+        row_shape = states[0].row_shape if states[0] is not None else ()
+        self._mark_fitted(names, row_shape, trained_on)
+
+
+def _checked(member: Any) -> OutlierAEGMM | Make:
+    if isinstance(member, OutlierAEGMM):
+        blueprint = member.blueprint
+        if blueprint is None or blueprint.code is not None or blueprint.context is not None:
+            raise ConfigurationError(
+                "member has nets that cannot be stacked for all classes: they are your own, or of "
+                "a kind with a code or context. Pass a function of the number of columns that "
+                "builds such a detector."
+            )
+        return member
+    if isinstance(member, (type, MixtureDetector, keras.Model)) or not callable(member):
+        raise NetTypeError(
+            f"member is {member!r}: pass an OutlierAEGMM that the package builds, for example "
+            "OutlierAEGMM.auto(n_features), or a function of the number of columns that returns a "
+            "new one."
+        )
+    return member
