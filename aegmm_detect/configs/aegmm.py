@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from aegmm_detect.configs.base import Settings
 from aegmm_detect.configs.density import DensityConfig
@@ -103,6 +103,13 @@ class VAEGMMFitConfig(FitConfig):
     cov_elbo: dict[str, Any] = Field(default_factory=lambda: {"sim": 0.05})
     # Share of training over which the divergence's weight rises from 0.
     kl_warmup: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+
+    @field_validator("cov_elbo", mode="before")
+    @classmethod
+    def _as_plain_numbers(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {k: v.tolist() if hasattr(v, "tolist") else v for k, v in value.items()}
 
     @model_validator(mode="after")
     def _one_covariance(self) -> Self:

@@ -62,7 +62,7 @@ class AEGMM(keras.Model):
     def __reduce__(self) -> tuple[Any, ...]:
         # Part by part: any feature function that pickle can name will do. As an `AEGMM`, which
         # subclasses without a `call` of their own compute, too.
-        kind = AEGMM if type(self).call is AEGMM.call else type(self)
+        kind = AEGMM if is_plain(self) else type(self)
         parts = (self.encoder, self.decoder, self.gmm_density)
         more = (self.n_gmm, self.recon_features, self.name, self.code, self.context)
         return _rebuilt, (kind, *parts, *more)
@@ -107,6 +107,14 @@ class AEGMM(keras.Model):
         mode = _mode(training)
         hidden = self.encoder(x, **mode)
         return (hidden, {}) if self.code is None else self.code(hidden, noise=noise, **mode)
+
+
+def is_plain(net: keras.Model) -> bool:
+    """Whether `net` computes what an `AEGMM` of its parts does."""
+    names = ("call", "forward", "encode")
+    return isinstance(net, AEGMM) and all(
+        getattr(type(net), name) is getattr(AEGMM, name) for name in names
+    )
 
 
 def _rebuilt(kind: type[AEGMM], *parts: Any) -> AEGMM:

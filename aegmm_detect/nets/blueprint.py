@@ -63,7 +63,9 @@ class Blueprint:
         n_context = 0 if context is None else context.output_shape[-1]
         nets = blocks.build(self.sizes, n_features, seed, members, self.code, n_context)
         # Far from the seeds of those layers.
-        code = blocks.build_code(self.code, self.sizes, seed and seed + 500, members)
+        code = blocks.build_code(
+            self.code, self.sizes, None if seed is None else seed + 500, members
+        )
         last = (self.sizes.n_gmm, self.recon_features)
         return AEGMM(*nets, *last, code=code, context=context)
 

@@ -10,7 +10,7 @@ from aegmm_detect.nets.aegmm import AEGMM
 from aegmm_detect.types import ReconFeatures
 
 
-def check_types(nets: dict[str, Any], ready: str = "aegmm") -> None:
+def check_types(nets: dict[str, Any], ready: str | None = "aegmm") -> None:
     """Raise unless every net is a `keras.Model`; `nets` maps argument names to values.
 
     Parameters
@@ -18,19 +18,20 @@ def check_types(nets: dict[str, Any], ready: str = "aegmm") -> None:
     nets
         Argument name -> value.
     ready
-        Name of the argument that takes a ready model.
+        Name of the argument that takes a ready model; None where there is none.
 
     Raises
     ------
     NetTypeError
         A `TypeError` that names the argument.
     """
+    either = "" if ready is None else f"either {ready}= or "
     for name, net in nets.items():
         if not isinstance(net, keras.Model):
             raise NetTypeError(
                 f"{name} is {'missing' if net is None else 'a ' + type(net).__name__}; pass a "
-                f"keras.Model (Sequential or functional). A detector needs either {ready}= or all "
-                "of encoder_net=, decoder_net= and gmm_density_net=."
+                f"keras.Model (Sequential or functional). A detector needs {either}all of "
+                "encoder_net=, decoder_net= and gmm_density_net=."
             )
 
 
@@ -169,7 +170,7 @@ def code_width(encoder_net: Any) -> int:
     NetTypeError, ConfigurationError
         No model, or one that does not declare it.
     """
-    check_types({"encoder_net": encoder_net})
+    check_types({"encoder_net": encoder_net}, None)
     _, code = _shapes(encoder_net)
     if code is None or None in code:
         raise ConfigurationError(
@@ -187,7 +188,7 @@ def declared_row_shape(encoder_net: Any) -> tuple[int, ...]:
     NetTypeError, ConfigurationError
         No model, or one that does not declare it.
     """
-    check_types({"encoder_net": encoder_net})
+    check_types({"encoder_net": encoder_net}, None)
     shape = row_shape(encoder_net)
     if shape is None:
         raise ConfigurationError(

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from aegmm_detect.numerics.portable import first_largest
 from aegmm_detect.types import FloatArray, Tensor
 
 # Standard deviations from e^-5 to e^5: beyond that no code is of use, and exp overflows.
@@ -207,7 +208,7 @@ class QuantizedCode(Code):
         # Without the row's own square, which is the same for all vectors.
         squares = ops.sum(ops.square(codebook), axis=-1)[..., None, :]
         products = ops.matmul(hidden, ops.swapaxes(codebook, -1, -2))
-        return ops.argmin(squares - 2.0 * products, axis=-1)
+        return first_largest(2.0 * products - squares)
 
     def _follow(self, hidden: Tensor, chosen: Tensor) -> None:
         per_code = ops.swapaxes(chosen, -1, -2)

@@ -100,8 +100,14 @@ class ScoringGraph(keras.layers.Layer):
 
     def parts(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Energy (N,) of prepared rows, and each net's reconstruction error, (M, N)."""
-        x_recon, z, _ = self.net(rows, training=False)
-        return self._energy(rows, ops.cast(z, "float32")), self._errors(rows, x_recon)
+        energies, errors = [], []
+        for draw in self.draws:
+            out = forward_pass(self.net, rows, False, draw)
+            energies.append(self._energy(rows, ops.cast(out.z, "float32")))
+            errors.append(self._errors(rows, out.x_recon))
+        if len(self.draws) == 1:
+            return energies[0], errors[0]
+        return ops.mean(ops.stack(energies), axis=0), ops.mean(ops.stack(errors), axis=0)
 
     def _errors(self, rows: Tensor, x_recon: Tensor) -> Tensor:
         x_recon = ops.cast(x_recon, "float32")

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.numerics.portable import first_largest
 from aegmm_detect.numerics.som import grid, nearest_node
 from aegmm_detect.types import FloatArray, Tensor
 
@@ -99,7 +100,7 @@ class WinnerCoordinates(keras.layers.Layer):
         places = []
         for side, (centre, kernel, bias) in zip(self.sides, self._products, strict=True):
             nearness = ops.matmul(rows - centre, kernel) + bias
-            places.append(ops.take(grid(side), _first_largest(nearness), axis=0))
+            places.append(ops.take(grid(side), first_largest(nearness), axis=0))
         return ops.concatenate(places, axis=-1)
 
     def get_config(self) -> dict[str, object]:
@@ -134,13 +135,3 @@ def winner_net(
     net = keras.Sequential([keras.Input(row_shape or (n_features,)), layer], name="winners")
     layer.set_maps(maps)
     return net
-
-
-def _first_largest(x: Tensor) -> Tensor:
-    """Index of the largest value of each row, (N, K) -> int32 (N,); of equal ones, the first.
-
-    Keras's argmax mends the order of -0.0 and 0.0 bit by bit, which LiteRT and onnxruntime cannot.
-    """
-    index = np.arange(x.shape[-1], dtype=np.int32)
-    is_largest = x >= ops.max(x, axis=-1, keepdims=True)
-    return ops.min(ops.where(is_largest, index, index[-1]), axis=-1)

@@ -18,7 +18,10 @@ _FLOOR = 1e-6
 
 
 class ReconCovariance(NamedTuple):
-    """Covariance of a row around its reconstruction."""
+    """Covariance of a row around its reconstruction.
+
+    `diagonal` and `full` raise `numpy.linalg.LinAlgError` for what is no covariance.
+    """
 
     whiten: FloatArray  # a number, (F,), or (F, F) lower: whiten @ (x - x') has unit covariance
     log_det: float  # of the covariance, over all F features
@@ -70,5 +73,7 @@ def negative_log_likelihood(x: Tensor, x_recon: Tensor, covariance: ReconCovaria
 
 
 def _floored(variances: FloatArray) -> FloatArray:
+    if not (np.isfinite(variances).all() and (variances >= 0.0).all()):
+        raise np.linalg.LinAlgError("Variances are finite and not negative")
     largest = variances.mean()
     return variances + _FLOOR * (largest if largest > 0.0 else 1.0)

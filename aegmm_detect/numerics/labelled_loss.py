@@ -8,13 +8,15 @@ so energies count from a reference, that of the batch's other rows.
 from keras import ops
 
 from aegmm_detect.numerics.families import Family
-from aegmm_detect.numerics.objective import ForwardPass, Term, masked_mean
+from aegmm_detect.numerics.objective import ForwardPass, Term, masked_mean, starting
 from aegmm_detect.types import Tensor
 
 _SMALLEST = 1e-6
 
 
-def anomaly_term(family: Family, kind: str, weight: float, margin: float) -> Term:
+def anomaly_term(
+    family: Family, kind: str, weight: float, margin: float, start_at: float = 0.0
+) -> Term:
     """What labelled anomalies add to a loss: the mean of a function of their energies.
 
     Parameters
@@ -27,6 +29,8 @@ def anomaly_term(family: Family, kind: str, weight: float, margin: float) -> Ter
         Of the term.
     margin
         Of the hinge, in standard deviations of the other rows' energies; a factor of the other.
+    start_at
+        Share of training before which the term has no weight.
     """
     loss = ANOMALY_LOSSES[kind]
 
@@ -41,7 +45,7 @@ def anomaly_term(family: Family, kind: str, weight: float, margin: float) -> Ter
         above = (energies - ops.stop_gradient(centre)) / ops.stop_gradient(spread)
         return masked_mean(loss(above, margin), out.y == 1)
 
-    return Term("anomaly", weight, value)
+    return Term("anomaly", starting(weight, start_at), value)
 
 
 def hinge(above: Tensor, margin: float) -> Tensor:

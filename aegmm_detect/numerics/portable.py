@@ -57,3 +57,13 @@ def standardize(x: Tensor, offset: FloatArray, scale: FloatArray) -> Tensor:
     high = offset.astype(np.float32)
     low = (offset - high).astype(np.float32)
     return (x - high - low) / scale.astype(np.float32)
+
+
+def first_largest(x: Tensor) -> Tensor:
+    """Index of the largest value of each row, (..., K) -> int32 (...); of equal ones, the first.
+
+    Keras's argmax mends the order of -0.0 and 0.0 bit by bit, which LiteRT and onnxruntime cannot.
+    """
+    index = np.arange(x.shape[-1], dtype=np.int32)
+    is_largest = x >= ops.max(x, axis=-1, keepdims=True)
+    return ops.min(ops.where(is_largest, index, index[-1]), axis=-1)

@@ -52,7 +52,7 @@ class Parts(NamedTuple):
 
 
 def checked_net(
-    name: str,
+    name: str | None,
     ready: keras.Model | None,
     parts: Parts,
     n_gmm: int | None,
@@ -65,7 +65,7 @@ def checked_net(
     Parameters
     ----------
     name
-        Of the argument that takes a ready model.
+        Of the argument that takes a ready model; None where there is none.
     ready
         That model, or None.
     parts
@@ -87,7 +87,7 @@ def checked_net(
     elif recon_features is not eucl_cosim_features:
         raise ConfigurationError(f"{name}= brings its own features: leave recon_features out.")
     else:
-        checks.check_types({name: ready}, name)
+        checks.check_types({str(name): ready}, name)
         net = ready
     shape = checks.row_shape(net)
     if shape is not None:
@@ -155,6 +155,7 @@ class Building(MixtureDetector):
         fit_config = cls.FIT_CONFIG.of(
             recon_reduction=recon_reduction, w_cov_diag=_W_COV_DIAG.get(recon_reduction, 0.0)
         )
+        fit_config = settings.pop("fit_config", fit_config)
         return cls.from_blueprint(Blueprint(sizes, recon_features), fit_config, **settings)
 
     @classmethod
@@ -198,6 +199,7 @@ class Building(MixtureDetector):
             density=cls.AUTO_FIT.density.replace(trim=2.0 * wish.contamination),
         )
         settings = {"normalize": "robust", **cls.AUTO_SETTINGS, **settings}
+        fit_config = settings.pop("fit_config", fit_config)
         return cls.from_blueprint(blueprint, fit_config, **settings)
 
     @classmethod
@@ -232,7 +234,16 @@ class Building(MixtureDetector):
                 "with as many components as the last of est_hiddens."
             )
         config = cls.CONFIG.of(**settings)
-        blueprint = blueprint.replace(**cls._more_of_nets(config, blueprint.sizes))
+        more = cls._more_of_nets(config, blueprint.sizes)
+        if blueprint.code not in (None, more.get("code")) or (
+            blueprint.context is not None and "context" not in more
+        ):
+            raise ConfigurationError(
+                f"The blueprint is of another kind of detector: {cls.__name__} would have "
+                f"{more.get('code') or 'no code of its own'}, and it says {blueprint.code!r}. "
+                "Leave code and context out of it."
+            )
+        blueprint = blueprint.replace(**more)
         net = blueprint.build(config.seed)
         return cls.of_parts(net, threshold, config, fit_config, blueprint)
 

@@ -110,6 +110,10 @@ class Fitting(Detector):
                 f"loss_fn is a {type(loss_fn).__name__}, not a function. The second argument of "
                 f"fit is the loss; {'labels are y=' if self.LABELS else 'it takes no labels'}."
             )
+        if loss_fn is not None and settings.autoencoder_share:
+            raise ConfigurationError(
+                "autoencoder_share holds back terms that loss_fn replaces: leave one of them out."
+            )
         checkpoint = None if how.checkpoint_dir is None else Checkpoint(how.checkpoint_dir)
         if checkpoint is not None:
             settings = settings.replace(seed=checkpoint.seed(settings.seed))
@@ -141,7 +145,8 @@ class Fitting(Detector):
         if checkpoint is not None:
             named = {
                 **settings.model_dump(mode="json"),
-                **self.config.model_dump(include={"normalize", "nan_policy"}),
+                # Of the detector, all that training or its rows depend on.
+                **self.config.model_dump(mode="json", exclude={"data_type", "score_type", "seed"}),
                 "family": self.FAMILY.name,
                 "loss_fn": loss_fn,
                 "log_metric": how.log_metric,

@@ -55,5 +55,5 @@ class OutlierLabelledAEGMM(OutlierAEGMM):
         assert isinstance(settings, LabelledFitConfig)
         plain = super()._loss(settings, prepared)
         kind, weight, margin = settings.anomaly_loss, settings.w_anomaly, settings.margin
-        term = anomaly_term(self.FAMILY, kind, weight, margin)
+        term = anomaly_term(self.FAMILY, kind, weight, margin, settings.autoencoder_share)
         return plain._replace(terms=(*plain.terms, term))

@@ -10,6 +10,7 @@ import numpy as np
 
 from aegmm_detect.calibration import Calibration
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, ScoreType
+from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.explanation import Explainer
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
@@ -56,6 +57,11 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
         blueprint: Blueprint | None = None,
     ) -> None:
         super().__init__(threshold, config.data_type, config.nan_policy)
+        if type(fit_config) is not self.FIT_CONFIG:
+            raise ConfigurationError(
+                f"fit_config is a {type(fit_config).__name__}; {type(self).__name__} takes a "
+                f"{self.FIT_CONFIG.__name__}."
+            )
         self.FAMILY.check(fit_config.density)
         self.config = config
         self._fit_config = fit_config

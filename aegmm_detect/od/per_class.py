@@ -20,6 +20,7 @@ from aegmm_detect.od.aegmm import OutlierAEGMM
 from aegmm_detect.od.class_decisions import ClassDecisions
 from aegmm_detect.od.class_fitting import fit_in_turn, fit_together, rows_of_classes
 from aegmm_detect.od.class_labels import as_labels, check_count, class_numbers, classes_of
+from aegmm_detect.od.fitting import Fitting
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.types import UNSET, Array
 
@@ -304,7 +305,9 @@ class PerClassAEGMM(ClassDecisions):
                 f"The function returned a {type(member).__name__} and no detector: end it with "
                 "return OutlierAEGMM(...)."
             )
-        if any(member.net is other.net for other in (*self._members.values(), *made)):
+        own = {id(variable) for variable in member.net.variables}
+        others = (*self._members.values(), *made)
+        if any(id(variable) in own for other in others for variable in other.net.variables):
             raise ConfigurationError(
                 "The function returned nets that it had returned before, for another class or "
                 "another fit: build new ones in it."
@@ -362,11 +365,14 @@ class PerClassAEGMM(ClassDecisions):
 def _checked(member: Any) -> OutlierAEGMM | Make:
     if isinstance(member, OutlierAEGMM):
         blueprint = member.blueprint
-        if blueprint is None or blueprint.code is not None or blueprint.context is not None:
+        hooks = ("_begin", "_inspect")
+        own = any(getattr(type(member), name) is not getattr(Fitting, name) for name in hooks)
+        more = blueprint is not None and (blueprint.code, blueprint.context) != (None, None)
+        if blueprint is None or more or own:
             raise ConfigurationError(
                 "member has nets that cannot be stacked for all classes: they are your own, or of "
-                "a kind with a code or context. Pass a function of the number of columns that "
-                "builds such a detector."
+                "a kind with a code, a context or a start of its own. Pass a function of the "
+                "number of columns that builds such a detector."
             )
         return member
     if isinstance(member, (type, MixtureDetector, keras.Model)) or not callable(member):

@@ -88,8 +88,8 @@ class OutlierSOMAEGMM(Building):
         )
         context = _empty_maps(config, declared_row_shape(encoder_net))
         parts = Parts(encoder_net, decoder_net, gmm_density_net)
-        net = checked_net("aegmm", None, parts, n_gmm, recon_features, context=context)
-        super().__init__(net, threshold, config, fit_config or FitConfig())
+        net = checked_net(None, None, parts, n_gmm, recon_features, context=context)
+        super().__init__(net, threshold, config, fit_config or self.FIT_CONFIG())
 
     @classmethod
     def _more_of_nets(cls, config: SOMAEGMMConfig, sizes: NetSizes) -> dict[str, Any]:

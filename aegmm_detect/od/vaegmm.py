@@ -19,6 +19,7 @@ from aegmm_detect.configs.aegmm import (
 )
 from aegmm_detect.configs.nets import CodeConfig, NetSizes
 from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.nets.aegmm import is_plain
 from aegmm_detect.nets.codes import GaussianCode, divergence
 from aegmm_detect.numerics.elbo import ReconCovariance, covariance_of, negative_log_likelihood
 from aegmm_detect.numerics.features import eucl_cosim_features, per_member
@@ -54,8 +55,7 @@ class OutlierVAEGMM(Building):
     threshold
         Energy above which a row is an outlier. Default None: `infer_threshold` sets it.
     vaegmm
-        Ready model in place of the nets: `aegmm_detect.models.tensorflow.VAEGMM`, or any
-        `keras.Model` whose call returns ``(x_recon, z, gamma)``.
+        Ready model in place of the nets: an `aegmm_detect.models.tensorflow.VAEGMM`.
     encoder_net, decoder_net, gmm_density_net
         Rows (N, ...) -> (N, H), flat; codes (N, latent_dim) -> rows; ``z`` -> memberships. Layers
         for mean and log-variance are added to the encoder.
@@ -67,7 +67,9 @@ class OutlierVAEGMM(Building):
         Draws of the code for a score. Default 10, as in alibi-detect's interface; 0 scores by the
         mean of the code, at a tenth of the time, and is what `auto` does.
     beta
-        Weight of the divergence. Default 1, that of the evidence lower bound.
+        Weight of the divergence. Default 1, that of the evidence lower bound. `recon_reduction` of
+        `from_sizes` chooses the default of `w_cov_diag` alone: the likelihood takes the place of
+        the squared error.
     recon_features, data_type, normalize, nan_policy, score_type, seed, fit_config
         As for `OutlierAEGMM`; the draws of scoring follow the seed of the fit.
 
@@ -134,7 +136,13 @@ class OutlierVAEGMM(Building):
             raise ConfigurationError("vaegmm= brings its own code: leave latent_dim out.")
         parts = Parts(encoder_net, decoder_net, gmm_density_net)
         net = checked_net("vaegmm", vaegmm, parts, n_gmm, recon_features, code)
-        super().__init__(net, threshold, config, fit_config or VAEGMMFitConfig())
+        if not is_plain(net) or not isinstance(net.code, GaussianCode):
+            raise ConfigurationError(
+                "vaegmm= has no code that is drawn, so samples= and beta= would be ignored: pass "
+                "an aegmm_detect.models.tensorflow.VAEGMM, or the nets; OutlierAEGMM(aegmm=...) "
+                "takes any model."
+            )
+        super().__init__(net, threshold, config, fit_config or self.FIT_CONFIG())
 
     def fit(  # type: ignore[override]  # the order of alibi-detect's interface
         self,
@@ -188,11 +196,6 @@ class OutlierVAEGMM(Building):
         ------
         As for `OutlierAEGMM`.
         """
-        if cov_elbo is not UNSET:
-            cov_elbo = {
-                kind: value.tolist() if isinstance(value, np.ndarray) else value
-                for kind, value in cov_elbo.items()
-            }
         settings = self._settings(
             w_recon=w_recon,
             w_energy=w_energy,
@@ -232,8 +235,6 @@ class OutlierVAEGMM(Building):
 
     def _code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
         assert isinstance(settings, VAEGMMFitConfig)
-        if not isinstance(getattr(self.net, "code", None), GaussianCode):
-            return ()
         weight = warmed_up(self.config.beta, settings.kl_warmup)
         return (Term("kl", weight, lambda out, _: out.extras["kl"], of_rows=True),)
 
@@ -245,16 +246,14 @@ class OutlierVAEGMM(Building):
         eager: bool,
         noise: FloatArray | None = None,
     ) -> FittedState:
-        code = getattr(self.net, "code", None)
-        if self.config.samples and isinstance(code, GaussianCode):
+        if self.config.samples:
             rng = np.random.default_rng(settings.seed)
-            noise = rng.standard_normal((self.config.samples, code.latent_dim)).astype("float32")
+            shape = (self.config.samples, self.net.code.latent_dim)
+            noise = rng.standard_normal(shape).astype("float32")
         return super()._state_of(prepared, settings, names, eager, noise)
 
     def _inspect(self, prepared: TrainingRows, settings: FitConfig) -> None:
-        code = getattr(self.net, "code", None)
-        if not isinstance(code, GaussianCode):
-            return
+        code = self.net.code
         sample = sample_rows(prepared.usual, _LOOKED_AT, settings.seed)
         size = rows_per_pass(sample.shape[1:])
         parts = [
@@ -290,4 +289,9 @@ def _recon_covariance(settings: VAEGMMFitConfig, prepared: TrainingRows) -> Reco
             f"cov_elbo={{{kind!r}: ...}} has shape {value.shape}; rows of {n_features} numbers "
             f"need {shape}."
         )
-    return ReconCovariance.full(value) if kind == "cov_full" else ReconCovariance.diagonal(value)
+    try:
+        if kind == "cov_full":
+            return ReconCovariance.full(value)
+        return ReconCovariance.diagonal(value)
+    except np.linalg.LinAlgError as error:
+        raise ConfigurationError(f"cov_elbo={{{kind!r}: ...}}: {error}.") from error

@@ -89,8 +89,8 @@ class OutlierVQAEGMM(Building):
         )
         code = QuantizedCode(config.n_codes, code_width(encoder_net))
         parts = Parts(encoder_net, decoder_net, gmm_density_net)
-        net = checked_net("aegmm", None, parts, n_gmm, recon_features, code)
-        super().__init__(net, threshold, config, fit_config or FitConfig())
+        net = checked_net(None, None, parts, n_gmm, recon_features, code)
+        super().__init__(net, threshold, config, fit_config or self.FIT_CONFIG())
 
     @classmethod
     def _more_of_nets(cls, config: VQAEGMMConfig, sizes: NetSizes) -> dict[str, Any]:

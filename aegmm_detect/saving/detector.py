@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from aegmm_detect.calibration import Calibration
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.nets.aegmm import AEGMM
+from aegmm_detect.nets.aegmm import AEGMM, is_plain
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.od.base import Detector
 from aegmm_detect.od.per_class import PerClassAEGMM
@@ -206,9 +206,8 @@ def detector_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> Any:
 
 
 def _kind(net: keras.Model) -> Literal["aegmm", "ready"]:
-    # A subclass with a `call` of its own may compute something else: it is saved as a whole.
-    by_parts = isinstance(net, AEGMM) and type(net).call is AEGMM.call
-    return "aegmm" if by_parts else "ready"
+    # A subclass may compute something else: it is saved as a whole.
+    return "aegmm" if is_plain(net) else "ready"
 
 
 def _parts(net: keras.Model) -> dict[str, keras.Model]:

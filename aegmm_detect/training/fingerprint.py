@@ -44,6 +44,9 @@ def fingerprint(
     callbacks
         The user's.
     """
+    # Of a context, rows and settings decide, and it has not seen them yet.
+    context = getattr(net, "context", None)
+    learned = set() if context is None else {id(variable) for variable in context.variables}
     description = {
         "version": {
             "aegmm_detect": __version__,
@@ -52,8 +55,8 @@ def fingerprint(
         },
         "settings": settings,
         "nets": {
-            "weights": [list(variable.shape) for variable in net.variables],
-            "layers": _digest(list(_layers(net))),
+            "weights": [list(v.shape) for v in net.variables if id(v) not in learned],
+            "layers": _digest(list(_layers(net, context))),
             "recon_features": getattr(net, "recon_features", None),
         },
         "optimizer": {"class": type(optimizer).__qualname__, **_anonymous(optimizer.get_config())},
@@ -78,9 +81,11 @@ def differences(then: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[tup
         yield ".".join(path), then, now
 
 
-def _layers(net: Any) -> Iterator[Any]:
+def _layers(net: Any, without: Any = None) -> Iterator[Any]:
     """Class and configuration of every layer, in order."""
     for layer in net.layers:
+        if layer is without:
+            continue
         if hasattr(layer, "layers"):
             yield type(layer).__qualname__
             yield from _layers(layer)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.exceptions import CheckpointError, ConfigurationError
 from aegmm_detect.numerics.som_training import default_side
 from aegmm_detect.od import OutlierSOMAEGMM
 from aegmm_detect.saving import load_detector, save_detector
@@ -45,10 +45,26 @@ def test_maps_stay_as_they_are_while_the_nets_train(normal_rows):
     np.testing.assert_array_equal(*places)
 
 
-def test_labels_and_rows_of_the_test_have_no_part_in_the_maps(detector, normal_rows):
-    before = latent(detector, normal_rows)
-    detector.score(100.0 + normal_rows)
-    np.testing.assert_array_equal(latent(detector, normal_rows), before)
+def test_maps_are_of_the_rows_that_are_fitted(normal_rows):
+    places = []
+    for rows in (normal_rows[:300], normal_rows[300:]):
+        detector = OutlierSOMAEGMM.from_sizes(6, [8, 1], [4, 2], threshold=0.0)
+        detector.fit(rows, **QUICK)
+        places.append(latent(detector, normal_rows)[:, 3:])
+    assert not np.array_equal(*places)
+
+
+def test_the_same_call_goes_on_from_its_file(normal_rows, tmp_path):
+    detector = OutlierSOMAEGMM.from_sizes(6, [8, 1], [4, 2], threshold=0.0, normalize="standard")
+    detector.fit(normal_rows, **QUICK, checkpoint_dir=tmp_path)
+    want = detector.score(normal_rows)
+    detector.fit(normal_rows, **QUICK, checkpoint_dir=tmp_path)
+    np.testing.assert_array_equal(detector.score(normal_rows), want)
+    other = OutlierSOMAEGMM.from_sizes(
+        6, [8, 1], [4, 2], threshold=0.0, side=3, normalize="standard"
+    )
+    with pytest.raises(CheckpointError, match="side"):
+        other.fit(normal_rows, **QUICK, checkpoint_dir=tmp_path)
 
 
 def test_a_second_fit_of_more_rows_has_larger_maps(normal_rows, tmp_path):

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from aegmm_detect.exceptions import ConfigurationError
-from aegmm_detect.models.tensorflow import VAEGMM, loss_vaegmm
-from aegmm_detect.od import OutlierVAEGMM
+from aegmm_detect.configs.aegmm import FitConfig, VAEGMMFitConfig
+from aegmm_detect.exceptions import CheckpointError, ConfigurationError
+from aegmm_detect.models.tensorflow import AEGMM, VAEGMM, loss_vaegmm
+from aegmm_detect.od import OutlierAEGMM, OutlierVAEGMM
 from aegmm_detect.saving import load_detector, save_detector
 
 QUICK = {"epochs": 2, "verbose": 0, "seed": 1, "jit_compile": False}
@@ -173,6 +174,45 @@ def test_a_code_that_says_nothing_is_told(normal_rows, caplog):
     assert "Posterior collapse" in caplog.text
 
 
+def test_another_weight_of_the_divergence_is_another_fit(normal_rows, tmp_path):
+    def fit(beta):
+        detector = OutlierVAEGMM.from_sizes(6, [8, 2], [4, 2], threshold=0.0, beta=beta)
+        detector.fit(normal_rows, **QUICK, checkpoint_dir=tmp_path)
+
+    fit(1.0)
+    with pytest.raises(CheckpointError, match="beta"):
+        fit(50.0)
+
+
+def test_draws_have_a_part_in_the_scales_of_scores(detector, normal_rows):
+    scores = detector.score(normal_rows)
+    assert detector.state.scales.parts.centre[0] == pytest.approx(np.median(scores), rel=1e-3)
+
+
+def test_every_layer_starts_from_weights_of_its_own():
+    detector = OutlierVAEGMM.from_sizes(6, [6, 6], [4, 2], threshold=0.0, seed=0)
+    kernels = [w for w in detector.net.get_weights() if w.shape == (6, 6)]
+    assert len(kernels) > 3
+    for i, kernel in enumerate(kernels):
+        assert not any(np.allclose(kernel, other) for other in kernels[:i])
+
+
+def test_settings_of_another_detector_are_refused():
+    with pytest.raises(ConfigurationError, match="OutlierVAEGMM takes a VAEGMMFitConfig"):
+        OutlierVAEGMM.auto(6, fit_config=FitConfig())
+    with pytest.raises(ConfigurationError, match="OutlierAEGMM takes a FitConfig"):
+        OutlierAEGMM.auto(6, fit_config=VAEGMMFitConfig())
+    made = OutlierVAEGMM.from_sizes(6, [6, 2], [4, 2], threshold=0.0)
+    with pytest.raises(ConfigurationError, match="another kind of detector"):
+        OutlierAEGMM.from_blueprint(made.blueprint, FitConfig())
+
+
+def test_a_ready_net_without_a_drawn_code_is_refused(make_nets):
+    plain = AEGMM(*list(make_nets().values())[:3])
+    with pytest.raises(ConfigurationError, match="samples= and beta= would be ignored"):
+        OutlierVAEGMM(0.0, vaegmm=plain)
+
+
 def test_a_ready_net_brings_its_code(normal_rows):
     made = nets()
     net = VAEGMM(*list(made.values())[:3], 2, 2)
@@ -207,6 +247,9 @@ def test_what_does_not_fit_is_refused(given, message):
         ({"sim": 0.0}, "positive standard deviation"),
         ({"sim": None}, "positive standard deviation"),
         ({"cov_diag": 0.3}, "or numbers"),
+        (0.3, "cov_elbo=0.3"),
+        ({"cov_diag": -np.ones(6)}, "not negative"),
+        ({"cov_full": np.ones((6, 6)) - 2.0 * np.eye(6)}, "cov_full"),
         ({"cov_diag": [1.0, 2.0]}, r"has shape \(2,\); rows of 6 numbers need \(6,\)"),
     ],
 )

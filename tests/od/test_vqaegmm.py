@@ -81,3 +81,11 @@ def test_what_does_not_fit_is_refused(make_nets):
     unbuilt = keras.Sequential([keras.layers.Dense(2)])
     with pytest.raises(ConfigurationError, match="encoder_net does not say how wide"):
         OutlierVQAEGMM(0.0, **{**make_nets(), "encoder_net": unbuilt})
+
+
+@pytest.mark.parametrize("format", ["onnx", "litert"])
+def test_it_can_be_exported(detector, normal_rows, tmp_path, format):
+    # Reloaded and compared there.
+    detector.threshold = float(np.median(detector.score(normal_rows)))
+    metadata = detector.export(tmp_path / format, format, normal_rows)
+    assert metadata.largest_difference < 1e-3
