@@ -5,7 +5,7 @@ Every error says what came, what fits and what to do.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -146,3 +146,17 @@ def refuse_non_finite(rows: Array, name: str, remedy: str, columns: Sequence[str
 
 def _first_few(items: Sequence[Any] | Array) -> str:
     return ", ".join(str(item) for item in items[:5]) + (", ..." if len(items) > 5 else "")
+
+
+def check_label_count(labels: Sized, n_rows: int) -> None:
+    """Raise unless there are as many labels as rows.
+
+    Raises
+    ------
+    InvalidInputError
+        Has both numbers.
+    """
+    if len(labels) != n_rows:
+        raise InvalidInputError(
+            f"y has {len(labels)} labels, but X has {n_rows} rows: pass one label per row."
+        )

@@ -61,7 +61,8 @@ class ClassDecisions(ClassScoring):
 
         Returns
         -------
-        The thresholds by label, which are also kept until the next `fit`.
+        The thresholds by label, which are also kept until the next `fit`, and in each class until
+        its detector's scores change.
 
         Raises
         ------
@@ -89,7 +90,7 @@ class ClassDecisions(ClassScoring):
             consequence = "more inliers will be above the thresholds"
             self._check_held_out(X, batch_size, consequence)
         for label, threshold in found.items():
-            self._members[label].threshold = threshold
+            self._members[label]._keep_inferred(threshold)
         return found
 
     def votes(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE) -> IntArray:

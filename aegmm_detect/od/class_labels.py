@@ -1,6 +1,6 @@
 """Class labels of any type, and the classes that they name."""
 
-from collections.abc import Hashable, Sequence, Sized
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,21 @@ def as_labels(y: Any) -> list[Hashable]:
     InvalidInputError
         Not one label per row, or labels that are missing.
     """
-    values = np.asarray(y)
-    if values.ndim != 1:
+    # A list keeps its values as they are: NumPy would make text of [1, "a"], and rows of tuples.
+    given = list(y) if isinstance(y, list | tuple) else np.asarray(y)
+    if isinstance(given, list):
+        labels = [value.item() if isinstance(value, np.generic) else value for value in given]
+        nested = [value for value in labels if not isinstance(value, Hashable)]
+    else:
+        # Moments in time would come out as whole numbers.
+        labels = list(given) if given.dtype.kind in "mM" else given.tolist()
+        nested = labels if given.ndim != 1 else []
+    if nested:
         raise InvalidInputError(
-            f"y has shape {values.shape}: pass one class label per row, shape (N,)."
+            f"y holds {type(nested[0]).__name__}: pass one class label per row, shape (N,)."
+            if isinstance(given, list)
+            else f"y has shape {given.shape}: pass one class label per row, shape (N,)."
         )
-    labels = values.tolist()
     missing = [row for row, label in enumerate(labels) if _is_missing(label)]
     if missing:
         raise InvalidInputError(
@@ -65,14 +74,6 @@ def listed(labels: Sequence[Hashable]) -> str:
     """The first few labels, for messages."""
     more = ", ..." if len(labels) > _SHOWN else ""
     return ", ".join(map(repr, labels[:_SHOWN])) + more
-
-
-def check_count(labels: Sized, n_rows: int) -> None:
-    """Raise `InvalidInputError` unless there are as many labels as rows."""
-    if len(labels) != n_rows:
-        raise InvalidInputError(
-            f"y has {len(labels)} labels, but X has {n_rows} rows: pass one label per row."
-        )
 
 
 def _is_missing(label: Any) -> bool:

@@ -7,12 +7,14 @@ import numpy as np
 
 from aegmm_detect.configs.aegmm import DetectorConfig
 from aegmm_detect.exceptions import NotFittedError
+from aegmm_detect.input_checks import check_label_count
 from aegmm_detect.nets.scoring import BEYOND
 from aegmm_detect.numerics.density import Scale
 from aegmm_detect.numerics.per_class import on_one_scale
 from aegmm_detect.od.base import Detector
-from aegmm_detect.od.class_labels import as_labels, check_count, class_numbers
+from aegmm_detect.od.class_labels import as_labels, class_numbers
 from aegmm_detect.od.mixture import MixtureDetector
+from aegmm_detect.od.state import FittedState
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, score_rows
 from aegmm_detect.types import FloatArray, IntArray
 
@@ -22,6 +24,8 @@ class ClassScoring(Detector):
 
     config: DetectorConfig
     _members: dict[Hashable, MixtureDetector]
+    # Of the members, when decisions were last asked for: they can be changed from outside.
+    _states: tuple[tuple[FittedState | None, str], ...] = ()
 
     @property
     def members(self) -> dict[Hashable, MixtureDetector]:
@@ -123,7 +127,7 @@ class ClassScoring(Detector):
             return scores
 
         scores = self._scores(X, score_batch, batch_size)
-        check_count(numbers, len(scores))
+        check_label_count(numbers, len(scores))
         return scores
 
     def _scores(
@@ -152,6 +156,14 @@ class ClassScoring(Detector):
                 f"{name}.{method} needs a fitted detector: call {name}.fit(X, y) first, or fit(X) "
                 "for a single class."
             )
+        now = tuple((member.state, member.score_type) for member in self._members.values())
+        changed = any(
+            old is not new or kind != other
+            for (old, kind), (new, other) in zip(self._states, now, strict=False)
+        )
+        self._states = now
+        if changed:
+            self._forget_decisions("the classes' former scores")
 
 
 def _scale(member: MixtureDetector) -> tuple[float, float]:

@@ -86,6 +86,10 @@ class Decisions(abc.ABC):
         """Whether `infer_threshold` has set the threshold: the next `fit` or `update` clears it."""
         return self._inferred
 
+    def _keep_inferred(self, threshold: float) -> None:
+        """Decide by a threshold until the scores change that it was learned from."""
+        self._threshold, self._inferred = threshold, True
+
     @final
     def infer_threshold(
         self,
@@ -158,7 +162,7 @@ class Decisions(abc.ABC):
         if check_trained and inference.method.held_out:
             consequence = "more inliers will be above the threshold"
             self._check_held_out(X, batch_size, consequence, only=inference.inliers)
-        self._threshold, self._inferred = threshold, True
+        self._keep_inferred(threshold)
         return threshold
 
     @property

@@ -13,13 +13,13 @@ import numpy as np
 from aegmm_detect.calibration import Calibration
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, NanPolicy
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError, NetTypeError
-from aegmm_detect.input_checks import check_shape, non_finite_rows
+from aegmm_detect.input_checks import check_label_count, check_shape, non_finite_rows
 from aegmm_detect.inputs import Rows, as_rows
 from aegmm_detect.nets.by_class import NetsOfClasses
 from aegmm_detect.od.aegmm import OutlierAEGMM
 from aegmm_detect.od.class_decisions import ClassDecisions
 from aegmm_detect.od.class_fitting import fit_in_turn, fit_together, rows_of_classes
-from aegmm_detect.od.class_labels import as_labels, check_count, class_numbers, classes_of
+from aegmm_detect.od.class_labels import as_labels, class_numbers, classes_of
 from aegmm_detect.od.fitting import Fitting
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.types import UNSET, Array
@@ -323,7 +323,7 @@ class PerClassAEGMM(ClassDecisions):
         array, labels = rows.array, as_labels(y)
         if array.ndim < 2:
             check_shape(array, (1,))
-        check_count(labels, len(array))
+        check_label_count(labels, len(array))
         bad = np.zeros(len(array), dtype=bool)
         bad[non_finite_rows(array)] = True
         self._refuse_non_finite(bad, rows)
@@ -350,7 +350,7 @@ class PerClassAEGMM(ClassDecisions):
     def _adopt(
         self, members: dict[Hashable, MixtureDetector], names: tuple[str, ...] | None
     ) -> None:
-        self._members = members
+        self._members, self._states = members, ()
         states = [member.state for member in members.values()]
         assert all(state is not None for state in states)  # all are fitted
         sketches = [state.trained_on for state in states if state is not None]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
+from aegmm_detect.input_checks import check_label_count
 from aegmm_detect.numerics import labelled_thresholds, number_checks, thresholds
 from aegmm_detect.types import BoolArray, FloatArray
 
@@ -96,11 +97,7 @@ class Inference:
         usable = ~np.isnan(scores)
         given = dict(self.given)
         if "y" in given:
-            if len(given["y"]) != len(scores):
-                raise InvalidInputError(
-                    f"y has {len(given['y'])} labels, but X has {len(scores)} rows: pass one label "
-                    "per row."
-                )
+            check_label_count(given["y"], len(scores))
             given["y"] = given["y"][usable]
         if not usable.any():
             raise InvalidInputError("X holds no usable rows to infer a threshold from.")

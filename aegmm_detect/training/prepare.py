@@ -10,6 +10,7 @@ import numpy as np
 from aegmm_detect.configs.aegmm import NanPolicy, Normalize
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.input_checks import (
+    check_label_count,
     check_shape,
     non_finite_columns,
     non_finite_rows,
@@ -97,10 +98,8 @@ def prepare(
         check_shape(array, shape or (1,))
     if shape is not None:
         check_shape(array, shape)
-    if labels is not None and len(labels) != len(array):
-        raise InvalidInputError(
-            f"y has {len(labels)} labels, but X has {len(array)} rows: pass one label per row."
-        )
+    if labels is not None:
+        check_label_count(labels, len(array))
     keep = _finite_rows(array, rows.columns.names, nan_policy)
     held_out = np.empty(0, dtype=np.int64)
     if validation_split:

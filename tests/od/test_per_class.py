@@ -20,7 +20,7 @@ from aegmm_detect.exceptions import (
 from aegmm_detect.nets.by_class import net_of_class, stack_by_class
 from aegmm_detect.numerics.per_class import votes_needed
 from aegmm_detect.od import OutlierAEGMM, PerClassAEGMM
-from aegmm_detect.od.class_labels import class_numbers, classes_of
+from aegmm_detect.od.class_labels import as_labels, class_numbers, classes_of
 from aegmm_detect.saving import load_detector, save_detector
 
 N_FEATURES = 5
@@ -402,3 +402,32 @@ def test_classes_do_not_depend_on_the_order_of_rows(labels):
 
 def test_labels_of_several_types_have_an_order_too():
     assert classes_of(["b", 2, "a", 1, (0,)]) == classes_of([1, (0,), "a", 2, "b"])
+
+
+@pytest.mark.parametrize(
+    ("given", "want"),
+    [
+        ([1, "a"], [1, "a"]),
+        ([("x", 1), ("y", 2)], [("x", 1), ("y", 2)]),
+        (np.array(["2026-11-24"], dtype="datetime64[ns]"), [np.datetime64("2026-11-24")]),
+        (np.array([1, 2]), [1, 2]),
+        ([np.int64(1), np.str_("b")], [1, "b"]),
+    ],
+)
+def test_labels_are_what_was_given(given, want):
+    labels = as_labels(given)
+    assert labels == want
+    assert [type(a) for a in labels] == [type(b) for b in want]
+
+
+def test_what_changes_a_class_clears_what_was_decided_on_its_scores():
+    detector = PerClassAEGMM(template())
+    detector.fit(X, Y, **QUICK)
+    detector.infer_threshold(NEW)
+    detector.infer_class_thresholds(NEW, Y_NEW)
+    label = detector.classes_[0]
+    detector.members[label].update(X[label == Y])
+    assert detector.class_thresholds[label] is None
+    assert all(detector.class_thresholds[other] is not None for other in detector.classes_[1:])
+    with pytest.raises(ThresholdNotInferredError):
+        detector.predict(NEW)
