@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import keras
 import numpy as np
-from keras import ops
 
 from aegmm_detect.configs.aegmm import (
     FitConfig,
@@ -20,14 +19,15 @@ from aegmm_detect.configs.aegmm import (
 from aegmm_detect.configs.nets import CodeConfig, NetSizes
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets.aegmm import is_plain
-from aegmm_detect.nets.codes import GaussianCode, divergence
+from aegmm_detect.nets.codes import GaussianCode
 from aegmm_detect.numerics.elbo import ReconCovariance, covariance_of, negative_log_likelihood
 from aegmm_detect.numerics.features import eucl_cosim_features, per_member
 from aegmm_detect.numerics.objective import ForwardPass, Term, warmed_up
 from aegmm_detect.od.building import Building, Parts, checked_net
 from aegmm_detect.od.fitting import How
 from aegmm_detect.od.state import FittedState
-from aegmm_detect.training.estimate import rows_per_pass, sample_rows
+from aegmm_detect.training.codes import mean_divergence
+from aegmm_detect.training.estimate import rows_per_pass
 from aegmm_detect.training.objectives import Loss
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.types import UNSET, FloatArray, LossFn, ReconFeatures
@@ -37,8 +37,6 @@ logger = logging.getLogger(__name__)
 # Nats per row below which a dimension of the code says nothing about the row (Burda et al. 2016,
 # Importance weighted autoencoders, call those above it active).
 _ACTIVE = 0.01
-# Rows that are enough to see a collapse.
-_LOOKED_AT = 2048
 
 
 class OutlierVAEGMM(Building):
@@ -253,14 +251,7 @@ class OutlierVAEGMM(Building):
         return super()._state_of(prepared, settings, names, eager, noise)
 
     def _inspect(self, prepared: TrainingRows, settings: FitConfig) -> None:
-        code = self.net.code
-        sample = sample_rows(prepared.usual, _LOOKED_AT, settings.seed)
-        size = rows_per_pass(sample.shape[1:])
-        parts = [
-            ops.convert_to_numpy(divergence(*code.distribution(self.net.encoder(rows))))
-            for rows in (sample[i : i + size] for i in range(0, len(sample), size))
-        ]
-        by_dimension = np.concatenate(parts, axis=-2).mean(axis=-2)
+        by_dimension = mean_divergence(self.net, prepared.usual, settings.seed)
         n_active = int((by_dimension > _ACTIVE).sum())
         if n_active == 0:
             logger.warning(

@@ -3,9 +3,6 @@
 from typing import Any, ClassVar
 
 import keras
-import numpy as np
-from keras import ops
-from sklearn.cluster import KMeans
 
 from aegmm_detect.configs.aegmm import (
     FitConfig,
@@ -20,12 +17,9 @@ from aegmm_detect.nets.codes import QuantizedCode
 from aegmm_detect.numerics.features import eucl_cosim_features
 from aegmm_detect.numerics.objective import Term
 from aegmm_detect.od.building import Building, Parts, checked_net
-from aegmm_detect.training.estimate import sample_rows
+from aegmm_detect.training.codes import first_codebook
 from aegmm_detect.training.prepare import TrainingRows
-from aegmm_detect.types import FloatArray, ReconFeatures
-
-# Rows whose codes the codebook starts from, for each of its vectors.
-_ROWS_PER_CODE = 64
+from aegmm_detect.types import ReconFeatures
 
 
 class OutlierVQAEGMM(Building):
@@ -110,18 +104,5 @@ class OutlierVQAEGMM(Building):
 
     def _begin(self, prepared: TrainingRows, settings: FitConfig) -> None:
         n_codes = self.config.n_codes
-        sample = sample_rows(prepared.usual, _ROWS_PER_CODE * n_codes, settings.seed)
-        hidden = ops.convert_to_numpy(self.net.encoder(sample, training=False))
-        if hidden.ndim == 2:
-            vectors = _centres(hidden, n_codes, settings.seed)
-        else:
-            vectors = np.stack([_centres(own, n_codes, settings.seed) for own in hidden])
+        vectors = first_codebook(self.net.encoder, prepared.usual, n_codes, settings.seed)
         self.net.code.start(vectors)
-
-
-def _centres(codes: FloatArray, n_codes: int, seed: int | None) -> FloatArray:
-    """K-means of codes (N, latent), (n_codes, latent); where rows are fewer, they repeat."""
-    distinct = np.unique(codes, axis=0)
-    n_clusters = min(n_codes, len(distinct))
-    found = KMeans(n_clusters, n_init=1, random_state=seed).fit(codes.astype(np.float64))
-    return np.resize(found.cluster_centers_, (n_codes, codes.shape[1])).astype(np.float32)

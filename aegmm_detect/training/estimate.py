@@ -63,7 +63,7 @@ def estimate_density(
     if config.n_components is None and not members:
         return Density.of_one(estimate_mixture(forward, batches, family=family))
     sample = sample_rows(rows, config.max_rows, seed)
-    z = _latent(forward, sample, size)
+    z = in_passes(lambda rows: forward(rows)[1], sample).astype(np.float64)
     z = z if members else z[None]
     projection = None
     if config.n_components is None:
@@ -95,13 +95,12 @@ def estimate_density(
     return Density.of_all(by_member, np.stack(energies), config.limit, projection)
 
 
-def _latent(forward: Forward, sample: FloatArray, size: int) -> FloatArray:
-    """`z` of the rows in float64, (N, D) or (M, N, D)."""
-    parts = [
-        ops.convert_to_numpy(forward(ops.convert_to_tensor(sample[i : i + size]))[1])
-        for i in range(0, len(sample), size)
-    ]
-    return np.concatenate(parts, axis=-2).astype(np.float64)
+def in_passes(function: Callable[[Tensor], Tensor], sample: FloatArray) -> FloatArray:
+    """What `function` makes of rows (N, ...), a moderate number at a time: (..., N, D)."""
+    size = rows_per_pass(sample.shape[1:])
+    starts = range(0, len(sample), size)
+    parts = (function(ops.convert_to_tensor(sample[i : i + size])) for i in starts)
+    return np.concatenate([ops.convert_to_numpy(part) for part in parts], axis=-2)
 
 
 def _jobs(
