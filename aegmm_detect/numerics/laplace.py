@@ -1,8 +1,8 @@
 """Soft-assigned Laplacian mixtures: absolute moments -> parameters -> energy.
 
 Independent features within a component, each with a scale of its own:
-p_k(z) = prod_d exp(-|z_d - mu_kd| / b_kd) / (2 b_kd). Tails fall off exponentially: a row far out
-gains energy with its distance and not, as under a Gaussian, with its square.
+p_k(z) = prod_d exp(-abs(z_d - mu_kd) / b_kd) / (2 b_kd). Tails fall off exponentially: a row far
+out gains energy with its distance and not, as under a Gaussian, with its square.
 
 Axes: N samples, K components, D features of `z`. Every function takes more axes before these and
 treats them alike: the members of an ensemble. Pure; dtype in is dtype out.
@@ -36,7 +36,7 @@ class Moments(NamedTuple):
 
     mass: Tensor  # (K,)       sum of memberships
     mean: Tensor  # (K, D)
-    deviation: Tensor  # (K, D)  sum of |z - mean|, not yet divided by `mass`
+    deviation: Tensor  # (K, D)  sum of abs(z - mean), not yet divided by `mass`
 
 
 class LaplacianMixture(NamedTuple):
@@ -55,7 +55,7 @@ def moments(z: Tensor, gamma: Tensor) -> Moments:
 
 
 def deviation(z: Tensor, gamma: Tensor, mean: Tensor) -> Tensor:
-    """Sums (K, D) of |z - mean| under `gamma`; those of several batches are to be added."""
+    """Sums (K, D) of abs(z - mean) under `gamma`; those of several batches are to be added."""
     return _total(gamma, z[..., None, :] - mean[..., None, :, :])
 
 
@@ -95,8 +95,8 @@ def log_prob(z: Tensor, params: LaplacianMixture) -> Tensor:
 def energy(z: Tensor, params: LaplacianMixture) -> Tensor:
     """Negative log-density of each row: `z` (N, D) -> (N,), in nats; higher is stranger.
 
-    E(z) = -log sum_k phi_k prod_d exp(-|z_d - mu_kd| / b_kd) / (2 b_kd), with nothing added inside
-    the logarithm: far rows keep distinct energies.
+    E(z) = -log sum_k phi_k prod_d exp(-abs(z_d - mu_kd) / b_kd) / (2 b_kd), with nothing added
+    inside the logarithm: far rows keep distinct energies.
     """
     return memberships.energy(log_prob(ops.convert_to_tensor(z), params))
 

@@ -34,7 +34,7 @@ class OutlierAELMM(OutlierAEGMM):
 
     Notes
     -----
-    E(z) = -log sum_k phi_k prod_d exp(-|z_d - mu_kd| / b_kd) / (2 b_kd); see
+    E(z) = -log sum_k phi_k prod_d exp(-abs(z_d - mu_kd) / b_kd) / (2 b_kd); see
     :mod:`aegmm_detect.numerics.laplace`.
 
     """

@@ -15,6 +15,7 @@ from aegmm_detect.od.aegmm import OutlierAEGMM
 from aegmm_detect.od.class_labels import listed
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.training.by_class import one_of_each
+from aegmm_detect.training.fit import checked_callbacks
 from aegmm_detect.training.length import length_of_fit
 from aegmm_detect.training.objectives import choose_objective, must_run_eagerly
 from aegmm_detect.training.optimizers import make_optimizer
@@ -116,7 +117,7 @@ def fit_together(
         length,
         eager=eager,
         verbose=given["verbose"],
-        callbacks=keras.tree.flatten(given["callbacks"]) if given["callbacks"] else [],
+        callbacks=checked_callbacks(given["callbacks"]),
     )
     members: list[MixtureDetector] = []
     for number, own in enumerate(prepared):

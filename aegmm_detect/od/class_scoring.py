@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from aegmm_detect.configs.aegmm import DetectorConfig
+from aegmm_detect.configs.aegmm import DetectorConfig, ScoreType
 from aegmm_detect.exceptions import NotFittedError
 from aegmm_detect.input_checks import check_label_count
 from aegmm_detect.nets.scoring import BEYOND
@@ -46,6 +46,11 @@ class ClassScoring(Detector):
         """
         self._require_fitted("classes_")
         return tuple(self._members)
+
+    @property
+    def score_type(self) -> ScoreType:
+        """What the scores of the classes are made of; set when the detector is made."""
+        return self.config.score_type
 
     @property
     def names(self) -> tuple[str, ...] | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
 from aegmm_detect.exceptions import ConfigurationError
@@ -21,7 +22,7 @@ from aegmm_detect.od.base import Detector
 from aegmm_detect.od.state import FittedState, state_of
 from aegmm_detect.training.checkpoint import Checkpoint
 from aegmm_detect.training.fingerprint import fingerprint
-from aegmm_detect.training.fit import check_log_metric
+from aegmm_detect.training.fit import check_log_metric, checked_callbacks
 from aegmm_detect.training.length import length_of_fit
 from aegmm_detect.training.objectives import Loss, choose_objective, must_run_eagerly
 from aegmm_detect.training.optimizers import make_optimizer
@@ -141,7 +142,7 @@ class Fitting(Detector):
         loss = self._loss(settings, prepared)
         objective, eager_loss = choose_objective(loss_fn, loss, self.net, sample)
         check_log_metric(how.log_metric, objective.columns)
-        listening = keras.tree.flatten(how.callbacks) if how.callbacks else []
+        listening = checked_callbacks(how.callbacks)
         if checkpoint is not None:
             named = {
                 **settings.model_dump(mode="json"),
@@ -196,4 +197,10 @@ class Fitting(Detector):
                 f"{type(self).__name__} learns from unlabelled rows: leave y out, and pass only "
                 "the rows that you take for normal."
             )
-        return check_labels(y)
+        labels = check_labels(y)
+        if np.count_nonzero(labels == 1) > len(labels) / 2:
+            logger.warning(
+                "More than half of the rows are labelled anomalies: y is 0 for normal, 1 for "
+                "anomaly, -1 for unlabelled. scikit-learn's 1 and -1 are np.where(y == -1, 1, 0)."
+            )
+        return labels

@@ -285,6 +285,13 @@ class PerClassAEGMM(ClassDecisions):
             "members[label].export(path, format), and take their minimum or votes on the host."
         )
 
+    def update(self, *_: Any, **__: Any) -> NoReturn:
+        """Refused: new rows are of one class or another; update the detector of that class."""
+        raise ConfigurationError(
+            "PerClassAEGMM does not know the class of new rows: members[label].update(X) learns on "
+            "from those of one class, and clears what was decided on its scores."
+        )
+
     def _new_member(self, rows: Rows, made: Sequence[MixtureDetector]) -> MixtureDetector:
         """One that shares nothing with those of the former fit and the ones `made` since."""
         if self._member is None:

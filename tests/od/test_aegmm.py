@@ -881,3 +881,13 @@ def test_auto_survives_rows_that_are_all_alike():
     detector.fit(rows, **BRIEF)
     assert np.isfinite(detector.score(rows)).all()
     assert detector.score(rows + 1.0)[0] > detector.score(rows)[0]
+
+
+@pytest.mark.parametrize("callbacks", ["x", [1], [keras.callbacks.TerminateOnNaN(), None]])
+def test_what_is_no_callback_is_refused_and_nothing_is_lost(make_nets, normal_rows, callbacks):
+    detector = OutlierAEGMM(**make_nets())
+    detector.fit(normal_rows, **QUICK)
+    before = detector.score(normal_rows)
+    with pytest.raises(ConfigurationError, match="callbacks holds"):
+        detector.fit(normal_rows, **QUICK, callbacks=callbacks)
+    np.testing.assert_array_equal(detector.score(normal_rows), before)

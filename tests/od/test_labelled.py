@@ -1,5 +1,7 @@
 """Laws of the detector that learns from labelled anomalies."""
 
+import logging
+
 import keras
 import numpy as np
 import pytest
@@ -91,3 +93,10 @@ def test_bad_labels_are_refused_and_nothing_is_lost():
 def test_an_unknown_loss_is_refused():
     with pytest.raises(ConfigurationError, match="anomaly_loss='inverse'"):
         LabelledFitConfig.of(anomaly_loss="inverse")
+
+
+def test_labels_of_another_convention_are_told(caplog):
+    detector = make()
+    with caplog.at_level(logging.WARNING, "aegmm_detect"):
+        detector.fit(NORMAL, y=np.repeat([1, -1], [400, 200]), **QUICK)
+    assert "np.where(y == -1, 1, 0)" in caplog.text

@@ -431,3 +431,12 @@ def test_what_changes_a_class_clears_what_was_decided_on_its_scores():
     assert all(detector.class_thresholds[other] is not None for other in detector.classes_[1:])
     with pytest.raises(ThresholdNotInferredError):
         detector.predict(NEW)
+
+
+def test_what_it_cannot_do_says_what_to_do_instead(detector):
+    with pytest.raises(ConfigurationError, match=r"members\[label\]\.update"):
+        detector.update(X)
+    with pytest.raises(AttributeError):
+        detector.score_type = "both"
+    with pytest.raises(ConfigurationError, match="callbacks holds 1"):
+        PerClassAEGMM(template(), threshold=1.0).fit(X, Y, **{**QUICK, "callbacks": [1]})
