@@ -13,6 +13,7 @@ from aegmm_detect.saving.manifest import (
     Artefact,
     Manifest,
     check_content,
+    is_ours,
 )
 from aegmm_detect.saving.stored import read_stored, write_stored
 
@@ -28,10 +29,15 @@ def write_archive(path: Path, artefact: Artefact) -> None:
     Raises
     ------
     ArtefactError
-        `path` is a directory.
+        `path` is a directory, or a file that is no saved detector.
     """
     if path.is_dir():
         raise ArtefactError(f"{path} is a directory: a name in {SUFFIX} is for a single file.")
+    if path.exists() and not _is_detector(path):
+        raise ArtefactError(
+            f"{path} is not of a saved detector, or is damaged. Delete it, or save under another "
+            "name."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     members = {MANIFEST: artefact.manifest.to_json(), **artefact.by_name()}
     write_atomically(path, write_stored(members))
@@ -62,6 +68,15 @@ def read_archive(path: Path) -> Artefact:
     for role, content in contents.items():
         check_content(manifest.files[role], content, str(path))
     return Artefact(manifest, contents)
+
+
+def _is_detector(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            members = read_stored(stream, str(path), _MEMBER.fullmatch)
+    except ArtefactError:
+        return False
+    return is_ours(members.get(MANIFEST, b"")) is not None
 
 
 def _sweep(path: Path) -> None:

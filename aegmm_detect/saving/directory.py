@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import stat
+import time
 from pathlib import Path
 
 from aegmm_detect.exceptions import ArtefactError
@@ -70,7 +71,10 @@ def read_directory(folder: Path) -> Artefact:
     ArtefactError
         Foreign, damaged or incomplete.
     """
-    for _ in range(_ATTEMPTS):
+    missing: list[str] = []
+    for attempt in range(_ATTEMPTS):
+        # Time for a writer to end: it may be between the same two detectors, over and over.
+        time.sleep(0.01 * attempt)
         content = _read(folder, MANIFEST, _LARGEST_MANIFEST)
         manifest = Manifest.from_json(content, str(folder / MANIFEST))
         missing = [e.name for e in manifest.files.values() if not (folder / e.name).exists()]
@@ -80,11 +84,11 @@ def read_directory(folder: Path) -> Artefact:
                     manifest,
                     {role: _checked(folder, entry) for role, entry in manifest.files.items()},
                 )
-        elif _read(folder, MANIFEST, _LARGEST_MANIFEST) == content:
-            raise ArtefactError(
-                f"{folder} lacks {', '.join(missing)}. Copy the whole directory, or save the "
-                "detector again."
-            )
+    if missing:
+        raise ArtefactError(
+            f"{folder} lacks {', '.join(missing)}. Copy the whole directory, or save the detector "
+            "again."
+        )
     raise ArtefactError(f"{folder} changes faster than it can be read. Try again.")
 
 

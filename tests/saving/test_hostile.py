@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.saving import load_detector
+from aegmm_detect.od import OutlierAEGMM
+from aegmm_detect.saving import load_detector, save_detector
 from aegmm_detect.saving.archive import read_archive, write_archive
 from aegmm_detect.saving.directory import read_directory, write_directory
 from aegmm_detect.saving.manifest import MANIFEST, Artefact
@@ -428,3 +429,14 @@ def test_endless_nesting_is_refused(directory):
     (directory / MANIFEST).write_text("[" * 10**5)
     with pytest.raises(ArtefactError, match="no manifest"):
         load_detector(directory)
+
+
+@pytest.mark.parametrize("content", [b"precious", b"", b"PK\x05\x06" + 18 * b"\x00"])
+def test_a_foreign_file_is_not_written_over(content, tmp_path):
+    path = tmp_path / "img.aegmm"
+    path.write_bytes(content)
+    detector = OutlierAEGMM.from_sizes(4, [3, 1], [2, 2], threshold=0.0)
+    with pytest.raises(ArtefactError, match="not of a saved detector, or is damaged"):
+        save_detector(detector, path)
+    assert path.read_bytes() == content
+    assert os.listdir(tmp_path) == ["img.aegmm"]
