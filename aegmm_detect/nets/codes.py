@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from aegmm_detect.nets.dropout import next_seed
 from aegmm_detect.numerics.portable import first_largest
 from aegmm_detect.types import FloatArray, Tensor
 
@@ -99,7 +100,7 @@ class GaussianCode(Code):
         return self.mean(hidden), ops.clip(self.log_variance(hidden), *_LOG_VARIANCES)
 
     def _draw(self, shape: Any) -> Tensor:
-        seed = tf.cast(tf.math.floormod(self.seed_generator.next(), tf.int32.max - 1), "int32")
+        seed = next_seed(self.seed_generator)
         # The generator that XLA left to choose would take is some ten times slower on CPUs.
         return tf.random.stateless_normal(shape, seed, alg="philox")
 

@@ -6,6 +6,12 @@ import tensorflow as tf
 from aegmm_detect.types import Tensor
 
 
+def next_seed(generator: keras.random.SeedGenerator) -> Tensor:
+    """A seed for TensorFlow's stateless random numbers, another one each time."""
+    # Counts up. The unordered sequence would come round after 1,486 masks.
+    return tf.cast(tf.math.floormod(generator.next(), tf.int32.max - 1), "int32")
+
+
 @keras.saving.register_keras_serializable("aegmm_detect")
 class Dropout(keras.layers.Dropout):
     """`keras.layers.Dropout` with the Philox generator named instead of left to the compiler.
@@ -20,9 +26,7 @@ class Dropout(keras.layers.Dropout):
             return inputs
         if self.rate == 1:
             return tf.zeros_like(inputs)
-        # Counts up. The unordered sequence would come round after 1,486 masks.
-        seed = self.seed_generator.next()
-        seed = tf.cast(tf.math.floormod(seed, tf.int32.max - 1), "int32")
+        seed = next_seed(self.seed_generator)
         noise_shape = None
         if self.noise_shape is not None:
             sizes = tf.shape(inputs)

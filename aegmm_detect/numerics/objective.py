@@ -29,9 +29,8 @@ class ForwardPass(NamedTuple):
     gamma: Tensor  # (N, K)  rows sum to 1
     # What a kind of code has beside, by name: values of rows (N,), or one value.
     extras: Mapping[str, Tensor] = MappingProxyType({})
-    y: Tensor | None = (
-        None  # (N,)  labels: 0 normal, 1 anomaly, -1 unlabelled; None: all unlabelled
-    )
+    # (N,)  labels: 0 normal, 1 anomaly, -1 unlabelled; None: all unlabelled
+    y: Tensor | None = None
     progress: Tensor | float = 1.0  # of training: 0 at its first step, 1 at its end and thereafter
 
 
@@ -102,8 +101,7 @@ def evaluate(
     if out.y is not None:
         gamma = gamma * ops.cast(out.y != 1, gamma.dtype)[:, None]
     params = family.mixture(out.z, gamma, reg)
-    values = {term.name: _value(term, out, params) for term in terms}
-    weighted = [_weighted(term, values[term.name], out) for term in terms]
+    values, weighted = _evaluated(terms, out, params)
     return {"loss": sum(weighted), **values}
 
 
@@ -144,11 +142,18 @@ def from_loss_fn(
         else:
             members = zip(*map(ops.unstack, outputs), strict=True)
             loss = ops.stack([of_one(out.x, *member) for member in members])
-        values = {term.name: _value(term, out, None) for term in own}
-        added = [_weighted(term, values[term.name], out) for term in own]
+        values, added = _evaluated(own, out, None)
         return {"loss": sum(added, loss), **values}
 
     return Objective(("loss", *(term.name for term in own)), function)
+
+
+def _evaluated(
+    terms: tuple[Term, ...], out: ForwardPass, params: Any
+) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """Values of the terms by name, and the same weighted, in order."""
+    values = {term.name: _value(term, out, params) for term in terms}
+    return values, [_weighted(term, values[term.name], out) for term in terms]
 
 
 def _value(term: Term, out: ForwardPass, params: Any) -> Tensor:

@@ -110,19 +110,20 @@ def state_of(
         out = forward_pass(net, x, False, draws)
         return out.x_recon, out.z, out.gamma
 
+    usual = prepared.usual  # a copy, where anomalies are labelled
     forward = compiled(outputs, prepared.shape, eager)
-    density = estimate_density(forward, prepared.usual, config, members, seed, family)
+    density = estimate_density(forward, usual, config, members, seed, family)
     state = FittedState(
         density,
         prepared.normalizer,
         prepared.shape,
         names,
         eager,
-        n_rows=prepared.usual.n_rows,
+        n_rows=usual.n_rows,
         trained_on=prepared.trained_on,
         noise=noise,
     )
-    sample = sample_rows(prepared.usual, config.max_rows, seed)
+    sample = sample_rows(usual, config.max_rows, seed)
     return dataclasses.replace(state, scales=_scales(state.graph(net), sample, eager))
 
 
