@@ -87,10 +87,9 @@ def check_names(names: tuple[str, ...], expected: tuple[str, ...]) -> None:
         return
     missing = [name for name in expected if name not in names]
     unexpected = [name for name in names if name not in expected]
-    if missing or unexpected:
-        what = f"missing {missing}, unexpected {unexpected}"
-    else:
-        what = "the same columns in another order"
+    differences = {"missing": missing, "unexpected": unexpected}
+    what = ", ".join(f"{kind} {those}" for kind, those in differences.items() if those)
+    what = what or "the same columns in another order"
     raise InvalidInputError(
         f"The data frame's columns differ from those seen by fit: {what}. "
         f"Select them in the order of fit: X[{list(expected)!r}]."

@@ -87,7 +87,7 @@ def refuse_flagged(bad: BoolArray, rows: Rows) -> None:
 
 def _positive(batch_size: Any) -> int:
     # Whole floats, too: the peer's default is 1e10.
-    number = isinstance(batch_size, (int, float, np.number))
+    number = isinstance(batch_size, (int, float, np.number)) and not isinstance(batch_size, bool)
     if not number or not float(batch_size).is_integer() or batch_size < 1:
         raise ConfigurationError(f"batch_size={batch_size!r}: pass a whole number of rows from 1.")
     return int(batch_size)

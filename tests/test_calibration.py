@@ -9,7 +9,7 @@ from aegmm_detect.calibration import Calibration
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.numerics.thresholds import conformal
 
-bounded = settings(max_examples=100, deadline=None)
+bounded = settings(max_examples=100)
 score = st.one_of(st.integers(-3, 3).map(float), st.floats(-100, 100, width=32))
 some = st.lists(score, min_size=1, max_size=40).map(lambda values: np.array(values, "float32"))
 rates = st.sampled_from([0.01, 0.05, 0.1, 0.2, 0.29, 0.5, 0.9])

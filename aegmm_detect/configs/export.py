@@ -1,12 +1,14 @@
 """What stands beside an exported graph, free of TensorFlow."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+import json
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError
 
 from aegmm_detect.configs.aegmm import NanPolicy
 from aegmm_detect.configs.base import Settings
 from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.sealed_json import parsed_object, sealed, unsealed
 
 Format = Literal["savedmodel", "onnx", "litert"]
 # Of a directory that `export` writes.
@@ -16,8 +18,10 @@ MODEL_FILES: dict[Format, str] = {
     "onnx": "model.onnx",
     "litert": "model.tflite",
 }
+KIND: Final = "aegmm_detect.export"
 # Readers refuse newer ones.
 FORMAT_VERSION = 1
+_SEAL = "metadata_sha256"
 
 
 class ExportedInput(Settings):
@@ -45,7 +49,7 @@ class ExportMetadata(Settings):
     # A threshold may be infinite; JSON has no number for that.
     model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
 
-    kind: Literal["aegmm_detect.export"] = "aegmm_detect.export"
+    kind: Literal["aegmm_detect.export"] = KIND
     format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
     format: Format
     sha256: str = ""  # of the model file
@@ -63,8 +67,8 @@ class ExportMetadata(Settings):
         return MODEL_FILES[self.format]
 
     def to_json(self) -> str:
-        """As text."""
-        return self.model_dump_json(indent=1) + "\n"
+        """As text that ends with the sha256 of everything before it."""
+        return sealed(self.model_dump_json(), _SEAL)
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> Self:
@@ -75,30 +79,27 @@ class ExportMetadata(Settings):
         ArtefactError
             Names `where` and says whether it is foreign, damaged or too new.
         """
-        try:
-            head = _Head.model_validate_json(text)
-        except ValidationError as error:
+        fields = parsed_object(text)
+        if fields is None or fields.get("kind") != KIND:
             raise ArtefactError(
                 f"{where} is not of an exported detector, or damaged. Pass the directory that "
                 "detector.export wrote."
-            ) from error
-        if head.format_version > FORMAT_VERSION:
+            )
+        version = fields.get("format_version")
+        if isinstance(version, int) and version > FORMAT_VERSION:
             raise ArtefactError(
-                f"{where} has format version {head.format_version}; this version of aegmm_detect "
-                f"reads up to {FORMAT_VERSION}: upgrade it."
+                f"{where} has format version {version}; this version of aegmm_detect reads up to "
+                f"{FORMAT_VERSION}: upgrade it."
+            )
+        if (fields := unsealed(fields, _SEAL)) is None:
+            raise ArtefactError(
+                f"{where} is damaged or was edited: it does not have the sha256 that it ends with. "
+                "Export the detector again."
             )
         try:
-            return cls.model_validate_json(text)
+            # As JSON, in which a list stands for a tuple.
+            return cls.model_validate_json(json.dumps(fields))
         except ValidationError as error:
             problem: Any = error.errors()[0]
             what = ".".join(str(part) for part in problem["loc"])
             raise ArtefactError(f"{where} is damaged: {what}: {problem['msg']}.") from error
-
-
-class _Head(Settings):
-    """What every format version has."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    kind: Literal["aegmm_detect.export"]
-    format_version: int

@@ -1,14 +1,20 @@
 """Sizes of the nets that the package builds itself, free of TensorFlow."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from aegmm_detect.configs.base import Settings
 from aegmm_detect.exceptions import ConfigurationError
 
 Width = Annotated[int, Field(ge=1)]
-Widths = Annotated[tuple[Width, ...], Field(min_length=1)]
+Widths = Annotated[
+    tuple[Width, ...],
+    Field(min_length=1),
+    # Arrays and other iterables, too.
+    BeforeValidator(lambda value: tuple(value) if isinstance(value, Iterable) else value),
+]
 
 
 class NetSizes(Settings):
@@ -60,6 +66,7 @@ class CodeConfig(Settings):
 class AutoConfig(Settings):
     """What a user may say who has no opinion on nets."""
 
+    n_features: Width
     # Nets that vote.
     ensemble: Annotated[int, Field(ge=1, le=64)] = 4
     # Share of anomalies among the training rows.

@@ -7,6 +7,8 @@ import keras
 
 from aegmm_detect.configs.nets import NetSizes
 from aegmm_detect.nets import blocks
+from aegmm_detect.nets.aegmm import AEGMM
+from aegmm_detect.nets.codes import GaussianCode
 from aegmm_detect.nets.dropout import Dropout
 from aegmm_detect.types import Tensor
 
@@ -41,6 +43,18 @@ def plain_autoencoder(
     )
     nets = blocks.build(sizes, 0, seed)
     return Autoencoder(nets.encoder, nets.decoder)
+
+
+def encoder_of(net: AEGMM, row_shape: tuple[int, ...]) -> keras.Model:
+    """Rows (N, *row_shape) -> codes (N, D) of a trained net, whose layers it shares.
+
+    Of a code that is drawn, the mean; of a quantised one, the encoder's output, by which a vector
+    is chosen: the vectors alone say less of a row.
+    """
+    if not isinstance(net.code, GaussianCode):
+        return net.encoder
+    inner = net.encoder.layers if isinstance(net.encoder, keras.Sequential) else [net.encoder]
+    return keras.Sequential([keras.Input(row_shape), *inner, net.code.mean])
 
 
 def with_dropout(encoder: keras.Model, rate: float) -> list[keras.layers.Layer]:

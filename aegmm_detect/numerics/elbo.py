@@ -43,6 +43,8 @@ class ReconCovariance(NamedTuple):
     def full(cls, covariance: FloatArray) -> "ReconCovariance":
         """A covariance (F, F)."""
         covariance = np.array(covariance, dtype=np.float64)
+        if not np.allclose(covariance, covariance.T, rtol=1e-5, atol=0.0, equal_nan=True):
+            raise np.linalg.LinAlgError("A covariance is symmetric")  # its factor would not mind
         np.fill_diagonal(covariance, _floored(np.diagonal(covariance).copy()))
         factor = np.linalg.cholesky(covariance)
         log_det = float(2.0 * np.log(np.diagonal(factor)).sum())

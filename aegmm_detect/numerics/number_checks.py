@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from aegmm_detect.exceptions import ConfigurationError
 
 
@@ -52,9 +54,26 @@ def check_positive(value: Any, name: str) -> float:
     return number
 
 
+def check_threshold(value: Any) -> float:
+    """`value` as a float, which may be infinite.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no number.
+    """
+    number = _number(value)
+    if math.isnan(number):
+        raise ConfigurationError(
+            f"threshold={value!r} is not a number. Pass one, or leave it out and call "
+            "infer_threshold(X) after fit."
+        )
+    return number
+
+
 def _number(value: Any) -> float:
     try:
-        # float() reads text, too.
-        return math.nan if isinstance(value, (str, bytes)) else float(value)
+        # float() takes text and truth values, too.
+        return math.nan if isinstance(value, (str, bytes, bool, np.bool_)) else float(value)
     except (TypeError, ValueError):
         return math.nan

@@ -146,8 +146,8 @@ class Building(MixtureDetector):
         """
         sizes = NetSizes.of(
             n_features=n_features,
-            comp_hiddens=tuple(comp_hiddens),
-            est_hiddens=tuple(est_hiddens),
+            comp_hiddens=comp_hiddens,
+            est_hiddens=est_hiddens,
             comp_activation=comp_activation,
             est_activation=est_activation,
             est_dropout_ratio=est_dropout_ratio,
@@ -188,14 +188,14 @@ class Building(MixtureDetector):
         -------
         A detector whose every `fit` starts from fresh weights.
         """
-        wish = AutoConfig.of(ensemble=ensemble, contamination=contamination)
+        wish = AutoConfig.of(n_features=n_features, ensemble=ensemble, contamination=contamination)
         blueprint = Blueprint(
-            sizes_for(n_features),
+            sizes_for(wish.n_features),
             concat(log_euclidean, negative_cosine),
             None if wish.ensemble == 1 else wish.ensemble,
         )
         fit_config = cls.AUTO_FIT.replace(
-            n_steps=steps_for(n_features),
+            n_steps=steps_for(wish.n_features),
             density=cls.AUTO_FIT.density.replace(trim=2.0 * wish.contamination),
         )
         settings = {"normalize": "robust", **cls.AUTO_SETTINGS, **settings}

@@ -75,6 +75,11 @@ class ClassDecisions(ClassScoring):
             Before `fit`.
         """
         self._require_fitted("infer_class_thresholds")
+        if "y" in threshold_methods.takes(method):
+            raise ConfigurationError(
+                f"method={method!r} learns from labelled outliers, and y holds classes here: call "
+                "members[label].infer_threshold(X, method=..., y=...) for each class."
+            )
         inference = threshold_methods.choose(
             method, threshold_perc, fpr=fpr, contamination=contamination, k=k
         )

@@ -15,13 +15,9 @@ from aegmm_detect.od.aegmm import OutlierAEGMM
 from aegmm_detect.od.class_labels import listed
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.training.by_class import one_of_each
-from aegmm_detect.training.fit import checked_callbacks
-from aegmm_detect.training.length import length_of_fit
-from aegmm_detect.training.objectives import choose_objective, must_run_eagerly
-from aegmm_detect.training.optimizers import make_optimizer
 from aegmm_detect.training.prepare import prepare
-from aegmm_detect.training.run import fit_network, learning_rate
-from aegmm_detect.types import UNSET, Array, IntArray
+from aegmm_detect.training.ready import How, get_ready
+from aegmm_detect.types import Array, IntArray
 
 # A covariance needs two; `prepare` says the same of a detector alone.
 _FEWEST = 2
@@ -79,8 +75,8 @@ def fit_together(
     given
         Arguments of `OutlierAEGMM.fit`.
     """
-    others = ("optimizer", "verbose", "callbacks")
-    settings = template._settings(**{k: v for k, v in given.items() if k not in others})
+    how = How(**{name: value for name, value in given.items() if hasattr(How, name)})
+    settings = template._settings(**{k: v for k, v in given.items() if not hasattr(How, k)})
     config, blueprint = template.config, template.blueprint
     assert blueprint is not None  # the constructor of the detector of classes asks for one
     shape = (blueprint.sizes.n_features,)
@@ -96,36 +92,18 @@ def fit_together(
         for own in parts
     ]
     rows = one_of_each(prepared, settings.seed)
-    length = length_of_fit(settings, rows.train.n_rows)
-    optimizer = make_optimizer(
-        None if given["optimizer"] is UNSET else given["optimizer"],
-        learning_rate(settings, length),
-        settings.clip_norm,
-    )
     sample = next(iter(prepared[0].train.batches(2)))
-    eager = must_run_eagerly(template.net, sample)
-    objective, _ = choose_objective(
-        None, template._loss(settings, prepared[0]), template.net, sample
-    )
+    loss = template._loss(settings, prepared[0])
+    ready = get_ready(template.net, sample, rows.train.n_rows, loss, settings, how)
     net = stack_by_class(blueprint, len(parts), settings.seed)
-    history = fit_network(
-        net,
-        rows,
-        objective,
-        optimizer,
-        settings,
-        length,
-        eager=eager,
-        verbose=given["verbose"],
-        callbacks=checked_callbacks(given["callbacks"]),
-    )
+    history = ready.run(net, rows)
     members: list[MixtureDetector] = []
     for number, own in enumerate(prepared):
         alone = net_of_class(net, blueprint, number)
         # A threshold, for a moment: the advice to infer one would be another detector's.
         member = type(template).of_parts(alone, math.inf, config, template.fit_config, blueprint)
         member.threshold = None
-        member._adopt(member._state_of(own, settings, names, eager))
+        member._adopt(member._state_of(own, settings, names, ready.eager_net))
         members.append(member)
     return members, history
 

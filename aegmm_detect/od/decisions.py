@@ -8,27 +8,22 @@ from typing import Any, final
 
 import numpy as np
 
-from aegmm_detect.calibration import Calibration
 from aegmm_detect.decision import is_outlier
-from aegmm_detect.drift import DriftReport, drift_report
 from aegmm_detect.exceptions import (
     ConfigurationError,
-    NotCalibratedError,
     ThresholdNotInferredError,
 )
-from aegmm_detect.inputs import as_rows
-from aegmm_detect.numerics.number_checks import check_share
-from aegmm_detect.numerics.row_sketch import RowSketch
+from aegmm_detect.numerics.number_checks import check_share, check_threshold
 from aegmm_detect.od import threshold_methods
-from aegmm_detect.od.held_out import check_held_out, chosen_rows
+from aegmm_detect.od.calibrating import Calibrating
 from aegmm_detect.od.threshold_methods import DEFAULT_PERCENTAGE
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
-from aegmm_detect.types import Array, BoolArray, FloatArray
+from aegmm_detect.types import Array, FloatArray
 
 logger = logging.getLogger(__name__)
 
 
-class Decisions(abc.ABC):
+class Decisions(Calibrating):
     """The half of a detector that decides; it needs nothing of the other half but scores.
 
     Parameters
@@ -38,8 +33,7 @@ class Decisions(abc.ABC):
     """
 
     def __init__(self, threshold: float | None) -> None:
-        self._trained_on: RowSketch | None = None
-        self._calibration: Calibration | None = None
+        super().__init__()
         self._threshold: float | None = None
         self._inferred = False
         self.threshold = threshold
@@ -49,19 +43,12 @@ class Decisions(abc.ABC):
     def meta(self) -> dict[str, Any]:
         """Name, type, data type, version."""
 
-    @abc.abstractmethod
-    def score(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE) -> FloatArray:
-        """Anomaly scores of the rows of `X`."""
-
     def _feature_scores(self, X: Any) -> FloatArray:
         """Shares of features in the strangeness of their rows, in the shape of `X`."""
         raise ConfigurationError(
             f"{type(self).__name__} does not say which features make a row strange: leave "
             "return_feature_score out."
         )
-
-    @abc.abstractmethod
-    def _require_fitted(self, method: str) -> None: ...
 
     @property
     def threshold(self) -> float | None:
@@ -70,16 +57,8 @@ class Decisions(abc.ABC):
 
     @threshold.setter
     def threshold(self, value: float | None) -> None:
-        try:
-            number = None if value is None else float(value)
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(
-                f"threshold={value!r} is not a number. Pass one, or leave it out and call "
-                f"{type(self).__name__}.infer_threshold(X) after fit."
-            ) from error
-        if number is not None and np.isnan(number):
-            raise ConfigurationError("threshold is NaN: no score is above NaN.")
-        self._threshold, self._inferred = number, False
+        self._threshold = None if value is None else check_threshold(value)
+        self._inferred = False
 
     @property
     def threshold_inferred(self) -> bool:
@@ -165,75 +144,6 @@ class Decisions(abc.ABC):
         self._keep_inferred(threshold)
         return threshold
 
-    @property
-    def calibration(self) -> Calibration | None:
-        """What `calibrate` made; None before, and after scores have changed."""
-        return self._calibration
-
-    @final
-    def calibrate(
-        self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE, *, check_trained: bool = True
-    ) -> Calibration:
-        """Make `predict` able to give p-values and to hold a false-discovery rate.
-
-        Parameters
-        ----------
-        X
-            Inliers that were not trained on, as for `score`: trained rows score lower than new
-            ones, and p-values would come out too small. Rows with NaN, where allowed, do not count.
-        batch_size
-            As for `score`.
-        check_trained
-            Whether to look for rows of `X` that `fit` has seen; False for data that repeat by
-            nature. Rows are compared by a sample of up to 65,536 hashes of training rows.
-
-        Returns
-        -------
-        The calibration, which is also kept in `calibration` until the scores change.
-
-        Raises
-        ------
-        InvalidInputError
-            `fit` has seen all rows of `X` (some: a warning is logged); no usable rows; as for
-            `score`.
-        NotFittedError
-            As for `score`.
-        """
-        self._require_fitted("calibrate")
-        scores = self.score(X, batch_size)
-        calibration = Calibration(scores[~np.isnan(scores)])
-        if check_trained:
-            consequence = "p-values come out too small"
-            self._check_held_out(X, batch_size, consequence, refuse_all=True)
-        self._calibration = calibration
-        return calibration
-
-    @final
-    def drift_report(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE) -> DriftReport:
-        """Compare the scores of recent rows with those of calibration.
-
-        Parameters
-        ----------
-        X
-            Recent rows, as for `score`; outliers among them count, too.
-        batch_size
-            As for `score`.
-
-        Returns
-        -------
-        Kolmogorov-Smirnov statistic and p-value, and the shift of the median; see `DriftReport`.
-
-        Raises
-        ------
-        NotCalibratedError
-            Before `calibrate`.
-        NotFittedError, InvalidInputError
-            As for `score`; no usable rows.
-        """
-        self._require_fitted("drift_report")
-        calibration = self._required_calibration("a drift report")
-        return drift_report(calibration, self.score(X, batch_size))
-
     # Overridden only to take further arguments.
     def predict(
         self,
@@ -309,30 +219,6 @@ class Decisions(abc.ABC):
                 "batch, or set .threshold; score(X) needs none."
             )
         return functools.partial(is_outlier, threshold=threshold)
-
-    def _check_held_out(
-        self,
-        X: Any,
-        batch_size: int,
-        consequence: str,
-        *,
-        only: BoolArray | None = None,
-        refuse_all: bool = False,
-    ) -> None:
-        if self._trained_on is not None:
-            batches = as_rows(X).batches(int(batch_size))
-            if only is not None:
-                batches = chosen_rows(batches, only)
-            check_held_out(batches, self._trained_on, consequence, refuse_all=refuse_all)
-
-    def _required_calibration(self, purpose: str = "p-values or fdr=") -> Calibration:
-        if self._calibration is None:
-            name = type(self).__name__
-            raise NotCalibratedError(
-                f"{name} has no calibration for {purpose}. Call {name}.calibrate(X) on "
-                "inliers that were not trained on."
-            )
-        return self._calibration
 
     def _forget_decisions(self, made_for: str) -> None:
         """Clear what was learned from scores that are no longer these.

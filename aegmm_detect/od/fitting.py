@@ -1,10 +1,7 @@
 """One fit of a mixture detector: check, train, estimate; variants say what differs."""
 
 import abc
-import dataclasses
 import logging
-import os
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -22,27 +19,12 @@ from aegmm_detect.od.base import Detector
 from aegmm_detect.od.state import FittedState, state_of
 from aegmm_detect.training.checkpoint import Checkpoint
 from aegmm_detect.training.fingerprint import fingerprint
-from aegmm_detect.training.fit import check_log_metric, checked_callbacks
-from aegmm_detect.training.length import length_of_fit
-from aegmm_detect.training.objectives import Loss, choose_objective, must_run_eagerly
-from aegmm_detect.training.optimizers import make_optimizer
+from aegmm_detect.training.objectives import Loss
 from aegmm_detect.training.prepare import TrainingRows, prepare
-from aegmm_detect.training.run import fit_network, learning_rate
-from aegmm_detect.types import UNSET, FloatArray, IntArray, LossFn
+from aegmm_detect.training.ready import How, get_ready
+from aegmm_detect.types import UNSET, FloatArray, IntArray
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class How:
-    """Arguments of `fit` that are no settings: objects of the user's, and where to."""
-
-    loss_fn: LossFn | Any = UNSET
-    optimizer: Any = UNSET
-    verbose: bool | int | str = True
-    log_metric: tuple[str, keras.metrics.Metric] | None = None
-    callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None = None
-    checkpoint_dir: str | os.PathLike[str] | None = None
 
 
 class Fitting(Detector):
@@ -129,20 +111,11 @@ class Fitting(Detector):
             self._trained_on if self._blueprint is None else None,
             labels,
         )
-        length = length_of_fit(settings, prepared.train.n_rows)
-        optimizer = make_optimizer(
-            None if how.optimizer is UNSET else how.optimizer,
-            learning_rate(settings, length),
-            settings.clip_norm,
-        )
         sample = next(iter(prepared.train.batches(2)))
         if self._blueprint is None:
             checks.probe(self.net, sample[:1], self.config.n_gmm)
-        eager_net = must_run_eagerly(self.net, sample)
         loss = self._loss(settings, prepared)
-        objective, eager_loss = choose_objective(loss_fn, loss, self.net, sample)
-        check_log_metric(how.log_metric, objective.columns)
-        listening = checked_callbacks(how.callbacks)
+        ready = get_ready(self.net, sample, prepared.train.n_rows, loss, settings, how)
         if checkpoint is not None:
             named = {
                 **settings.model_dump(mode="json"),
@@ -152,27 +125,16 @@ class Fitting(Detector):
                 "loss_fn": loss_fn,
                 "log_metric": how.log_metric,
             }
+            callbacks = ready.callbacks
             checkpoint.claim(
-                fingerprint(named, self.net, optimizer, prepared, listening), listening
+                fingerprint(named, self.net, ready.optimizer, prepared, callbacks), callbacks
             )
         self._forget_fit()
         if self._blueprint is not None:
             self._blueprint.reset(self.net, settings.seed)
         self._begin(prepared, settings)
-        history = fit_network(
-            self.net,
-            prepared,
-            objective,
-            optimizer,
-            settings,
-            length,
-            eager=eager_net or eager_loss,
-            verbose=how.verbose,
-            log_metric=how.log_metric,
-            callbacks=listening,
-            checkpoint=checkpoint,
-        )
-        self._adopt(self._state_of(prepared, settings, rows.columns.names, eager_net))
+        history = ready.run(self.net, prepared, checkpoint)
+        self._adopt(self._state_of(prepared, settings, rows.columns.names, ready.eager_net))
         self._inspect(prepared, settings)
         return history
 

@@ -9,9 +9,9 @@ from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.numerics.labelled_loss import anomaly_term
 from aegmm_detect.od.aegmm import OutlierAEGMM
 from aegmm_detect.od.building import Building
-from aegmm_detect.od.fitting import How
 from aegmm_detect.training.objectives import Loss
 from aegmm_detect.training.prepare import TrainingRows
+from aegmm_detect.training.ready import How
 from aegmm_detect.types import UNSET
 
 

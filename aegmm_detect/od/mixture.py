@@ -17,10 +17,11 @@ from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
 from aegmm_detect.od.copying import Copying
 from aegmm_detect.od.explaining import Explaining
 from aegmm_detect.od.exporting import Exporting
-from aegmm_detect.od.fitting import Fitting, How
+from aegmm_detect.od.fitting import Fitting
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.od.updating import Updating
+from aegmm_detect.training.ready import How
 from aegmm_detect.types import UNSET, FloatArray, LossFn
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,15 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
         self._state: FittedState | None = None
         self._scorer: RowScorer | None = None
         self._explainer: Explainer | None = None  # made when asked for
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Or `detector.nan_policy = "flag"` would do nothing, silently.
+        if name in self.CONFIG.model_fields and not hasattr(type(self), name):
+            raise ConfigurationError(
+                f"{name} is a setting: pass {name}= when the detector is made; "
+                "detector.config shows all of them."
+            )
+        super().__setattr__(name, value)
 
     @classmethod
     def of_parts(

@@ -1,10 +1,9 @@
 """PerClassAEGMM: a detector for each class of a labelled data set (S-DAGMM)."""
 
 import copy
-import functools
 import logging
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NoReturn, Self
 
 import keras
@@ -12,7 +11,7 @@ import numpy as np
 
 from aegmm_detect.calibration import Calibration
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, NanPolicy
-from aegmm_detect.exceptions import ConfigurationError, InvalidInputError, NetTypeError
+from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.input_checks import check_label_count, check_shape, non_finite_rows
 from aegmm_detect.inputs import Rows, as_rows
 from aegmm_detect.nets.by_class import NetsOfClasses
@@ -20,13 +19,11 @@ from aegmm_detect.od.aegmm import OutlierAEGMM
 from aegmm_detect.od.class_decisions import ClassDecisions
 from aegmm_detect.od.class_fitting import fit_in_turn, fit_together, rows_of_classes
 from aegmm_detect.od.class_labels import as_labels, class_numbers, classes_of
-from aegmm_detect.od.fitting import Fitting
+from aegmm_detect.od.class_members import Make, checked_member, new_member
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.types import UNSET, Array
 
 logger = logging.getLogger(__name__)
-
-Make = Callable[[int], MixtureDetector]
 
 
 class PerClassAEGMM(ClassDecisions):
@@ -82,7 +79,7 @@ class PerClassAEGMM(ClassDecisions):
         *,
         nan_policy: NanPolicy | None = None,
     ) -> None:
-        checked = _checked(member)
+        checked = checked_member(member)
         given = {"data_type": data_type, "nan_policy": nan_policy}
         given = {name: value for name, value in given.items() if value is not None}
         if isinstance(checked, OutlierAEGMM):
@@ -238,8 +235,9 @@ class PerClassAEGMM(ClassDecisions):
             "steps_per_execution": steps_per_execution,
         }
         rows = as_rows(X)
+        former = tuple(self._members.values())
         if y is None:
-            member = self._new_member(rows, ())
+            member = new_member(self._member, rows, former)
             history = member.fit(X, **given)
             assert member.state is not None  # `fit` has ended well
             self._replace({0: member}, member.state.names)
@@ -251,7 +249,7 @@ class PerClassAEGMM(ClassDecisions):
             members, history = fit_together(template, parts, names, given)
         else:
             members, history = fit_in_turn(
-                functools.partial(self._new_member, rows), parts, names, given
+                lambda made: new_member(template, rows, (*former, *made)), parts, names, given
             )
         self._replace(dict(zip(classes, members, strict=True)), names)
         return history
@@ -291,35 +289,6 @@ class PerClassAEGMM(ClassDecisions):
             "PerClassAEGMM does not know the class of new rows: members[label].update(X) learns on "
             "from those of one class, and clears what was decided on its scores."
         )
-
-    def _new_member(self, rows: Rows, made: Sequence[MixtureDetector]) -> MixtureDetector:
-        """One that shares nothing with those of the former fit and the ones `made` since."""
-        if self._member is None:
-            raise ConfigurationError(
-                "This detector was loaded from a file, which does not keep the function that "
-                "makes nets for each class: call fit of a new PerClassAEGMM(function)."
-            )
-        if isinstance(self._member, OutlierAEGMM):
-            member: Any = copy.deepcopy(self._member)
-            member.threshold = None
-            return member
-        first = next(iter(rows.batches(1)), np.empty((0, 0)))
-        if first.ndim < 2:
-            check_shape(first, (1,))
-        member = self._member(first.shape[1])
-        if not isinstance(member, MixtureDetector):
-            raise NetTypeError(
-                f"The function returned a {type(member).__name__} and no detector: end it with "
-                "return OutlierAEGMM(...)."
-            )
-        own = {id(variable) for variable in member.net.variables}
-        others = (*self._members.values(), *made)
-        if any(id(variable) in own for other in others for variable in other.net.variables):
-            raise ConfigurationError(
-                "The function returned nets that it had returned before, for another class or "
-                "another fit: build new ones in it."
-            )
-        return member
 
     def _by_class(self, rows: Rows, y: Any) -> tuple[tuple[Hashable, ...], list[Array]]:
         """Classes in order, and the usable rows of each."""
@@ -367,25 +336,3 @@ class PerClassAEGMM(ClassDecisions):
                 trained_on = trained_on.merge(sketch)
         row_shape = states[0].row_shape if states[0] is not None else ()
         self._mark_fitted(names, row_shape, trained_on)
-
-
-def _checked(member: Any) -> OutlierAEGMM | Make:
-    if isinstance(member, OutlierAEGMM):
-        blueprint = member.blueprint
-        hooks = ("_begin", "_inspect")
-        own = any(getattr(type(member), name) is not getattr(Fitting, name) for name in hooks)
-        more = blueprint is not None and (blueprint.code, blueprint.context) != (None, None)
-        if blueprint is None or more or own:
-            raise ConfigurationError(
-                "member has nets that cannot be stacked for all classes: they are your own, or of "
-                "a kind with a code, a context or a start of its own. Pass a function of the "
-                "number of columns that builds such a detector."
-            )
-        return member
-    if isinstance(member, (type, MixtureDetector, keras.Model)) or not callable(member):
-        raise NetTypeError(
-            f"member is {member!r}: pass an OutlierAEGMM that the package builds, for example "
-            "OutlierAEGMM.auto(n_features), or a function of the number of columns that returns a "
-            "new one."
-        )
-    return member

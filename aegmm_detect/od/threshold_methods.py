@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +26,8 @@ class Method:
     infer: Callable[..., float]
     needs: tuple[str, ...] = ()
     may: tuple[str, ...] = ()  # arguments with a default
+    # Of the rows, to be flagged: from the arguments given.
+    share: Callable[[Mapping[str, Any]], float] | None = None
     held_out: bool = False  # whether what it promises is void for rows that were trained on
 
     @property
@@ -35,8 +38,16 @@ class Method:
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        "percentile": Method(thresholds.percentile, ("threshold_perc",)),
-        "contamination": Method(thresholds.contamination, ("contamination",)),
+        "percentile": Method(
+            thresholds.percentile,
+            ("threshold_perc",),
+            share=lambda given: (100.0 - given["threshold_perc"]) / 100.0,
+        ),
+        "contamination": Method(
+            thresholds.contamination,
+            ("contamination",),
+            share=lambda given: given["contamination"],
+        ),
         "fpr": Method(thresholds.conformal, ("fpr",), held_out=True),
         "pot": Method(thresholds.pot, ("fpr",), held_out=True),
         "mad": Method(thresholds.mad, (), ("k",)),
@@ -101,8 +112,22 @@ class Inference:
             given["y"] = given["y"][usable]
         if not usable.any():
             raise InvalidInputError("X holds no usable rows to infer a threshold from.")
+        self._warn_if_too_few(int(usable.sum()))
         arguments = (given[name] for name in self.method.takes if name in given)
         return self.method.infer(scores[usable], *arguments)
+
+    def _warn_if_too_few(self, n_rows: int) -> None:
+        if self.method.share is None:
+            return
+        share = self.method.share(self.given)
+        if 0.0 < share * n_rows < 1.0 - 1e-9:
+            logger.warning(
+                "%.3g %% of %d rows is less than one row, so the threshold rests on the highest "
+                "score alone: pass at least %d rows.",
+                100.0 * share,
+                n_rows,
+                math.ceil(1.0 / share - 1e-9),
+            )
 
 
 def choose(name: Any, threshold_perc: Any, **given: Any) -> Inference:
@@ -146,3 +171,9 @@ def choose(name: Any, threshold_perc: Any, **given: Any) -> Inference:
 
 def _listed(names: Sequence[str]) -> str:
     return " and ".join(f"{name}=" for name in names)
+
+
+def takes(name: Any) -> tuple[str, ...]:
+    """Arguments of the method `name`; none of one that there is not."""
+    method = METHODS.get(name) if isinstance(name, str) else None
+    return () if method is None else method.takes

@@ -1,6 +1,7 @@
 """Learning on from new rows, as a method of a mixture detector."""
 
 import abc
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ from aegmm_detect.od.parameters import MixtureParameters
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.training.estimate import rows_per_pass
 from aegmm_detect.types import FloatArray
+
+logger = logging.getLogger(__name__)
 
 
 class Updating(MixtureParameters, Detector):
@@ -86,9 +89,11 @@ class Updating(MixtureParameters, Detector):
                 "X holds rows too far out for a covariance in float32: pass inliers alone. The "
                 "detector is as it was."
             ) from error
-        if updated is not state:
-            self._adopt(updated)
-            self._forget_decisions("the mixture before update")
+        if updated is state:
+            logger.warning("X holds no usable rows: update has changed nothing.")
+            return
+        self._adopt(updated)
+        self._forget_decisions("the mixture before update")
 
     def _usable(self, rows: Rows, batch_size: int) -> Iterator[FloatArray]:
         """Finite rows, in batches that suit the nets; others are refused or left out."""

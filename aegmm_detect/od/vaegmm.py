@@ -24,12 +24,12 @@ from aegmm_detect.numerics.elbo import ReconCovariance, covariance_of, negative_
 from aegmm_detect.numerics.features import eucl_cosim_features, per_member
 from aegmm_detect.numerics.objective import ForwardPass, Term, warmed_up
 from aegmm_detect.od.building import Building, Parts, checked_net
-from aegmm_detect.od.fitting import How
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.training.codes import mean_divergence
 from aegmm_detect.training.estimate import rows_per_pass
 from aegmm_detect.training.objectives import Loss
 from aegmm_detect.training.prepare import TrainingRows
+from aegmm_detect.training.ready import How
 from aegmm_detect.types import UNSET, FloatArray, LossFn, ReconFeatures
 
 logger = logging.getLogger(__name__)

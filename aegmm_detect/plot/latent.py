@@ -1,5 +1,6 @@
 """Rows in the latent space, with the components of the mixture that scores them."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -114,6 +115,11 @@ class LatentDisplay:
         MissingExtraError
             Matplotlib is not installed.
         """
+        if isinstance(detector.members, Mapping):
+            raise ConfigurationError(
+                f"{type(detector).__name__} has a latent space for each class: pass one of its "
+                f"detectors, for example detector.members[{next(iter(detector.members))!r}]."
+            )
         own = _pick(detector.members, member, "member").mixtures
         density = _pick(own, mixture, "mixture")
         if not hasattr(density, "cov"):

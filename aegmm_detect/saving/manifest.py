@@ -21,6 +21,7 @@ from pydantic import (
 from aegmm_detect.configs.base import Settings
 from aegmm_detect.configs.nets import CodeConfig, NetSizes
 from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.sealed_json import parsed_object, sealed, unsealed
 
 FORMAT: Final = "aegmm_detect"
 # Goes up when older releases can no longer read what is written.
@@ -108,9 +109,7 @@ class Manifest(Settings):
 
     def to_json(self) -> bytes:
         """UTF-8 text that ends with the sha256 of everything before it."""
-        # Through JSON once, so that what is hashed is what a reader will parse.
-        fields = json.loads(self.model_dump_json())
-        return json.dumps(fields | {_SEAL: _seal(fields)}, indent=2).encode() + b"\n"
+        return sealed(self.model_dump_json(), _SEAL).encode()
 
     @classmethod
     def from_json(cls, content: bytes, where: str) -> "Manifest":
@@ -134,7 +133,7 @@ class Manifest(Settings):
                 f"{where} is no manifest of aegmm_detect: this is not a saved detector, or it is "
                 "damaged. Pass what save_detector wrote."
             )
-        if fields.pop(_SEAL, None) != _seal(fields):
+        if (fields := unsealed(fields, _SEAL)) is None:
             raise ArtefactError(
                 f"{where} is damaged or was edited: it does not have the sha256 that it ends with. "
                 "Restore the saved detector from a copy, or save it again."
@@ -154,11 +153,8 @@ class Manifest(Settings):
 
 def is_ours(content: bytes) -> dict[str, Any] | None:
     """Fields of a manifest of this package, unchecked; None for any other content."""
-    try:
-        fields = json.loads(content)
-    except (ValueError, RecursionError):  # no UTF-8, no JSON, or nested without end
-        return None
-    return fields if isinstance(fields, dict) and fields.get("format") == FORMAT else None
+    fields = parsed_object(content)
+    return fields if fields is not None and fields.get("format") == FORMAT else None
 
 
 class Artefact(NamedTuple):
@@ -194,15 +190,3 @@ def check_content(entry: FileEntry, content: bytes, where: str) -> None:
             f"and should have {entry.size} and {entry.sha256}. Restore the saved detector from a "
             "copy, or save it again."
         )
-
-
-def _canonical(fields: Mapping[str, Any]) -> bytes:
-    """One spelling of the same JSON, whatever its spaces and the order of its keys."""
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def _seal(fields: Mapping[str, Any]) -> str | None:
-    try:
-        return hashlib.sha256(_canonical(fields)).hexdigest()
-    except ValueError:  # NaN, which is no JSON
-        return None

@@ -70,7 +70,10 @@ def read_stored(stream: BinaryIO, where: str, allowed: Callable[[str], object]) 
     except ArtefactError:
         raise
     except _DAMAGE as error:
-        raise ArtefactError(f"{where} is no zip file, or is damaged: {error}") from error
+        raise ArtefactError(
+            f"{where} is no zip file, or is damaged: {error}. Pass what save_detector wrote, or "
+            "restore it from a copy."
+        ) from error
 
 
 def _check(info: zipfile.ZipInfo, where: str, allowed: Callable[[str], object]) -> None:

@@ -1,5 +1,6 @@
 """What a fit minimises, and whether a graph can hold it."""
 
+import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -18,8 +19,8 @@ from aegmm_detect.numerics.objective import (
 from aegmm_detect.training.tracing import has_gradient, refuses_graph
 from aegmm_detect.types import FloatArray, LossFn
 
-# Warnings point at the user's call of `fit`.
-_FRAMES_TO_FIT = 5
+# Warnings point at the user's call of `fit`: by way of `get_ready` and `_fit`.
+_FRAMES_TO_FIT = 6
 
 
 def must_run_eagerly(net: keras.Model, sample: FloatArray) -> bool:
@@ -57,10 +58,12 @@ def choose_objective(
     Raises
     ------
     ConfigurationError
-        If no gradient flows through `loss_fn`: nothing would be trained.
+        If `loss_fn` cannot be called with a batch's outputs and the weights; if no gradient flows
+        through it: nothing would be trained.
     """
     if loss_fn is None:
         return from_terms((*loss.terms, *loss.of_code), family=loss.family), False
+    _check_arguments(loss_fn, loss.weights)
     alone = from_loss_fn(loss_fn, loss.weights)
 
     def value(*out: Any) -> Any:
@@ -78,6 +81,22 @@ def choose_objective(
     if reason is not None:
         _warn_uncompiled("loss_fn", reason)
     return from_loss_fn(loss_fn, loss.weights, loss.of_code), reason is not None
+
+
+def _check_arguments(loss_fn: LossFn, weights: Mapping[str, Any]) -> None:
+    try:
+        signature = inspect.signature(loss_fn)
+    except (TypeError, ValueError):  # some built-in functions have none
+        return
+    outputs = ("x", "x_pred", "z", "gamma")
+    try:
+        signature.bind(*outputs, **weights)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"loss_fn cannot be called as loss_fn({', '.join((*outputs, *weights))}), the last "
+            f"{len(weights)} by name: {error}. Take them all, or **weights for those you do not "
+            "need."
+        ) from error
 
 
 def _warn_uncompiled(what: str, reason: str) -> None:

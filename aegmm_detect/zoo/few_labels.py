@@ -12,20 +12,16 @@ from aegmm_detect.configs.few_labels import FewLabelConfig
 from aegmm_detect.exceptions import (
     ConfigurationError,
     InvalidInputError,
-    NetTypeError,
     NotFittedError,
 )
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.aegmm import AEGMM
-from aegmm_detect.nets.classifier import (
-    classifier,
-    freeze_encoder,
-    plain_autoencoder,
-)
+from aegmm_detect.nets.classifier import encoder_of, freeze_encoder
 from aegmm_detect.nets.copies import net_to_train
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
+from aegmm_detect.training.fit import checked_callbacks
 from aegmm_detect.training.in_memory import (
     held_out,
     read_rows,
@@ -35,6 +31,7 @@ from aegmm_detect.training.labels import are_numbers, checked_labels
 from aegmm_detect.training.seeding import seed_random_layers
 from aegmm_detect.training.supervised import Targets, fit_to_targets
 from aegmm_detect.types import Array, FloatArray
+from aegmm_detect.zoo.classifier_net import check_encoder, new_net
 from aegmm_detect.zoo.probabilities import FittedClassifier
 
 
@@ -83,7 +80,7 @@ class FewLabelClassifier:
     ) -> None:
         self.config = FewLabelConfig.of(**settings)
         if encoder is not None:
-            self._check_encoder(encoder)
+            check_encoder(encoder, self.config)
             # Now, too: training may go on, of the net that was given.
             encoder = net_to_train("encoder", encoder, 0)
         self._encoder = encoder
@@ -95,13 +92,14 @@ class FewLabelClassifier:
     def from_detector(cls, detector: MixtureDetector, **settings: Any) -> Self:
         """Start from the encoder of a fitted detector and the scaling that it has learned.
 
-        Of an ensemble, the first net is taken.
+        Of an ensemble, the first net is taken; of a variational code, the mean; of a quantised one,
+        the vector that chooses it.
 
         Parameters
         ----------
         detector
-            `OutlierAEGMM` fitted to unlabelled rows, of all classes that are to be told apart.
-            It is copied and never changed.
+            `OutlierAEGMM`, or a relative, fitted to unlabelled rows of all classes that are to be
+            told apart. It is copied and never changed.
         **settings
             As for the constructor.
 
@@ -127,7 +125,7 @@ class FewLabelClassifier:
         normalizer = state.normalizer
         if normalizer is None:  # rows as they are: nothing is to be learned in its place
             normalizer = Normalizer(np.zeros(state.row_shape), np.ones(state.row_shape))
-        made = cls(net.encoder, normalizer=normalizer, **settings)
+        made = cls(encoder_of(net, state.row_shape), normalizer=normalizer, **settings)
         made._names = state.names
         return made
 
@@ -193,7 +191,7 @@ class FewLabelClassifier:
         NonFiniteLossError
             Training met NaN or infinity.
         """
-        config = self.config
+        config, listening = self.config, checked_callbacks(callbacks)
         array, names = read_rows(X, self._row_shape(), self._names)
         labels = LabelEncoder()
         classes = labels.fit_transform(checked_labels(y, len(array)))
@@ -201,7 +199,7 @@ class FewLabelClassifier:
             raise InvalidInputError("y holds one class: pass rows of at least two.")
         train, validation = held_out(len(array), config.validation_split, config.seed, classes)
         normalizer = self._normalizer or standard_scaling(array[train])
-        net = self._new_net(array.shape[1:], len(labels.classes_))
+        net = new_net(self._encoder, self.config, array.shape[1:], len(labels.classes_))
         self._fitted = None
         history = keras.callbacks.History()
         stages = ((True, config.frozen_epochs, None), (False, config.epochs, config.patience))
@@ -218,7 +216,7 @@ class FewLabelClassifier:
                 patience=patience,
                 history=history,
                 verbose=verbose,
-                callbacks=keras.tree.flatten(callbacks) if callbacks else [],
+                callbacks=listening,
             )
         self._fitted = FittedClassifier(net, normalizer, labels.classes_, array.shape[1:], names)
         return history
@@ -292,51 +290,11 @@ class FewLabelClassifier:
         state = "fitted" if self._fitted is not None else "not fitted"
         return f"{type(self).__name__}({start} encoder, {state})"
 
-    def _check_encoder(self, encoder: Any) -> None:
-        if not isinstance(encoder, keras.Model):
-            raise NetTypeError(
-                f"encoder is a {type(encoder).__name__}; pass a keras.Model, or "
-                "FewLabelClassifier.from_detector(detector)."
-            )
-        if not encoder.built:
-            raise ConfigurationError(
-                "encoder has no weights yet: start it with keras.Input, or train it first."
-            )
-        if self.config.hiddens is not None or self.config.activation is not None:
-            raise ConfigurationError(
-                "hiddens and activation are for an encoder that is built here: leave them out, or "
-                "encoder."
-            )
-
     def _row_shape(self) -> tuple[int, ...] | None:
         """Of the rows that fit, where it is known."""
         if self._normalizer is not None:
             return self._normalizer.offset.shape
         return None if self._encoder is None else checks.row_shape(self._encoder)
-
-    def _new_net(self, shape: tuple[int, ...], n_classes: int) -> keras.Sequential:
-        """A net that no fit has trained yet."""
-        config = self.config
-        if self._encoder is not None:
-            encoder = net_to_train("encoder", self._encoder, shape[-1])
-            code = encoder(np.zeros((1, *shape), dtype=np.float32), training=False)
-            if len(code.shape) != 2:
-                raise ConfigurationError(
-                    f"encoder returns codes of shape {tuple(code.shape[1:])}: end it with "
-                    "Flatten() or Dense(latent)."
-                )
-        elif len(shape) != 1:
-            raise InvalidInputError(
-                f"X has rows of shape {shape}: the encoder that is built here takes rows (N, F). "
-                "Pass an encoder for these, or use X.reshape(len(X), -1)."
-            )
-        else:
-            own = config.own_encoder
-            encoder, _ = plain_autoencoder(shape[0], own.hiddens, own.activation, config.seed)
-        net = classifier(encoder, shape, n_classes, config.dropout, config.l2, config.seed)
-        if config.seed is not None:
-            seed_random_layers(net, config.seed)
-        return net
 
     def _checked_passes(self, monte_carlo: Any) -> int:
         whole = isinstance(monte_carlo, (int, np.integer)) and not isinstance(monte_carlo, bool)

@@ -1,5 +1,6 @@
 import itertools
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -7,6 +8,7 @@ from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
 from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.configs.nets import NetSizes, sizes_for, steps_for
 from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.saving.manifest import ThresholdEntry
 
 SIZES = {"n_features": 6, "comp_hiddens": (12, 4, 1), "est_hiddens": (10, 2)}
 SETTINGS = [(DetectorConfig, {}), (FitConfig, {}), (NetSizes, SIZES)]
@@ -157,3 +159,42 @@ def test_epochs_that_are_given_take_the_place_of_counted_steps():
     counted = FitConfig.of(n_steps=10, max_passes=3, batch_size=8)
     assert counted.override(epochs=5) == FitConfig(epochs=5, batch_size=8)
     assert counted.override(n_steps=5, batch_size=2) == counted.replace(n_steps=5, batch_size=2)
+
+
+@pytest.mark.parametrize("value", ["3", True, np.True_])
+@pytest.mark.parametrize("name", ["epochs", "w_energy", "n_steps"])
+def test_neither_text_nor_truth_is_a_number(name, value):
+    with pytest.raises(ConfigurationError, match=rf"^{name}=.*number"):
+        FitConfig.of(**{name: value})
+
+
+@pytest.mark.parametrize("number", [np.int64(3), np.int32(3), 3, 3.0])
+def test_whole_numbers_of_any_kind_are(number):
+    assert FitConfig.of(epochs=number) == FitConfig.of(epochs=3)
+
+
+def test_where_several_kinds_fit_one_problem_is_told():
+    with pytest.raises(ConfigurationError, match=r"^jit_compile='x': .*boolean.*, or .*'auto'$"):
+        FitConfig.of(jit_compile="x")
+
+
+def test_infinity_is_text_in_json():
+    stored = ThresholdEntry(value=float("inf")).model_dump_json()
+    assert ThresholdEntry.model_validate_json(stored).value == float("inf")
+
+
+def test_what_came_is_told_in_short():
+    with pytest.raises(ConfigurationError) as caught:
+        FitConfig.of(epochs=np.zeros((100, 100)))
+    assert len(str(caught.value)) < 120
+
+
+@pytest.mark.parametrize("widths", [np.array([8, 2]), iter([8, 2]), range(8, 0, -6)])
+def test_widths_come_in_any_sequence(widths):
+    sizes = NetSizes.of(n_features=6, comp_hiddens=widths, est_hiddens=(4, 2))
+    assert sizes.comp_hiddens == (8, 2)
+
+
+def test_a_single_width_is_no_sequence():
+    with pytest.raises(ConfigurationError, match=r"^comp_hiddens=8: .*tuple$"):
+        NetSizes.of(n_features=6, comp_hiddens=8, est_hiddens=(4, 2))

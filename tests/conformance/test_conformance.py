@@ -4,9 +4,12 @@ import copy
 import logging
 import pickle
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
+from sklearn.metrics import roc_auc_score
 
 from aegmm_detect.exceptions import (
     AEGMMError,
@@ -343,3 +346,50 @@ def test_a_detector_that_is_not_fitted_can_be_copied(way, name, normal_rows, tmp
     assert (other.threshold, other.threshold_inferred) == (3.0, False)
     with pytest.raises(NotFittedError):
         other.score(normal_rows)
+
+
+def easy_set():
+    """Rows near a curve, by class, and others whose columns are as usual, but not together."""
+    rng = np.random.default_rng(0)
+    place = rng.uniform(-2.0, 2.0, size=(900, 1))
+    X = np.hstack([np.sin(place * rate) for rate in (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)])
+    X = (X + 0.05 * rng.normal(size=X.shape)).astype("float32")
+    strange = rng.permuted(X[:150], axis=0)
+    return X[:600], np.concatenate([X[600:], strange]), np.repeat([0, 1], [300, 150])
+
+
+def test_on_an_easy_set_it_beats_chance_and_the_untrained_net(name):
+    X, new, y = easy_set()
+    kind = get_detector(name)
+    plain = get_detector("OutlierAEGMM") if name == "PerClassAEGMM" else kind
+
+    def found(learning_rate):
+        made = plain.from_sizes(
+            N_FEATURES, [24, 2], [8, 3], normalize="standard", seed=0, threshold=0.0
+        )
+        detector = kind(made, threshold=0.0) if plain is not kind else made
+        optimizer = keras.optimizers.Adam(learning_rate)
+        detector.fit(X, optimizer=optimizer, epochs=60, batch_size=64, verbose=0)
+        return roc_auc_score(y, detector.score(new))
+
+    trained, untrained = found(3e-3), found(1e-12)
+    assert trained > 0.75
+    assert trained > untrained
+
+
+def test_exports_are_the_detector_or_refused(name, detector, normal_rows, tmp_path):
+    path = tmp_path / "export"
+    if name == "PerClassAEGMM":
+        with pytest.raises(ConfigurationError, match="export them"):
+            detector.export(path)
+        return
+    detector.export(path)
+    served = tf.saved_model.load(str(path)).signatures["serving_default"]
+    found = served(
+        x=tf.constant(normal_rows, dtype=served.structured_input_signature[1]["x"].dtype)
+    )
+    want = detector.predict(normal_rows)["data"]
+    np.testing.assert_allclose(
+        found["instance_score"], want["instance_score"], rtol=1e-3, atol=1e-3
+    )
+    assert np.mean(found["is_outlier"] != want["is_outlier"]) < 0.01

@@ -8,7 +8,7 @@ from aegmm_detect.configs.nets import NetSizes, sizes_for
 from aegmm_detect.nets.blocks import build
 from aegmm_detect.nets.dropout import Dropout
 
-bounded = settings(max_examples=10, deadline=None)
+bounded = settings(max_examples=10)
 widths = st.lists(st.integers(1, 20), min_size=1, max_size=4)
 KDD = NetSizes.of(n_features=118, comp_hiddens=(60, 30, 10, 1), est_hiddens=(10, 4))
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from aegmm_detect.nets.dropout import Dropout
 
-bounded = settings(max_examples=20, deadline=None)
+bounded = settings(max_examples=20)
 ONES = np.ones((400, 50), dtype="float32")
 
 

@@ -12,7 +12,7 @@ from aegmm_detect.training.scaling import normalizer_fit
 
 SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler}
 KINDS = pytest.mark.parametrize("kind", SCALERS)
-bounded = settings(max_examples=15, deadline=None)
+bounded = settings(max_examples=15)
 
 
 def fit(kind, *batches):

@@ -34,7 +34,7 @@ def test_the_layer_is_the_function(maps):
 
 
 @given(n=st.integers(1, 64), scale=st.sampled_from([1e-6, 1.0, 1e6]), seed=st.integers(0, 99))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_it_is_for_rows_near_and_far_and_any_number_of_them(maps, n, scale, seed):
     rows = (scale * np.random.default_rng(seed).normal(size=(n, 6))).astype(np.float32)
     np.testing.assert_array_equal(numpy_of(winner_net(maps), rows), winner_coordinates(rows, maps))

@@ -11,7 +11,7 @@ from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.stacked import StackedDense, member_weights
 from aegmm_detect.numerics.features import concat, eucl_cosim_features, log_euclidean
 
-bounded = settings(max_examples=5, deadline=None)
+bounded = settings(max_examples=5)
 SIZES = NetSizes.of(n_features=6, comp_hiddens=(8, 5, 2), est_hiddens=(7, 3))
 
 

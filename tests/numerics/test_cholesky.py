@@ -10,7 +10,7 @@ REG = 1e-6
 SMALL, LARGE = 4, UNROLL_UP_TO + 4  # one size for each of the two ways to factor
 SIZES = pytest.mark.parametrize("n_dim", [1, SMALL, UNROLL_UP_TO, LARGE])
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
-bounded = settings(max_examples=15, deadline=None)
+bounded = settings(max_examples=15)
 
 
 def covariances(n_dim, seed=0, n=2, rank=None, dtype="float64"):

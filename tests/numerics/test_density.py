@@ -10,7 +10,7 @@ from sklearn.preprocessing import RobustScaler
 from aegmm_detect.numerics.density import Density, Projection, combine
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 
-bounded = settings(max_examples=30, deadline=None)
+bounded = settings(max_examples=30)
 SEEDS = st.integers(0, 2**32 - 1)
 MEMBERS = st.integers(2, 6)
 

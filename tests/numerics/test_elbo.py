@@ -50,3 +50,10 @@ def test_constant_columns_have_a_likelihood():
     ):
         assert np.isfinite(covariance.whiten).all()
         assert np.isfinite(covariance.log_det)
+
+
+def test_a_matrix_that_is_not_symmetric_is_no_covariance():
+    lopsided = np.eye(3)
+    lopsided[0, 2] = 0.5
+    with pytest.raises(np.linalg.LinAlgError, match="symmetric"):
+        ReconCovariance.full(lopsided)

@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 
 from aegmm_detect.numerics import em, laplace
 
-bounded = settings(max_examples=10, deadline=None)
+bounded = settings(max_examples=10)
 REG = 1e-3
 
 

@@ -17,7 +17,7 @@ from aegmm_detect.numerics.density import Density
 from aegmm_detect.numerics.families import GAUSSIAN, LAPLACIAN, family_of
 from aegmm_detect.numerics.objective import ForwardPass, aegmm_terms, evaluate, from_terms
 
-bounded = settings(max_examples=10, deadline=None)
+bounded = settings(max_examples=10)
 REG = 1e-6
 
 

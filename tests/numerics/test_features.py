@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from aegmm_detect.numerics import features
 
-bounded = settings(max_examples=30, deadline=None)
+bounded = settings(max_examples=30)
 
 FUNCTIONS = (
     features.euclidean,

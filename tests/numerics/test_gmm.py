@@ -14,7 +14,7 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from aegmm_detect.numerics import gmm
 
 seeds = st.integers(0, 2**32 - 1)
-bounded = settings(max_examples=15, deadline=None)
+bounded = settings(max_examples=15)
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 

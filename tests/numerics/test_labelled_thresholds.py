@@ -8,7 +8,7 @@ from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.numerics.labelled_thresholds import check_labels, fbeta, inliers, pu, youden
 from aegmm_detect.numerics.thresholds import conformal
 
-bounded = settings(max_examples=100, deadline=None)
+bounded = settings(max_examples=100)
 BOTH = pytest.mark.parametrize("method", [fbeta, youden])
 
 
@@ -131,7 +131,7 @@ def test_without_outliers_few_rows_are_flagged():
 
 
 @given(seed=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_order_and_any_rising_change_of_scores_leave_the_decisions(seed):
     scores, y = mixed(60, 100, 40, seed)
     want = scores > pu(scores, y)

@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from aegmm_detect.numerics import laplace
 
 seeds = st.integers(0, 2**32 - 1)
-bounded = settings(max_examples=15, deadline=None)
+bounded = settings(max_examples=15)
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 

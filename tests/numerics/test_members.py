@@ -9,7 +9,7 @@ from keras import ops
 from aegmm_detect.numerics import features, gmm
 from aegmm_detect.numerics.cholesky import whitening
 
-bounded = settings(max_examples=10, deadline=None)
+bounded = settings(max_examples=10)
 SHAPES = {
     "seed": st.integers(0, 2**32 - 1),
     "members": st.integers(1, 4),

@@ -17,7 +17,7 @@ from aegmm_detect.numerics.objective import (
     warmed_up,
 )
 
-bounded = settings(max_examples=15, deadline=None)
+bounded = settings(max_examples=15)
 weights = st.floats(0, 10)
 
 

@@ -11,7 +11,7 @@ from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.online import faded, merged
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 
-bounded = settings(max_examples=25, deadline=None)
+bounded = settings(max_examples=25)
 SEEDS = st.integers(0, 2**32 - 1)
 
 

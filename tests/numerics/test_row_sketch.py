@@ -22,7 +22,7 @@ def rows(n, seed=0, width=3):
     most=st.sampled_from([1, 7, 100, 1000]),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_batches_and_order_of_rows_change_nothing(cuts, most, seed):
     X = rows(300, seed)
     parts = np.split(np.random.default_rng(seed).permutation(X), sorted(cuts))

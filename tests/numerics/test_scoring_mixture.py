@@ -9,7 +9,7 @@ from aegmm_detect.exceptions import IndefiniteCovarianceError
 from aegmm_detect.numerics import frozen_mixture, gmm
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 
-bounded = settings(max_examples=15, deadline=None)
+bounded = settings(max_examples=15)
 ARRAYS = ("phi", "mu", "cov", "W", "L", "log_det_cov")
 
 

@@ -16,7 +16,7 @@ from aegmm_detect.numerics.som import (
 )
 from aegmm_detect.numerics.som_training import MapTraining, default_side, train_map, train_maps
 
-bounded = settings(max_examples=20, deadline=None)
+bounded = settings(max_examples=20)
 SHORT = MapTraining(n_steps=400)
 KINDS = pytest.mark.parametrize(
     "kind",

@@ -16,7 +16,7 @@ from aegmm_detect.numerics.thresholds import (
     rows_needed,
 )
 
-bounded = settings(max_examples=100, deadline=None)
+bounded = settings(max_examples=100)
 scores = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=50)
 percents = st.floats(0, 100)
 
@@ -166,7 +166,7 @@ def test_an_exact_pareto_tail_is_recovered():
 
 
 @given(seed=st.integers(0, 20), shift=st.floats(-1e4, 1e4), scale=st.floats(1e-3, 1e3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_methods_of_scores_alone_follow_their_unit(seed, shift, scale):
     values = np.random.default_rng(seed).gumbel(size=600)
     for threshold in (lambda v: pot(v, 1e-3), mad, lambda v: conformal(v, 0.01)):

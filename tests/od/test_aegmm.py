@@ -315,6 +315,22 @@ def test_a_numpy_only_loss_is_refused(make_nets, normal_rows):
             OutlierAEGMM(**make_nets()).fit(normal_rows, **QUICK, loss_fn=loss)
 
 
+def test_a_loss_that_does_not_take_the_weights_is_refused(make_nets, normal_rows):
+    def without_weights(x_true, x_pred, z, gamma):
+        return keras.ops.mean(keras.ops.square(x_true - x_pred))
+
+    with pytest.raises(ConfigurationError, match=r"called as loss_fn\(.*w_energy, w_cov_diag\)"):
+        OutlierAEGMM(**make_nets()).fit(normal_rows, **QUICK, loss_fn=without_weights)
+
+
+def test_assigning_to_a_setting_is_refused_for_it_would_change_nothing(make_nets):
+    detector = OutlierAEGMM(**make_nets())
+    for name in ("nan_policy", "normalize", "seed"):
+        with pytest.raises(ConfigurationError, match=f"pass {name}= when the detector is made"):
+            setattr(detector, name, None)
+    detector.label = "mine"
+
+
 def test_labels_in_the_place_of_the_loss_are_refused(make_nets, normal_rows):
     with pytest.raises(ConfigurationError, match="takes no labels"):
         OutlierAEGMM(**make_nets()).fit(normal_rows, np.zeros(len(normal_rows)))

@@ -336,3 +336,34 @@ def test_a_detector_without_explanations_says_so(detector):
     detector.threshold = 0.0
     with pytest.raises(ConfigurationError, match="leave return_feature_score out"):
         detector.predict(MIXED, return_feature_score=True)
+
+
+@pytest.mark.parametrize("value", ["1.5", True, float("nan"), [1.0]])
+def test_a_threshold_is_a_number(detector, value):
+    before = detector.threshold
+    with pytest.raises(ConfigurationError, match=r"threshold=.* is not a number"):
+        detector.threshold = value
+    assert detector.threshold == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"threshold_perc": 90.0}, {"method": "contamination", "contamination": 0.1}],
+    ids=["percentile", "contamination"],
+)
+def test_a_batch_too_small_for_a_single_outlier_is_warned_of(detector, caplog, arguments):
+    rows = np.arange(30.0).reshape(10, 3)
+    detector.infer_threshold(rows, **arguments)
+    assert not caplog.text
+    detector.infer_threshold(rows[:9], **arguments)
+    assert "9 rows is less than one row" in caplog.text
+    assert "at least 10 rows" in caplog.text
+
+
+def test_calibration_rows_too_few_for_small_p_values_are_warned_of(detector, caplog):
+    rows = 1e6 + np.arange(57.0).reshape(19, 3)
+    detector.calibrate(rows)
+    assert not caplog.text
+    detector.calibrate(rows[:18])
+    assert "18 calibration rows" in caplog.text
+    assert "at least 19 rows" in caplog.text

@@ -13,7 +13,7 @@ from aegmm_detect.exceptions import AEGMMError
 from aegmm_detect.od import OutlierAEGMM
 
 COLUMNS = tuple("abcdef")
-many = settings(max_examples=150, deadline=None)
+many = settings(max_examples=150)
 
 DTYPES = st.one_of(
     npst.boolean_dtypes(),
@@ -108,7 +108,7 @@ def test_every_row_has_an_answer_or_the_error_is_ours(detector, X):
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @given(X=ANYTHING)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_refused_rows_leave_the_detector_as_it_was(detector, X):
     before = detector.score(np.ones((2, 6)))
     other = copy.copy(detector)

@@ -21,6 +21,7 @@ from aegmm_detect.nets.by_class import net_of_class, stack_by_class
 from aegmm_detect.numerics.per_class import votes_needed
 from aegmm_detect.od import OutlierAEGMM, PerClassAEGMM
 from aegmm_detect.od.class_labels import as_labels, class_numbers, classes_of
+from aegmm_detect.plot import LatentDisplay
 from aegmm_detect.saving import load_detector, save_detector
 
 N_FEATURES = 5
@@ -440,3 +441,15 @@ def test_what_it_cannot_do_says_what_to_do_instead(detector):
         detector.score_type = "both"
     with pytest.raises(ConfigurationError, match="callbacks holds 1"):
         PerClassAEGMM(template(), threshold=1.0).fit(X, Y, **{**QUICK, "callbacks": [1]})
+
+
+def test_a_latent_space_is_drawn_of_one_class(detector):
+    X, _ = labelled_rows()
+    with pytest.raises(ConfigurationError, match=r"latent space for each class.*members\["):
+        LatentDisplay.from_detector(detector, X)
+
+
+def test_methods_that_learn_from_labelled_outliers_are_refused_by_name(detector):
+    X, y = labelled_rows()
+    with pytest.raises(ConfigurationError, match=r"'youden' learns from labelled outliers.*member"):
+        detector.infer_class_thresholds(X, y, method="youden")

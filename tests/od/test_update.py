@@ -130,3 +130,11 @@ def test_rows_far_out_are_refused_and_leave_the_detector_as_it_was(normal_rows):
     with pytest.raises(InvalidInputError, match="pass inliers alone"):
         detector.update(np.full((3, 6), 3e38))  # six of them sum to infinity in the code
     np.testing.assert_array_equal(detector.score(normal_rows), before)
+
+
+def test_no_rows_change_nothing_and_it_is_said(normal_rows, caplog):
+    detector = make(normal_rows)
+    before = detector.score(normal_rows)
+    detector.update(normal_rows[:0])
+    assert "update has changed nothing" in caplog.text
+    np.testing.assert_array_equal(detector.score(normal_rows), before)

@@ -14,7 +14,7 @@ draw = ContributionDisplay.from_contributions
 NUMBERS = st.floats(-1e3, 1e3)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     array=arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 12)), elements=NUMBERS),
     max_features=st.integers(1, 15),

@@ -27,7 +27,7 @@ def random_mixture(seed, k=3):
     return rng.normal(size=(k, 2)), covariances, rng.dirichlet(np.ones(k))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000), n_std=st.floats(0.1, 5.0))
 def test_axes_of_ellipses_are_roots_of_eigenvalues(seed, n_std):
     means, covariances, weights = random_mixture(seed)

@@ -68,7 +68,7 @@ def test_rows_without_a_score_are_marked_and_are_outliers():
     assert not set(inliers) & {4, 7}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     scores=arrays(np.float64, st.integers(2, 60), elements=st.floats(-1e6, 1e6)),
     threshold=st.none() | st.floats(-10, 10),

@@ -19,6 +19,7 @@ from aegmm_detect.saving.directory import read_directory, write_directory
 from aegmm_detect.saving.manifest import MANIFEST, Artefact
 from aegmm_detect.saving.state import arrays_from_bytes, arrays_to_bytes
 from aegmm_detect.saving.stored import write_stored
+from aegmm_detect.sealed_json import sealed
 
 
 @pytest.fixture
@@ -220,17 +221,10 @@ def test_compressed_linked_and_repeated_members_are_refused(archive, artefact, n
 def test_a_manifest_that_names_files_elsewhere_is_refused(directory, artefact, name):
     fields = json.loads(artefact.manifest.to_json())
     fields["files"]["state"]["name"] = name
-    (directory / MANIFEST).write_bytes(sealed(fields))
+    del fields["sha256"]
+    (directory / MANIFEST).write_text(sealed(json.dumps(fields), "sha256"))
     with pytest.raises(ArtefactError, match="does not fit its format"):
         load_detector(directory)
-
-
-def sealed(fields):
-    """Manifest of any content whose own hash fits."""
-    from aegmm_detect.saving import manifest
-
-    del fields["sha256"]
-    return json.dumps(fields | {"sha256": manifest._seal(fields)}).encode()
 
 
 # --- All hashes fit: an attacker has made them anew. ---

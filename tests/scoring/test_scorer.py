@@ -17,6 +17,7 @@ from aegmm_detect.configs.export import METADATA_FILE, MODEL_FILES
 from aegmm_detect.exceptions import ArtefactError, MissingExtraError
 from aegmm_detect.od import OutlierAEGMM
 from aegmm_detect.scoring import Scorer
+from aegmm_detect.sealed_json import sealed
 
 ROOT = Path(__file__).parents[2]
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
@@ -165,13 +166,25 @@ def changed(exported, tmp_path, change):
     return path
 
 
-def _edit(old, new):
+def _edit(seal=False, **values):
     def change(path):
-        text = (path / METADATA_FILE).read_text()
-        assert old in text
-        (path / METADATA_FILE).write_text(text.replace(old, new))
+        fields = json.loads((path / METADATA_FILE).read_text())
+        assert fields.keys() >= values.keys()
+        former = fields.pop("metadata_sha256")
+        text = sealed(json.dumps(fields | values), "metadata_sha256")
+        if not seal:
+            text = json.dumps(json.loads(text) | {"metadata_sha256": former})
+        (path / METADATA_FILE).write_text(text)
 
     return change
+
+
+def _other_threshold(path):
+    text = (path / METADATA_FILE).read_text()
+    place = text.index('"threshold": ') + len('"threshold": ')
+    digit = next(i for i in range(place, len(text)) if text[i].isdigit())
+    other = str((int(text[digit]) + 1) % 10)
+    (path / METADATA_FILE).write_text(text[:digit] + other + text[digit + 1 :])
 
 
 def _truncate(path):
@@ -191,8 +204,10 @@ def _remove_model(path):
         (lambda path: (path / METADATA_FILE).unlink(), "no exported detector"),
         (lambda path: (path / METADATA_FILE).write_text("not JSON"), "not of an exported"),
         (lambda path: (path / METADATA_FILE).write_text('{"kind": "other"}'), "not of an exported"),
-        (_edit('"format_version": 1', '"format_version": 2'), "reads up to 1: upgrade"),
-        (_edit('"nan_policy": "raise"', '"nan_policy": "drop"'), "damaged: nan_policy"),
+        (_edit(format_version=2), "reads up to 1: upgrade"),
+        (_edit(nan_policy="flag"), "damaged or was edited"),
+        (_edit(nan_policy="drop", seal=True), "damaged: nan_policy"),
+        (_other_threshold, "damaged or was edited"),
     ],
 )
 def test_what_is_no_export_is_one_clear_error(exported, tmp_path, change, message):
@@ -205,9 +220,7 @@ def test_what_is_no_export_is_one_clear_error(exported, tmp_path, change, messag
 def test_a_graph_that_the_runtime_refuses_is_the_same_error(exported, light_format, tmp_path):
     def change(path):
         (path / MODEL_FILES[light_format]).write_bytes(b"nonsense")
-        found = json.loads((path / METADATA_FILE).read_text())
-        found["sha256"] = hashlib.sha256(b"nonsense").hexdigest()
-        (path / METADATA_FILE).write_text(json.dumps(found))
+        _edit(sha256=hashlib.sha256(b"nonsense").hexdigest(), seal=True)(path)
 
     with pytest.raises(ArtefactError, match="refuses model"):
         Scorer(changed(exported, tmp_path, change))

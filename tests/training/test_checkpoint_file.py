@@ -81,9 +81,7 @@ def test_bytes_are_on_disk_before_they_get_the_name(path, monkeypatch):
 
 
 @given(st.data())
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage_is_refused_or_changes_nothing(path, data):
     write(path, CONTENT)
     content = path.read_bytes()

@@ -19,7 +19,7 @@ from aegmm_detect.training.estimate import (
 )
 from aegmm_detect.training.refit import Refit, refit, usual_rows
 
-bounded = settings(max_examples=25, deadline=None)
+bounded = settings(max_examples=25)
 EM = DensityConfig(n_components=2)
 
 

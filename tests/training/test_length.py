@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.training.length import MIN_STEPS_PER_EPOCH, length_of_fit
 
-bounded = settings(max_examples=200, deadline=None)
+bounded = settings(max_examples=200)
 ROWS = {"n_rows": st.integers(2, 100_000), "batch_size": st.integers(2, 2_000)}
 
 

@@ -27,7 +27,7 @@ PLAIN = st.recursive(
     ),
     max_leaves=8,
 )
-bounded = settings(max_examples=200, deadline=None)
+bounded = settings(max_examples=200)
 
 
 def assert_same(got, want):

@@ -16,7 +16,7 @@ from aegmm_detect.exceptions import IndefiniteCovarianceError
 from aegmm_detect.training.refit import Refit, component_count, usual_rows
 from aegmm_detect.training.refit import refit as refit_all
 
-bounded = settings(max_examples=10, deadline=None)
+bounded = settings(max_examples=10)
 REG = 1e-3
 COVARIANCES = pytest.mark.parametrize("covariance", ["full", "diag"])
 
@@ -190,7 +190,7 @@ def test_few_rows_bear_few_components(n_rows):
 
 
 @given(n_rows=st.integers(1, 10**7), more=st.integers(0, 10**7))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_more_rows_never_bear_fewer_components(n_rows, more):
     few, many = component_count(n_rows, "auto"), component_count(n_rows + more, "auto")
     assert few <= many <= min(40, n_rows + more)

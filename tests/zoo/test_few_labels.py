@@ -15,7 +15,7 @@ from aegmm_detect.exceptions import (
     NonFiniteLossError,
     NotFittedError,
 )
-from aegmm_detect.od import OutlierAEGMM
+from aegmm_detect.od import OutlierAEGMM, OutlierVAEGMM, OutlierVQAEGMM
 from aegmm_detect.training.in_memory import held_out
 from aegmm_detect.zoo import FewLabelClassifier, fit_autoencoder
 
@@ -54,6 +54,27 @@ def fitted(detector, rows):
     classifier = FewLabelClassifier.from_detector(detector, **BRIEF)
     classifier.fit(*rows, verbose=0)
     return classifier
+
+
+@pytest.mark.parametrize("cls", [OutlierVAEGMM, OutlierVQAEGMM])
+def test_codes_of_other_kinds_are_what_the_softmax_sees(cls, rows):
+    more = {"n_codes": 4} if cls is OutlierVQAEGMM else {"samples": 0}
+    detector = cls.from_sizes(6, [8, 3], [4, 2], threshold=0.0, seed=0, **more)
+    detector.fit(rows[0][:100], epochs=1, verbose=0)
+    never = BRIEF | {"epochs": 1, "frozen_epochs": 0, "learning_rate": 1e-12, "dropout": 0.0}
+    classifier = FewLabelClassifier.from_detector(detector, **never)
+    classifier.fit(*rows, verbose=0)
+    codes = keras.Sequential([keras.Input((6,)), *classifier.net.layers[:-1]])(rows[0])
+    hidden = detector.net.encoder(rows[0])
+    want = hidden if cls is OutlierVQAEGMM else detector.net.code.mean(hidden)
+    assert codes.shape == (300, 3)
+    np.testing.assert_allclose(codes, want, rtol=1e-4, atol=1e-4)
+
+
+def test_callbacks_that_are_none_are_refused(detector, rows):
+    classifier = FewLabelClassifier.from_detector(detector, **BRIEF)
+    with pytest.raises(ConfigurationError, match="callbacks"):
+        classifier.fit(*rows, verbose=0, callbacks=[3])
 
 
 def encoder_weights(classifier):
@@ -180,7 +201,7 @@ def test_images_need_an_encoder_that_takes_them(rows):
         FewLabelClassifier(no_codes, **BRIEF).fit(images, rows[1])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(batch_size=st.integers(1, 400), seed=st.integers(0, 99))
 def test_neither_order_nor_batch_size_changes_probabilities(fitted, rows, batch_size, seed):
     want = fitted.predict_proba(rows[0])

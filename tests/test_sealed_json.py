@@ -1,0 +1,40 @@
+"""A seal holds for the content that it was made for, and for no other."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aegmm_detect.sealed_json import parsed_object, sealed, unsealed
+
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = st.dictionaries(st.text().filter(lambda name: name != "seal"), VALUES, max_size=4)
+
+
+@given(FIELDS)
+def test_what_is_sealed_unseals(fields):
+    assert unsealed(parsed_object(sealed(json.dumps(fields), "seal")), "seal") == fields
+
+
+@given(FIELDS, FIELDS)
+def test_a_seal_fits_its_own_content_only(fields, others):
+    seal = json.loads(sealed(json.dumps(fields), "seal"))["seal"]
+    # As JSON tells them apart: 1 from true and from 1.0.
+    same = json.dumps(fields, sort_keys=True) == json.dumps(others, sort_keys=True)
+    assert (unsealed(others | {"seal": seal}, "seal") is not None) == same
+
+
+@given(FIELDS)
+def test_without_a_seal_nothing_fits(fields):
+    assert unsealed(fields, "seal") is None
+
+
+def test_nan_is_refused_and_what_is_no_object_is_none():
+    assert unsealed(parsed_object('{"a": NaN, "seal": "x"}'), "seal") is None
+    for content in (b"\xff", "", "[1]", "3", "[" * 100_000):
+        assert parsed_object(content) is None
