@@ -361,18 +361,20 @@ def easy_set():
 def test_on_an_easy_set_it_beats_chance_and_the_untrained_net(name):
     X, new, y = easy_set()
     kind = get_detector(name)
+    # The default, alibi-detect's 1e-7, lets the code collapse, and `fit` says so.
+    more = {"w_recon": 0.05} if name == "OutlierVAEGMM" else {}
     plain = get_detector("OutlierAEGMM") if name == "PerClassAEGMM" else kind
 
-    def found(learning_rate):
+    def found(learning_rate, epochs):
         made = plain.from_sizes(
             N_FEATURES, [24, 2], [8, 3], normalize="standard", seed=0, threshold=0.0
         )
         detector = kind(made, threshold=0.0) if plain is not kind else made
         optimizer = keras.optimizers.Adam(learning_rate)
-        detector.fit(X, optimizer=optimizer, epochs=60, batch_size=64, verbose=0)
+        detector.fit(X, **more, optimizer=optimizer, epochs=epochs, batch_size=64, verbose=0)
         return roc_auc_score(y, detector.score(new))
 
-    trained, untrained = found(3e-3), found(1e-12)
+    trained, untrained = found(3e-3, 60), found(1e-12, 1)
     assert trained > 0.75
     assert trained > untrained
 
