@@ -182,7 +182,8 @@ def measure(model: Any, data: Dataset, split: Split) -> dict[str, Any]:
     model
         Not fitted.
     data
-        All rows; `model` never sees a label.
+        All rows. `model` never sees a label, unless it learns from labels: then those of its
+        training rows.
     split
         Which of them it is for.
 
@@ -196,7 +197,8 @@ def measure(model: Any, data: Dataset, split: Split) -> dict[str, Any]:
         Scores of another shape, or not finite. Besides, whatever the model raises.
     """
     start = time.perf_counter()
-    model.fit(data.X[split.train])
+    labels = [data.y[split.train]] if getattr(model, "learns_from_labels", False) else []
+    model.fit(data.X[split.train], *labels)
     fitted = time.perf_counter()
     train = split.train if split.rule.reads_train else split.train[:0]
     rows = np.concatenate([split.test, split.labelled, train])

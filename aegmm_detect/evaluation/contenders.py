@@ -13,7 +13,8 @@ class Contender(Protocol):
     """A model that learns from unlabelled rows and scores rows, higher is stranger.
 
     It sees raw rows: what it needs of scaling it learns itself, from the rows given to `fit`. An
-    optional method ``describe() -> dict`` gives its settings, seeds apart, for the record.
+    optional method ``describe() -> dict`` gives its settings, seeds apart, for the record. One
+    whose attribute `learns_from_labels` is true gets those of the training rows, ``fit(X, y)``.
     """
 
     def fit(self, X: Array, /) -> Any:
@@ -42,9 +43,15 @@ class DetectorContender:
         self.detector = detector
         self._fit_settings = fit_settings
 
-    def fit(self, X: Array) -> None:
-        """Train on rows (N, F)."""
-        self.detector.fit(X, **{"verbose": 0, **self._fit_settings})
+    @property
+    def learns_from_labels(self) -> bool:
+        """Whether `fit` takes labels."""
+        return getattr(self.detector, "LABELS", False)
+
+    def fit(self, X: Array, y: Array | None = None) -> None:
+        """Train on rows (N, F), with labels (N,) if the detector takes them."""
+        labels = {} if y is None else {"y": y}
+        self.detector.fit(X, **{"verbose": 0, **labels, **self._fit_settings})
 
     def score(self, X: Array) -> FloatArray:
         """Scores (N,)."""

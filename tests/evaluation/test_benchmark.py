@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from aegmm_detect.datasets import Dataset
-from aegmm_detect.evaluation import BASELINES, SplitOptions, benchmark, run
+from aegmm_detect.evaluation import BASELINES, SplitOptions, auto, benchmark, make_split, run
 from aegmm_detect.evaluation.metrics import METRICS
 from aegmm_detect.evaluation.summary import paired_differences, spread
 from aegmm_detect.exceptions import ConfigurationError
@@ -255,10 +255,25 @@ def test_paired_differences_take_the_splits_out():
 
 
 def test_the_model_never_sees_a_label_or_a_test_row_in_training():
-    from aegmm_detect.evaluation import make_split
-
     split = make_split(DATA.y, "C", 0)
     model = Noisy(0)
     found = benchmark.measure(model, DATA, split)
     np.testing.assert_array_equal(model.trained_on, DATA.X[split.train])
     assert found["scored_rows"] == len(split.train) + len(split.test)  # C reads training scores
+
+
+def test_labels_of_training_rows_go_to_models_that_learn_from_them_alone():
+    class Labelled(Noisy):
+        learns_from_labels = True
+
+        def fit(self, X, y):
+            self.trained_on, self.labels = X, y
+
+    split = make_split(DATA.y, "A", 0, SplitOptions(rho=0.1))
+    model = Labelled(0)
+    benchmark.measure(model, DATA, split)
+    np.testing.assert_array_equal(model.trained_on, DATA.X[split.train])
+    np.testing.assert_array_equal(model.labels, DATA.y[split.train])
+    assert model.labels.any()
+    assert auto("OutlierLabelledAEGMM")(3, 0).learns_from_labels
+    assert not auto("OutlierAEGMM")(3, 0).learns_from_labels
