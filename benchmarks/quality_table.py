@@ -13,7 +13,7 @@ from aegmm_detect.evaluation import BASELINES
 from aegmm_detect.evaluation.metrics import METRICS
 from aegmm_detect.evaluation.summary import summarise
 from benchmarks.protocol import ROOT
-from benchmarks.quality import OURS, TOLD
+from benchmarks.quality import OURS, RELATIVES, TOLD
 from benchmarks.table import list_table
 
 PUBLISHED = ROOT / "benchmarks" / "published.json"
@@ -93,7 +93,7 @@ def by_table_order(names: set[str]) -> list[str]:
 
 
 def measured_rows(result: dict[str, Any]) -> list[tuple[str, ...]]:
-    names = by_table_order({run["contender"] for run in result["runs"]})
+    names = by_table_order({run["contender"] for run in result["runs"]} - set(RELATIVES))
     summary = summarise(result["runs"], names, OURS if OURS in names else None)
     compared = len(names) > 1 and len({row["finished"] for row in summary.values()}) == 1
     best = max(names, key=lambda name: summary[name]["metrics"]["f1"]["mean"] or 0.0)

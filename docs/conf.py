@@ -52,6 +52,7 @@ TABLES = {
         (".. quality-table", DOCS / "generated" / "quality.rst"),
         (".. recipe-table", DOCS / "generated" / "recipe.rst"),
     ),
+    "variants": ((".. family-table", DOCS / "generated" / "family.rst"),),
 }
 
 

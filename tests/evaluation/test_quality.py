@@ -8,6 +8,8 @@ import pytest
 
 from aegmm_detect import datasets
 from aegmm_detect.evaluation import PROTOCOLS
+from aegmm_detect.evaluation.metrics import METRICS
+from aegmm_detect.registry import DETECTORS
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,7 +59,8 @@ def test_published_numbers_have_a_source_and_a_protocol():
         assert entry["dataset"] in datasets.available()
         assert entry["protocol"] in PROTOCOLS
         assert entry["source"]
-        assert set(entry) <= keys | {"source", "note"}
+        assert set(entry) <= keys | {"source", "note", "variant"}
+        assert entry.get("variant", "OutlierAEGMM") in DETECTORS
         assert 0 < entry["f1"] < 1
         if "precision" in entry and entry.get("runs") == 1:
             p, r = entry["precision"], entry["recall"]
@@ -74,3 +77,54 @@ def test_a_contender_can_be_any_detector_of_the_registry(module):
     assert quality.TOLD not in quality.contenders(None)
     told = quality.contenders(None, rho=0.05)[quality.TOLD](6, 0).detector
     assert told.fit_config.density.trim == 0.1
+
+
+def stored(name, protocol, contenders, rho=0.0):
+    """A file of results: F1 .1 for the first contender, .2 for the second, and so on."""
+
+    def run(number, contender, seed):
+        metrics = dict.fromkeys(METRICS, 0.1 * number + 0.01 * seed)
+        return {
+            "contender": contender,
+            "split_seed": seed,
+            "model_seed": seed,
+            "failure": None,
+            "metrics": metrics,
+            "recall_by_kind": None,
+            "fit_seconds": 1.0,
+            "score_seconds": 1.0,
+        }
+
+    seeds = {"ours": 4}
+    return {
+        "dataset": {"name": name},
+        "protocol": protocol,
+        "options": {"rho": rho, **dict.fromkeys(("holdout", "max_train", "dedup", "fixed_split"))},
+        "runs": [
+            run(number, contender, seed)
+            for number, contender in enumerate(contenders, 1)
+            for seed in range(seeds.get(contender, 2))
+        ],
+    }
+
+
+def test_the_family_is_compared_on_the_runs_that_it_shares(module):
+    table = module("family_table")
+    published = json.loads((ROOT / "benchmarks" / "published.json").read_text())
+    results = [
+        stored("kdd99", "C", ["ours", "OutlierVAEGMM"]),
+        stored("thyroid", "A", ["ours", "ours-told", "OutlierLabelledAEGMM"], rho=0.02),
+        stored("arrhythmia", "A", ["ours", "1-nn"]),
+    ]
+    text = table.render(results, published)
+    assert "arrhythmia" not in text  # no relative has run there
+    rows = [row.split("\n     - ") for row in text.split("   * - ")[1:]]
+    cells = {(row[0], row[1]): row for row in rows}
+    assert cells["kdd99 C", "OutlierAEGMM"][2] == "10.5 ± 0.7"  # the first two of its four runs
+    assert cells["kdd99 C", "OutlierVAEGMM"][5] == "+10.0 (0.0)"
+    labelled = cells["thyroid A, 2 % anomalies in training", "OutlierLabelledAEGMM"]
+    assert labelled[5] == "+20.0 (0.0)"
+    (theirs,) = (row for row in rows if "VAE" in row[1] and "GitHub" in row[1])
+    assert theirs[2] == "96.4 / 94.6 / 95.5"
+    assert theirs[3].startswith("20.5 ± 0.7")
+    assert "GitHub" not in table.render(results[1:], published)
