@@ -30,7 +30,8 @@ def score_rows(
     X
         Anything that `as_rows` takes.
     score_batch
-        Checked rows (N, ...), N >= 1 -> scores (N,) float32; NaN for rows that are not finite.
+        Checked rows (N, ...), N >= 1 -> scores float32, (N,) or several a row, (N, C); NaN for rows
+        that are not finite.
     row_shape
         Of the rows that fit.
     names
@@ -42,7 +43,7 @@ def score_rows(
 
     Returns
     -------
-    Scores, (N,), float32.
+    Scores, (N,) or (N, C), float32; of no rows (0,).
 
     Raises
     ------
@@ -53,10 +54,10 @@ def score_rows(
     """
     rows = as_rows(X, names)
     parts = [score_batch(batch) for batch in checked_batches(rows, row_shape, batch_size)]
-    scores = np.concatenate([np.empty(0, dtype=np.float32), *parts])
+    scores = np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
     if nan_policy == "raise":
         # `score_batch` answers NaN for such rows and for no other.
-        refuse_flagged(np.isnan(scores), rows)
+        refuse_flagged(np.isnan(scores).any(axis=tuple(range(1, scores.ndim))), rows)
     return scores
 
 

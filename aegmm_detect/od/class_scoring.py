@@ -104,12 +104,13 @@ class ClassScoring(Detector):
             As for `score`.
         """
         self._require_fitted("class_scores")
-        return np.column_stack(
-            [self._scores(X, member._score_batch, batch_size) for member in self._members.values()]
-        )
+        return self._scores(X, self._by_all, batch_size).reshape(-1, len(self._members))
+
+    def _by_all(self, batch: FloatArray) -> FloatArray:
+        return np.column_stack([m._score_batch(batch) for m in self._members.values()])
 
     def _score_batch(self, batch: FloatArray) -> FloatArray:
-        scores = np.column_stack([m._score_batch(batch) for m in self._members.values()])
+        scores = self._by_all(batch)
         return np.minimum(self._on_one_scale(scores).min(axis=1), BEYOND).astype(np.float32)
 
     def _on_one_scale(self, scores: FloatArray) -> FloatArray:

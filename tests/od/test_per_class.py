@@ -453,3 +453,15 @@ def test_methods_that_learn_from_labelled_outliers_are_refused_by_name(detector)
     X, y = labelled_rows()
     with pytest.raises(ConfigurationError, match=r"'youden' learns from labelled outliers.*member"):
         detector.infer_class_thresholds(X, y, method="youden")
+
+
+def test_scores_by_all_classes_read_a_stream_once(detector):
+    passes = []
+
+    def batches():
+        passes.append(1)
+        return iter([NEW[:10], NEW[10:]])
+
+    np.testing.assert_array_equal(detector.class_scores(batches), detector.class_scores(NEW))
+    assert len(passes) == 1
+    assert detector.class_scores(NEW[:0]).shape == (0, len(detector.classes_))
