@@ -57,7 +57,8 @@ def score_rows(
     scores = np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
     if nan_policy == "raise":
         # `score_batch` answers NaN for such rows and for no other.
-        refuse_flagged(np.isnan(scores).any(axis=tuple(range(1, scores.ndim))), rows)
+        unknown = np.isnan(scores)
+        refuse_flagged(unknown if scores.ndim == 1 else np.any(unknown, axis=1), rows)
     return scores
 
 

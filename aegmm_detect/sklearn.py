@@ -11,6 +11,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from aegmm_detect.configs.aegmm import FitConfig, NanPolicy, Normalize, ScoreType
+from aegmm_detect.decision import in_precision_of
 from aegmm_detect.exceptions import ConfigurationError, ThresholdNotInferredError
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.copies import net_to_train
@@ -178,7 +179,8 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
                 "detector_ has no threshold any more: call detector_.infer_threshold(X), or fit "
                 "again."
             )
-        return -threshold
+        # As the detector rounds it, or decisions of the two could differ.
+        return -float(in_precision_of(np.empty(0, np.float32), threshold))
 
     def score_samples(self, X: Any) -> FloatArray:
         """Minus the detector's scores: higher is more normal.

@@ -12,16 +12,15 @@ from typing import Any
 from aegmm_detect.evaluation.metrics import METRICS
 from aegmm_detect.evaluation.summary import summarise
 from benchmarks.quality import OURS, RELATIVES, TOLD
-from benchmarks.quality_table import PUBLISHED, comparable, percent, points
+from benchmarks.quality_table import PUBLISHED, comparable, departures, percent, points
 from benchmarks.table import list_table
 
 NAMES = {OURS: "OutlierAEGMM", TOLD: "OutlierAEGMM, told the share"}
 
 
 def title(result: dict[str, Any]) -> str:
-    rho = result["options"]["rho"]
-    anomalous = f", {100 * rho:g} % anomalies in training" if rho else ""
-    return f"{result['dataset']['name']} {result['protocol']}{anomalous}"
+    departing = f", {departures(result)}" if departures(result) else ""
+    return f"{result['dataset']['name']} {result['protocol']}{departing}"
 
 
 def shared_runs(result: dict[str, Any]) -> list[dict[str, Any]]:

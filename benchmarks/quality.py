@@ -7,6 +7,7 @@ same command goes on where it was stopped. `python -m benchmarks.quality_table` 
 """
 
 import argparse
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,6 +58,17 @@ def show(record: dict[str, Any], done: int, total: int) -> None:
     say(f"[{done}/{total}] {record['contender']:12s} seed {record['model_seed']:3d}  {result}")
 
 
+def parsed(pair: str) -> tuple[str, Any]:
+    """'clean=false' -> ('clean', False); what is no JSON is text."""
+    name, equals, text = pair.partition("=")
+    if not equals:
+        raise SystemExit(f"--load {pair}: write it as KEY=VALUE.")
+    try:
+        return name, json.loads(text)
+    except ValueError:
+        return name, text
+
+
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.quality",
@@ -80,7 +92,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--retry-failed", action="store_true", help="repeat runs that failed")
     parser.add_argument("--fixed-split", action="store_true", help="only model seeds differ")
     parser.add_argument(
-        "--load", nargs="+", default=[], metavar="KEY=TEXT", help="for the loader: sample=twodays"
+        "--load", nargs="+", default=[], metavar="KEY=VALUE", help="for the loader: sample=twodays"
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder")
     return parser.parse_args(arguments)
@@ -97,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     # With other rows in the set, the paper's share is no longer its share.
     if args.protocol == "A" and args.ratio is None and not args.dedup:
         options = options.replace(ratio=PAPER_RATIO.get(args.data))
-    data = datasets.load(args.data, **dict(pair.split("=", 1) for pair in args.load))
+    data = datasets.load(args.data, **dict(map(parsed, args.load)))
     flags = {"dedup": args.dedup, "fixed_split": args.fixed_split}
     path = args.out / file_name(data.name, args.protocol, given | flags)
     chosen = contenders(args.contenders, args.rho)

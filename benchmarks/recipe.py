@@ -175,6 +175,9 @@ def main(arguments: list[str] | None = None) -> None:
         result = json.loads(options.out.read_text(encoding="utf-8"))
         if result["recipe"] != recipe:
             parser.error(f"{options.out} is of another recipe: move it away.")
+    names = {*TRAININGS, *DENSITIES, *BASELINES} - {"untrained"}
+    # A task is run anew when something has been added to what is compared.
+    result["runs"] = [run for run in result["runs"] if run["results"].keys() >= names]
     done = {(run["number"], run["seed"]) for run in result["runs"]}
     for number in numbers:
         if (number, options.seed) in done:

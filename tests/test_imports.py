@@ -23,6 +23,7 @@ BASE = {
     "input_checks",
     "inputs",
     "scoring_loop",
+    "sealed_json",
     "version",
     "_lazy",
 }
@@ -41,7 +42,6 @@ LAYERS = (
     {"registry"},
     {"saving"},
     {"evaluation"},
-    {"serving", "cli"},
 )
 _OD = LAYERS.index({"od"})
 UP_TO_OD = set().union(*LAYERS[: _OD + 1])

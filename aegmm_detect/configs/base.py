@@ -23,10 +23,10 @@ class Settings(BaseModel):
     @classmethod
     def _numbers_are_numbers(cls, value: Any, info: ValidationInfo) -> Any:
         """Pydantic takes "3" and True for numbers; in JSON, text stands for infinity."""
-        if isinstance(value, bool | np.bool_ | str) and info.mode == "python" and info.field_name:
+        if info.mode == "python" and info.field_name:
             kinds = set(_kinds(cls.model_fields[info.field_name].annotation))
             if kinds & {int, float} and type(value) not in kinds:
-                raise ValueError("input should be a number")
+                return refuse_text_and_truth(value)
         return value
 
     @classmethod
@@ -46,6 +46,13 @@ class Settings(BaseModel):
     def replace(self, **changes: Any) -> Self:
         """Copy with some values changed and everything checked again."""
         return self.of(**(self.model_dump() | changes))
+
+
+def refuse_text_and_truth(value: Any) -> Any:
+    """`value` itself, unless it is what Pydantic makes a number of and a user does not mean."""
+    if isinstance(value, bool | np.bool_ | str):
+        raise ValueError("input should be a number")
+    return value
 
 
 def _kinds(annotation: Any) -> Iterator[type]:

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
-from aegmm_detect.configs.base import Settings
+from aegmm_detect.configs.base import Settings, refuse_text_and_truth
 from aegmm_detect.exceptions import ConfigurationError
 
-Width = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=1), BeforeValidator(refuse_text_and_truth)]
 Widths = Annotated[
     tuple[Width, ...],
     Field(min_length=1),

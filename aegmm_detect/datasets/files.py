@@ -202,6 +202,9 @@ def _anomalies(
     given = normal if anomaly is None else anomaly
     single = isinstance(given, (str, bytes)) or not isinstance(given, Collection)
     wanted = [_word(str(value)) for value in ([given] if single else given)]
+    if not wanted:
+        name = "normal" if anomaly is None else "anomaly"
+        raise ConfigurationError(f"{name}= names no label: pass those of them {_shown(words)}.")
     if unknown := [word for word in wanted if word not in words]:
         raise InvalidInputError(f"{path}: no row has a label {unknown}; they are {_shown(words)}.")
     listed = np.isin(words, wanted)

@@ -24,6 +24,7 @@ from aegmm_detect.evaluation.protocols import (
     SplitOptions,
     distinct_rows,
     make_split,
+    n_equal_rows,
 )
 from aegmm_detect.evaluation.rules import Scored
 from aegmm_detect.evaluation.store import Store
@@ -62,7 +63,7 @@ def run(
         Name -> factory ``(n_features, seed) -> model`` with `fit` and `score`.
     path
         JSON file of results, written after every run. Runs in it are not repeated; a contender
-        whose settings have changed is run anew.
+        whose settings have changed is run anew, one that has a new option which is off is not.
     n_runs
         Seeds per contender.
     seed
@@ -77,7 +78,7 @@ def run(
     options
         Departures from the protocol.
     reference
-        Contender from which the others' paired differences are taken.
+        Contender from which the others' paired differences are taken. Default: the file's, if any.
     progress
         Called after each run that is done here with its record, the number done and of all.
 
@@ -112,6 +113,7 @@ def run(
         split_seed, model_seed = seed if fixed_split else seed + r, seed + r
         # Outside of what is recorded as a contender's failure: no contender could run on it.
         split = make_split(data.y, protocol, split_seed, options)
+        sizes = _sizes(data, split)
         for name, factory in contenders.items():
             key = {"contender": name, "split_seed": split_seed, "model_seed": model_seed}
             done += 1
@@ -120,13 +122,14 @@ def run(
             if earlier is not None and not (retry_failed and earlier["failure"]):
                 continue
             outcome = about if model is None else about | _outcome(model, data, split)
-            record = {**key, "environment": environment, "sizes": _sizes(data, split), **outcome}
+            record = {**key, "environment": environment, "sizes": sizes, **outcome}
             store.add(record)
             if progress is not None:
                 progress(record, done, n_runs * len(contenders))
             del model
         gc.collect()  # compiled programs and their buffers hang in cycles
     order = [*contenders, *sorted({r["contender"] for r in store.runs} - set(contenders))]
+    reference = reference or store.reference
     return store.write(
         reference=reference, summary=summarise(store.runs, order, reference=reference)
     )
@@ -171,6 +174,8 @@ def _sizes(data: Dataset, split: Split) -> dict[str, int]:
         "labelled": len(split.labelled),
         "test": len(split.test),
         "test_anomalies": int(data.y[split.test].sum()),
+        # Rows of the data that repeat: no row number is in both.
+        "test_equal_to_train": n_equal_rows(data.X[split.test], data.X[split.train]),
     }
 
 

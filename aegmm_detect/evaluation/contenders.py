@@ -58,14 +58,16 @@ class DetectorContender:
         return self.detector.score(X)
 
     def describe(self) -> dict[str, Any]:
-        """Class, settings and arguments of `fit`."""
+        """Class, settings, nets that the package built, and arguments of `fit`."""
         configs = {
             name: getattr(self.detector, name).model_dump(mode="json", exclude={"seed"})
             for name in ("config", "fit_config")
             if hasattr(self.detector, name)
         }
+        blueprint = getattr(self.detector, "blueprint", None)
+        nets = {} if blueprint is None else {"nets": blueprint.describe()}
         given = {name: _plain(value) for name, value in sorted(self._fit_settings.items())}
-        return {"class": type(self.detector).__name__, **configs, "fit": given}
+        return {"class": type(self.detector).__name__, **configs, **nets, "fit": given}
 
 
 def auto(name: str = "OutlierAEGMM", **settings: Any) -> Factory:

@@ -27,6 +27,7 @@ Rows are only numbered here. Scaling is part of a model and learned from its tra
 """
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Annotated, Literal, get_args
 
 import numpy as np
@@ -120,6 +121,8 @@ def make_split(
     if protocol not in PROTOCOLS:
         raise ConfigurationError(f"protocol={protocol!r}: there are {', '.join(PROTOCOLS)}.")
     _check_options(protocol, options)
+    if seed < 0:
+        raise ConfigurationError(f"seed={seed}: pass a whole number from 0.")
     if y.ndim != 1 or not np.isin(y, (0, 1)).all():
         raise InvalidInputError("y has to be labels (N,): 1 anomaly, 0 normal.")
     rng = np.random.default_rng([_STREAM, seed])
@@ -159,14 +162,24 @@ def distinct_rows(X: Array, y: Array) -> IntArray:
     -------
     Row numbers (M,), ascending.
     """
-    rows = np.ascontiguousarray(X) + np.zeros((), dtype=np.asarray(X).dtype)  # -0 becomes 0
     first: dict[bytes, int] = {}
     ambiguous: set[int] = set()
-    for i, row in enumerate(rows):
-        seen = first.setdefault(row.tobytes(), i)
+    for i, row in enumerate(_row_bytes(X)):
+        seen = first.setdefault(row, i)
         if y[seen] != y[i]:
             ambiguous.add(seen)
     return np.array([i for i in first.values() if i not in ambiguous], dtype=np.int64)
+
+
+def n_equal_rows(X: Array, others: Array) -> int:
+    """How many rows of `X` (N, ...) are also among `others` (M, ...), bit by bit."""
+    known = set(_row_bytes(others))
+    return sum(row in known for row in _row_bytes(X))
+
+
+def _row_bytes(X: Array) -> Iterator[bytes]:
+    rows = np.ascontiguousarray(X) + np.zeros((), dtype=np.asarray(X).dtype)  # -0 becomes 0
+    return (row.tobytes() for row in rows)
 
 
 def _check_options(protocol: str, options: SplitOptions) -> None:

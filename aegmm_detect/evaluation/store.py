@@ -36,6 +36,8 @@ class Store:
         self._header = json.loads(json.dumps({"format": FORMAT, **header}))
         self.environments: list[dict[str, Any]] = []
         self.runs: list[dict[str, Any]] = []
+        # Contender from which the file's differences are taken.
+        self.reference: str | None = None
         if self._path.exists():
             self._read()
 
@@ -43,7 +45,7 @@ class Store:
         """The run with that contender and those seeds and settings, if it has been done."""
         plain = json.loads(json.dumps(config))
         for run in self.runs:
-            if all(run[name] == key[name] for name in _KEY) and run["config"] == plain:
+            if all(run[name] == key[name] for name in _KEY) and same_settings(run["config"], plain):
                 return run
         return None
 
@@ -87,6 +89,7 @@ class Store:
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
             self.environments, self.runs = found["environments"], found["runs"]
+            self.reference = found.get("reference")
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(
                 f"{self._path} is not a file of results ({error!r}): move it away."
@@ -99,12 +102,28 @@ class Store:
             )
 
 
+def same_settings(one: Any, other: Any) -> bool:
+    """Whether two records say the same, as JSON has it.
+
+    A setting that only one of them has was not there yet for the other: they agree if it is off,
+    which is None, False, 0 or empty. So a new option does not void the results that there are.
+    """
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return bool(one == other)
+    return all(
+        same_settings(one[name], other[name])
+        if name in one and name in other
+        else not (one | other)[name]
+        for name in one.keys() | other.keys()
+    )
+
+
 def _superseded(old: dict[str, Any], new: dict[str, Any]) -> bool:
     if old["contender"] != new["contender"]:
         return False
     # A model that could not even be made has no settings to compare.
     configs = (old["config"], new["config"])
-    return (None not in configs and configs[0] != configs[1]) or _seeds(old) == _seeds(new)
+    return (None not in configs and not same_settings(*configs)) or _seeds(old) == _seeds(new)
 
 
 def _seeds(run: dict[str, Any]) -> tuple[int, int]:

@@ -14,6 +14,7 @@ import numpy as np
 from aegmm_detect.configs.aegmm import NanPolicy
 from aegmm_detect.configs.export import (
     METADATA_FILE,
+    MODEL_FILES,
     ExportedInput,
     ExportedMeta,
     ExportMetadata,
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # Rows of the user's that are compared: enough for every path through a graph.
 _COMPARED = 1024
+# What stands in an export's directory; TensorFlow chooses the names of a SavedModel's parts.
+_OURS = {METADATA_FILE, *MODEL_FILES.values(), "assets", "variables", "fingerprint.pb"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,6 +186,11 @@ def _refuse_foreign(target: Path) -> None:
     described = target / METADATA_FILE
     if described.is_file():
         ExportMetadata.from_json(described.read_bytes(), str(described))
+        if others := sorted({entry.name for entry in target.iterdir()} - _OURS):
+            raise ArtefactError(
+                f"{target} holds {', '.join(others)} beside an export, which would be lost: move "
+                "it, or export to another directory."
+            )
     elif any(target.iterdir()):
         raise ArtefactError(
             f"{target} holds files that are no export: pass another directory, or empty this one."

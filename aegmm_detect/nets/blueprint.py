@@ -41,6 +41,17 @@ class Blueprint:
         """Copy with some values changed."""
         return dataclasses.replace(self, **changes)
 
+    def describe(self) -> dict[str, Any]:
+        """For a record of what was built, as JSON; features by name, context by whether it is."""
+        functions = getattr(self.recon_features, "functions", (self.recon_features,))
+        return {
+            "sizes": self.sizes.model_dump(mode="json"),
+            "recon_features": [getattr(f, "__name__", type(f).__name__) for f in functions],
+            "members": self.members,
+            "code": None if self.code is None else self.code.model_dump(mode="json"),
+            "context": self.context is not None,
+        }
+
     def build(self, seed: int | None) -> AEGMM:
         """Nets with fresh weights."""
         return self._build(seed, self.members, self.context)

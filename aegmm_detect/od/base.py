@@ -3,10 +3,10 @@
 import abc
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
-from aegmm_detect.configs.aegmm import NanPolicy
-from aegmm_detect.exceptions import NotFittedError
+from aegmm_detect.configs.aegmm import DetectorConfig, NanPolicy
+from aegmm_detect.exceptions import ConfigurationError, NotFittedError
 from aegmm_detect.inputs import Rows
 from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od.decisions import Decisions
@@ -38,6 +38,9 @@ class Detector(Decisions):
         calls them outliers. They are never inliers.
     """
 
+    # What checks its settings, where it has any.
+    CONFIG: ClassVar[type[DetectorConfig] | None] = None
+
     def __init__(
         self, threshold: float | None, data_type: str | None, nan_policy: NanPolicy
     ) -> None:
@@ -52,6 +55,18 @@ class Detector(Decisions):
                 "No threshold is set. Call %s.infer_threshold(X) after fit, or pass threshold=.",
                 type(self).__name__,
             )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Or `detector.nan_policy = "flag"` would do nothing, silently.
+        settings = () if self.CONFIG is None else self.CONFIG.model_fields
+        if (name in settings and not hasattr(type(self), name)) or (
+            name == "config" and hasattr(self, name)
+        ):
+            raise ConfigurationError(
+                f"{name} is set when the detector is made: pass its values then. detector.config "
+                "shows them."
+            )
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         state = "fitted" if self._fitted else "not fitted"

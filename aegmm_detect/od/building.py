@@ -152,10 +152,13 @@ class Building(MixtureDetector):
             est_activation=est_activation,
             est_dropout_ratio=est_dropout_ratio,
         )
-        fit_config = cls.FIT_CONFIG.of(
-            recon_reduction=recon_reduction, w_cov_diag=_W_COV_DIAG.get(recon_reduction, 0.0)
-        )
-        fit_config = settings.pop("fit_config", fit_config)
+        if "fit_config" in settings:
+            fit_config = settings.pop("fit_config")
+            _refuse_both("recon_reduction", recon_reduction != "mean")
+        else:
+            fit_config = cls.FIT_CONFIG.of(
+                recon_reduction=recon_reduction, w_cov_diag=_W_COV_DIAG.get(recon_reduction, 0.0)
+            )
         return cls.from_blueprint(Blueprint(sizes, recon_features), fit_config, **settings)
 
     @classmethod
@@ -194,12 +197,15 @@ class Building(MixtureDetector):
             concat(log_euclidean, negative_cosine),
             None if wish.ensemble == 1 else wish.ensemble,
         )
-        fit_config = cls.AUTO_FIT.replace(
-            n_steps=steps_for(wish.n_features),
-            density=cls.AUTO_FIT.density.replace(trim=2.0 * wish.contamination),
-        )
         settings = {"normalize": "robust", **cls.AUTO_SETTINGS, **settings}
-        fit_config = settings.pop("fit_config", fit_config)
+        if "fit_config" in settings:
+            fit_config = settings.pop("fit_config")
+            _refuse_both("contamination", bool(wish.contamination))
+        else:
+            fit_config = cls.AUTO_FIT.replace(
+                n_steps=steps_for(wish.n_features),
+                density=cls.AUTO_FIT.density.replace(trim=2.0 * wish.contamination),
+            )
         return cls.from_blueprint(blueprint, fit_config, **settings)
 
     @classmethod
@@ -251,3 +257,11 @@ class Building(MixtureDetector):
     def _more_of_nets(cls, config: Any, sizes: NetSizes) -> dict[str, Any]:
         """Fields of the blueprint that this kind of detector sets: its code, or its context."""
         return {}
+
+
+def _refuse_both(name: str, given: bool) -> None:
+    if given:
+        raise ConfigurationError(
+            f"{name}= would be ignored beside fit_config=, which says it, too: leave one of them "
+            "out."
+        )

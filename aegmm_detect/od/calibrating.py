@@ -33,12 +33,16 @@ class Calibrating(abc.ABC):
     def score(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE) -> FloatArray:
         """Anomaly scores of the rows of `X`."""
 
+    def _refresh(self) -> None:  # noqa: B027  # most detectors have nothing to do
+        """Forget decisions that no longer go with the scores, where scores change unseen."""
+
     @abc.abstractmethod
     def _require_fitted(self, method: str) -> None: ...
 
     @property
     def calibration(self) -> Calibration | None:
         """What `calibrate` made; None before, and after scores have changed."""
+        self._refresh()
         return self._calibration
 
     @final
@@ -85,6 +89,7 @@ class Calibrating(abc.ABC):
                 rows_needed(_USUAL_LEVEL),
                 _USUAL_LEVEL,
             )
+        self._refresh()
         self._calibration = calibration
         return calibration
 
@@ -130,10 +135,11 @@ class Calibrating(abc.ABC):
             check_held_out(batches, self._trained_on, consequence, refuse_all=refuse_all)
 
     def _required_calibration(self, purpose: str = "p-values or fdr=") -> Calibration:
-        if self._calibration is None:
+        calibration = self.calibration
+        if calibration is None:
             name = type(self).__name__
             raise NotCalibratedError(
                 f"{name} has no calibration for {purpose}. Call {name}.calibrate(X) on "
                 "inliers that were not trained on."
             )
-        return self._calibration
+        return calibration

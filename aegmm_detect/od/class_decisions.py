@@ -83,6 +83,7 @@ class ClassDecisions(ClassScoring):
         inference = threshold_methods.choose(
             method, threshold_perc, fpr=fpr, contamination=contamination, k=k
         )
+        threshold_methods.check_looks(inference.method, method, check_trained)
         numbers = class_numbers(as_labels(y), self.classes_)
         scores = self._own_scores(X, numbers, batch_size)
         found = {}

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from aegmm_detect.configs.aegmm import NanPolicy
 from aegmm_detect.exceptions import ConfigurationError, NetTypeError
 from aegmm_detect.input_checks import check_shape
 from aegmm_detect.inputs import Rows
@@ -18,7 +19,10 @@ Make = Callable[[int], MixtureDetector]
 
 
 def new_member(
-    source: OutlierAEGMM | Make | None, rows: Rows, others: Sequence[MixtureDetector]
+    source: OutlierAEGMM | Make | None,
+    rows: Rows,
+    others: Sequence[MixtureDetector],
+    nan_policy: NanPolicy,
 ) -> MixtureDetector:
     """A detector for one class.
 
@@ -30,11 +34,14 @@ def new_member(
         Of all classes.
     others
         Detectors of the former fit and those made since, with which it may share nothing.
+    nan_policy
+        That of the detector of classes.
 
     Raises
     ------
     NetTypeError, ConfigurationError
-        The function returns no detector, or nets that it had returned before.
+        The function returns no detector, one with another `nan_policy`, or nets that it had
+        returned before.
     """
     if source is None:
         raise ConfigurationError(
@@ -53,6 +60,11 @@ def new_member(
         raise NetTypeError(
             f"The function returned a {type(member).__name__} and no detector: end it with "
             "return OutlierAEGMM(...)."
+        )
+    if member.config.nan_policy != nan_policy:
+        raise ConfigurationError(
+            f"The function returned a detector with nan_policy={member.config.nan_policy!r}, and "
+            f"this one has {nan_policy!r}: pass the same to both."
         )
     own = {id(variable) for variable in member.net.variables}
     if any(id(variable) in own for other in others for variable in other.net.variables):

@@ -1,7 +1,7 @@
 """Scores of rows by the detectors of several classes: each by all, by its own, by the nearest."""
 
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,9 +22,11 @@ from aegmm_detect.types import FloatArray, IntArray
 class ClassScoring(Detector):
     """Detectors that hold one for each class."""
 
+    CONFIG: ClassVar[type[DetectorConfig]] = DetectorConfig
+
     config: DetectorConfig
     _members: dict[Hashable, MixtureDetector]
-    # Of the members, when decisions were last asked for: they can be changed from outside.
+    # Of the members, when what was decided on their scores was last looked at.
     _states: tuple[tuple[FittedState | None, str], ...] = ()
 
     @property
@@ -49,8 +51,9 @@ class ClassScoring(Detector):
 
     @property
     def score_type(self) -> ScoreType:
-        """What the scores of the classes are made of; set when the detector is made."""
-        return self.config.score_type
+        """What the scores of the classes are made of; set when their detectors are made."""
+        first = next(iter(self._members.values()), None)
+        return self.config.score_type if first is None else first.score_type
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -162,10 +165,16 @@ class ClassScoring(Detector):
                 f"{name}.{method} needs a fitted detector: call {name}.fit(X, y) first, or fit(X) "
                 "for a single class."
             )
-        now = tuple((member.state, member.score_type) for member in self._members.values())
-        changed = any(
+
+    def _states_now(self) -> tuple[tuple[FittedState | None, str], ...]:
+        return tuple((member.state, member.score_type) for member in self._members.values())
+
+    def _refresh(self) -> None:
+        # Members can be changed from outside: updated, fitted again, told another score_type.
+        now = self._states_now()
+        changed = len(now) != len(self._states) or any(
             old is not new or kind != other
-            for (old, kind), (new, other) in zip(self._states, now, strict=False)
+            for (old, kind), (new, other) in zip(self._states, now, strict=True)
         )
         self._states = now
         if changed:

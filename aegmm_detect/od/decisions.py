@@ -53,6 +53,7 @@ class Decisions(Calibrating):
     @property
     def threshold(self) -> float | None:
         """Score above which a row is an outlier. Assigning one keeps it through every `fit`."""
+        self._refresh()
         return self._threshold
 
     @threshold.setter
@@ -63,10 +64,12 @@ class Decisions(Calibrating):
     @property
     def threshold_inferred(self) -> bool:
         """Whether `infer_threshold` has set the threshold: the next `fit` or `update` clears it."""
+        self._refresh()
         return self._inferred
 
     def _keep_inferred(self, threshold: float) -> None:
         """Decide by a threshold until the scores change that it was learned from."""
+        self._refresh()
         self._threshold, self._inferred = threshold, True
 
     @final
@@ -137,6 +140,7 @@ class Decisions(Calibrating):
         inference = threshold_methods.choose(
             method, threshold_perc, y=y, fpr=fpr, contamination=contamination, beta=beta, k=k
         )
+        threshold_methods.check_looks(inference.method, method, check_trained)
         threshold = inference.threshold(self.score(X, batch_size))
         if check_trained and inference.method.held_out:
             consequence = "more inliers will be above the threshold"

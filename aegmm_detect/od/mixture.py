@@ -45,7 +45,6 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
         go on from the weights they have.
     """
 
-    # What checks the settings of a saved detector.
     CONFIG: ClassVar[type[DetectorConfig]] = DetectorConfig
     FIT_CONFIG: ClassVar[type[FitConfig]] = FitConfig
 
@@ -71,15 +70,6 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
         self._state: FittedState | None = None
         self._scorer: RowScorer | None = None
         self._explainer: Explainer | None = None  # made when asked for
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Or `detector.nan_policy = "flag"` would do nothing, silently.
-        if name in self.CONFIG.model_fields and not hasattr(type(self), name):
-            raise ConfigurationError(
-                f"{name} is a setting: pass {name}= when the detector is made; "
-                "detector.config shows all of them."
-            )
-        super().__setattr__(name, value)
 
     @classmethod
     def of_parts(
@@ -260,7 +250,8 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
             return
         if self._state is not None and self.fitted:
             self._score_by(self._state, config.score_type)
-        self.config = config
+        # Past the guard against what changes nothing: this does.
+        object.__setattr__(self, "config", config)
         self._forget_decisions("other scores")
 
     def _adopt(self, state: FittedState) -> None:

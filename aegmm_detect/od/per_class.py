@@ -237,7 +237,7 @@ class PerClassAEGMM(ClassDecisions):
         rows = as_rows(X)
         former = tuple(self._members.values())
         if y is None:
-            member = new_member(self._member, rows, former)
+            member = new_member(self._member, rows, former, self.config.nan_policy)
             history = member.fit(X, **given)
             assert member.state is not None  # `fit` has ended well
             self._replace({0: member}, member.state.names)
@@ -249,7 +249,10 @@ class PerClassAEGMM(ClassDecisions):
             members, history = fit_together(template, parts, names, given)
         else:
             members, history = fit_in_turn(
-                lambda made: new_member(template, rows, (*former, *made)), parts, names, given
+                lambda made: new_member(template, rows, (*former, *made), self.config.nan_policy),
+                parts,
+                names,
+                given,
             )
         self._replace(dict(zip(classes, members, strict=True)), names)
         return history
@@ -326,7 +329,8 @@ class PerClassAEGMM(ClassDecisions):
     def _adopt(
         self, members: dict[Hashable, MixtureDetector], names: tuple[str, ...] | None
     ) -> None:
-        self._members, self._states = members, ()
+        self._members = members
+        self._states = self._states_now()
         states = [member.state for member in members.values()]
         assert all(state is not None for state in states)  # all are fitted
         sketches = [state.trained_on for state in states if state is not None]

@@ -177,3 +177,13 @@ def takes(name: Any) -> tuple[str, ...]:
     """Arguments of the method `name`; none of one that there is not."""
     method = METHODS.get(name) if isinstance(name, str) else None
     return () if method is None else method.takes
+
+
+def check_looks(method: Method, name: str, check_trained: bool) -> None:
+    """Raise `ConfigurationError` if `check_trained` is turned off where it does nothing."""
+    if not check_trained and not method.held_out:
+        held_out = [repr(other) for other, its in METHODS.items() if its.held_out]
+        raise ConfigurationError(
+            f"method={name!r} looks for no trained rows: check_trained=False is for "
+            f"{', '.join(held_out)}."
+        )

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.stats import norm
 from sklearn import metrics
 
+from aegmm_detect.decision import is_outlier
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.plot.base import check_labels, check_scores, several_axes
 from aegmm_detect.types import Array, FloatArray
@@ -52,7 +53,7 @@ class CurvesDisplay:
         thresholds: Mapping[str, float] | None = None,
         curves: Sequence[Curve] = ("roc", "pr", "det"),
     ) -> None:
-        self.scores = {name: _ranked(check_scores(own)) for name, own in scores.items()}
+        self.scores = {name: check_scores(own) for name, own in scores.items()}
         self.thresholds = dict(thresholds or {})
         self.curves = tuple(curves)
         if unknown := set(self.curves) - set(_DISPLAYS):
@@ -139,7 +140,9 @@ class CurvesDisplay:
             self.displays_[curve] = {}
             for name, scores in self.scores.items():
                 # The colours of a cycle, so that a detector has the same one in all axes.
-                display = _DISPLAYS[curve].from_predictions(self.y, scores, name=name, ax=axes)
+                display = _DISPLAYS[curve].from_predictions(
+                    self.y, _ranked(scores), name=name, ax=axes
+                )
                 self.displays_[curve][name] = display
                 if name in self.thresholds:
                     point = self.operating_point(curve, name)
@@ -166,7 +169,7 @@ class CurvesDisplay:
         Horizontal and vertical coordinate. NaN where a rate of 0 or 1 has no place on the axes of
         'det', and as the precision if nothing is flagged.
         """
-        flagged = self.scores[name] > self.thresholds[name]
+        flagged = is_outlier(self.scores[name], self.thresholds[name])
         hit = float(flagged[self.y == 1].mean())
         false_alarm = float(flagged[self.y == 0].mean())
         if curve == "roc":

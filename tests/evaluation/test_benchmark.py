@@ -10,6 +10,7 @@ from scipy import stats
 from aegmm_detect.datasets import Dataset
 from aegmm_detect.evaluation import BASELINES, SplitOptions, auto, benchmark, make_split, run
 from aegmm_detect.evaluation.metrics import METRICS
+from aegmm_detect.evaluation.store import same_settings
 from aegmm_detect.evaluation.summary import paired_differences, spread
 from aegmm_detect.exceptions import ConfigurationError
 
@@ -277,3 +278,45 @@ def test_labels_of_training_rows_go_to_models_that_learn_from_them_alone():
     assert model.labels.any()
     assert auto("OutlierLabelledAEGMM")(3, 0).learns_from_labels
     assert not auto("OutlierAEGMM")(3, 0).learns_from_labels
+
+
+def test_a_new_option_that_is_off_voids_no_results(tmp_path):
+    def made(**config):
+        def factory(_, seed):
+            model = Noisy(seed)
+            model.describe = lambda: {"scale": 1.0, **config}
+            return model
+
+        return factory
+
+    path = tmp_path / "results.json"
+    run(DATA, "A", {"noisy": made()}, path, n_runs=3)
+    content = run(DATA, "A", {"noisy": made(new=0.0, more={})}, path, n_runs=4)
+    assert len(content["runs"]) == 4
+    content = run(DATA, "A", {"noisy": made(new=0.5)}, path, n_runs=1)
+    assert len(content["runs"]) == 1
+
+
+def test_the_number_of_nets_is_part_of_the_settings():
+    four, one = auto("OutlierAEGMM"), auto("OutlierAEGMM", ensemble=1)
+    assert not same_settings(four(6, 0).describe(), one(6, 0).describe())
+    assert same_settings(four(6, 0).describe(), four(6, 1).describe())
+
+
+def test_differences_stay_when_others_are_run_later(tmp_path):
+    path = tmp_path / "results.json"
+    run(DATA, "A", {"noisy": noisy, **CHEAP}, path, n_runs=2, reference="noisy")
+    content = run(DATA, "A", CHEAP, path, n_runs=3)
+    assert content["reference"] == "noisy"
+    assert content["summary"]["robust-l1"]["minus_reference"]["f1"]["n"] == 2
+
+
+def test_test_rows_that_equal_training_rows_are_counted(tmp_path):
+    """The last 20 rows of the data are its first ones again."""
+    content = run(DATA, "A", CHEAP, tmp_path / "a.json", n_runs=1)
+    split = make_split(DATA.y, "A", 0)
+    train = {row.tobytes() for row in DATA.X[split.train]}
+    want = sum(row.tobytes() in train for row in DATA.X[split.test])
+    assert content["runs"][0]["sizes"]["test_equal_to_train"] == want > 0
+    content = run(DATA, "A", CHEAP, tmp_path / "b.json", n_runs=1, dedup=True)
+    assert content["runs"][0]["sizes"]["test_equal_to_train"] == 0

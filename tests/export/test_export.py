@@ -115,9 +115,11 @@ def test_a_saved_model_has_a_signature_for_servers(fitted, normal_rows, tmp_path
 def test_an_export_replaces_an_export_and_nothing_else(fitted, normal_rows, tmp_path):
     path = tmp_path / "export"
     fitted.export(path)
-    (path / "stray").touch()
     fitted.export(path)
-    assert not (path / "stray").exists()
+    (path / "notes.md").touch()
+    with pytest.raises(ArtefactError, match=r"export holds notes\.md beside an export"):
+        fitted.export(path)
+    assert (path / "notes.md").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
     (tmp_path / "file").touch()

@@ -326,8 +326,10 @@ def test_a_loss_that_does_not_take_the_weights_is_refused(make_nets, normal_rows
 def test_assigning_to_a_setting_is_refused_for_it_would_change_nothing(make_nets):
     detector = OutlierAEGMM(**make_nets())
     for name in ("nan_policy", "normalize", "seed"):
-        with pytest.raises(ConfigurationError, match=f"pass {name}= when the detector is made"):
+        with pytest.raises(ConfigurationError, match=f"{name} is set when the detector is made"):
             setattr(detector, name, None)
+    with pytest.raises(ConfigurationError, match="config is set when"):
+        detector.config = detector.config.replace(nan_policy="flag")
     detector.label = "mine"
 
 

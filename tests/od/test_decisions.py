@@ -367,3 +367,8 @@ def test_calibration_rows_too_few_for_small_p_values_are_warned_of(detector, cap
     detector.calibrate(rows[:18])
     assert "18 calibration rows" in caplog.text
     assert "at least 19 rows" in caplog.text
+
+
+def test_turning_off_a_check_that_there_is_not_is_refused(detector):
+    with pytest.raises(ConfigurationError, match="'mad' looks for no trained rows"):
+        detector.infer_threshold(MIXED, method="mad", check_trained=False)

@@ -465,3 +465,34 @@ def test_scores_by_all_classes_read_a_stream_once(detector):
     np.testing.assert_array_equal(detector.class_scores(batches), detector.class_scores(NEW))
     assert len(passes) == 1
     assert detector.class_scores(NEW[:0]).shape == (0, len(detector.classes_))
+
+
+@pytest.mark.parametrize("way", ["as it was", "loaded"])
+def test_decisions_on_former_scores_of_a_class_are_seen_as_cleared(way, tmp_path):
+    """Also by who reads them first, or saves, without asking for a prediction in between."""
+    X, y = labelled_rows()
+    detector = PerClassAEGMM(template())
+    detector.fit(X, y, **QUICK)
+    detector.infer_threshold(NEW)
+    detector.calibrate(NEW)
+    if way == "loaded":
+        detector = saved(detector, tmp_path / "saved")
+    assert detector.threshold is not None
+    label = detector.classes_[0]
+    detector.members[label].update(X[y == label])
+    after = saved(detector, tmp_path / "after")
+    assert (after.threshold, after.calibration) == (None, None)
+    assert (detector.threshold, detector.threshold_inferred) == (None, False)
+    # What is decided on the new scores stays.
+    threshold = detector.infer_threshold(NEW)
+    assert detector.threshold == threshold
+
+
+def test_what_a_function_returns_decides_what_scores_are_and_shares_the_policy():
+    X, y = labelled_rows()
+    detector = PerClassAEGMM(lambda n: template(n, score_type="both"), threshold=1.0)
+    detector.fit(X, y, **QUICK)
+    assert detector.score_type == "both"
+    other = PerClassAEGMM(lambda n: template(n, nan_policy="flag"), threshold=1.0)
+    with pytest.raises(ConfigurationError, match=r"nan_policy='flag'.*'raise'"):
+        other.fit(X, y, **QUICK)
