@@ -3,7 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+from aegmm_detect.exceptions import ArtefactError
 
 
 def sealed(text: str, key: str) -> str:
@@ -29,6 +31,52 @@ def unsealed(fields: Mapping[str, Any], key: str) -> dict[str, Any] | None:
         return rest if fields.get(key) == _seal(rest) else None
     except ValueError:  # NaN, which is no JSON
         return None
+
+
+class Kind(NamedTuple):
+    """One kind of sealed file."""
+
+    mark: tuple[str, str]  # name and value of a field that all files of the kind have
+    version: int  # newest "format_version" that this release reads
+    key: str  # of the seal
+    what: str  # of a foreign or damaged file: what it is not, and what to pass in its place
+    again: str  # how to make it anew
+
+
+def checked_fields(content: str | bytes, where: str, kind: Kind) -> dict[str, Any]:
+    """Fields of a file of that kind, without the seal; their values are not checked.
+
+    Parameters
+    ----------
+    content
+        As read.
+    where
+        For errors.
+    kind
+        What it should be.
+
+    Raises
+    ------
+    ArtefactError
+        Foreign, of a newer format, or damaged.
+    """
+    fields = parsed_object(content)
+    name, value = kind.mark
+    if fields is None or fields.get(name) != value:
+        raise ArtefactError(f"{where} is {kind.what}")
+    version = fields.get("format_version")
+    # Before the seal: a newer format may seal otherwise.
+    if isinstance(version, int) and version > kind.version:
+        raise ArtefactError(
+            f"{where} has format version {version}; this release reads up to {kind.version}. "
+            "Upgrade: pip install -U aegmm_detect."
+        )
+    if (rest := unsealed(fields, kind.key)) is None:
+        raise ArtefactError(
+            f"{where} is damaged or was edited: it does not have the sha256 that it ends with. "
+            f"{kind.again}"
+        )
+    return rest
 
 
 def _seal(fields: Mapping[str, Any]) -> str:

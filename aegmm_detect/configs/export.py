@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from aegmm_detect.configs.aegmm import NanPolicy
 from aegmm_detect.configs.base import Settings
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.sealed_json import parsed_object, sealed, unsealed
+from aegmm_detect.sealed_json import Kind, checked_fields, sealed
 
 Format = Literal["savedmodel", "onnx", "litert"]
 # Of a directory that `export` writes.
@@ -21,7 +21,13 @@ MODEL_FILES: dict[Format, str] = {
 KIND: Final = "aegmm_detect.export"
 # Readers refuse newer ones.
 FORMAT_VERSION = 1
-_SEAL = "metadata_sha256"
+_KIND = Kind(
+    mark=("kind", KIND),
+    version=FORMAT_VERSION,
+    key="metadata_sha256",
+    what="not of an exported detector, or damaged. Pass the directory that detector.export wrote.",
+    again="Export the detector again.",
+)
 
 
 class ExportedInput(Settings):
@@ -68,7 +74,7 @@ class ExportMetadata(Settings):
 
     def to_json(self) -> str:
         """As text that ends with the sha256 of everything before it."""
-        return sealed(self.model_dump_json(), _SEAL)
+        return sealed(self.model_dump_json(), _KIND.key)
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> Self:
@@ -79,23 +85,7 @@ class ExportMetadata(Settings):
         ArtefactError
             Names `where` and says whether it is foreign, damaged or too new.
         """
-        fields = parsed_object(text)
-        if fields is None or fields.get("kind") != KIND:
-            raise ArtefactError(
-                f"{where} is not of an exported detector, or damaged. Pass the directory that "
-                "detector.export wrote."
-            )
-        version = fields.get("format_version")
-        if isinstance(version, int) and version > FORMAT_VERSION:
-            raise ArtefactError(
-                f"{where} has format version {version}; this version of aegmm_detect reads up to "
-                f"{FORMAT_VERSION}: upgrade it."
-            )
-        if (fields := unsealed(fields, _SEAL)) is None:
-            raise ArtefactError(
-                f"{where} is damaged or was edited: it does not have the sha256 that it ends with. "
-                "Export the detector again."
-            )
+        fields = checked_fields(text, where, _KIND)
         try:
             # As JSON, in which a list stands for a tuple.
             return cls.model_validate_json(json.dumps(fields))

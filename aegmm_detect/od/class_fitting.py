@@ -16,7 +16,7 @@ from aegmm_detect.od.class_labels import listed
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.training.by_class import one_of_each
 from aegmm_detect.training.prepare import prepare
-from aegmm_detect.training.ready import How, get_ready
+from aegmm_detect.training.ready import HOW, How, get_ready
 from aegmm_detect.types import Array, IntArray
 
 # A covariance needs two; `prepare` says the same of a detector alone.
@@ -75,8 +75,8 @@ def fit_together(
     given
         Arguments of `OutlierAEGMM.fit`.
     """
-    how = How(**{name: value for name, value in given.items() if hasattr(How, name)})
-    settings = template._settings(**{k: v for k, v in given.items() if not hasattr(How, k)})
+    how = How(**{name: value for name, value in given.items() if name in HOW})
+    settings = template._settings(**{k: v for k, v in given.items() if k not in HOW})
     config, blueprint = template.config, template.blueprint
     assert blueprint is not None  # the constructor of the detector of classes asks for one
     shape = (blueprint.sizes.n_features,)

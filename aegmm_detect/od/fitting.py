@@ -87,7 +87,7 @@ class Fitting(Detector):
 
     def _fit(self, X: Any, y: Any, settings: FitConfig, how: How) -> keras.callbacks.History:
         labels = self._labels(y)
-        loss_fn = None if how.loss_fn is UNSET else how.loss_fn
+        loss_fn = how.own_loss
         if loss_fn is not None and not callable(loss_fn):
             raise ConfigurationError(
                 f"loss_fn is a {type(loss_fn).__name__}, not a function. The second argument of "

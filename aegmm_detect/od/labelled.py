@@ -12,7 +12,6 @@ from aegmm_detect.od.building import Building
 from aegmm_detect.training.objectives import Loss
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.training.ready import How
-from aegmm_detect.types import UNSET
 
 
 class OutlierLabelledAEGMM(OutlierAEGMM):
@@ -45,7 +44,7 @@ class OutlierLabelledAEGMM(OutlierAEGMM):
     AUTO_FIT: ClassVar[FitConfig] = LabelledFitConfig.of(**Building.AUTO_FIT.model_dump())
 
     def _fit(self, X: Any, y: Any, settings: FitConfig, how: How) -> keras.callbacks.History:
-        if y is not None and how.loss_fn is not UNSET and how.loss_fn is not None:
+        if y is not None and how.own_loss is not None:
             raise ConfigurationError(
                 "loss_fn sees no labels, so y would be ignored: leave one of them out."
             )

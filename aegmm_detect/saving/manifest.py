@@ -21,7 +21,7 @@ from pydantic import (
 from aegmm_detect.configs.base import Settings
 from aegmm_detect.configs.nets import CodeConfig, NetSizes
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.sealed_json import parsed_object, sealed, unsealed
+from aegmm_detect.sealed_json import Kind, checked_fields, parsed_object, sealed
 
 FORMAT: Final = "aegmm_detect"
 # Goes up when older releases can no longer read what is written.
@@ -29,7 +29,13 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 # Characters of a file's hash in its name: enough that two never meet.
 _SHORT = 16
-_SEAL = "sha256"
+_KIND = Kind(
+    mark=("format", FORMAT),
+    version=FORMAT_VERSION,
+    key="sha256",
+    what="no manifest of a saved detector, or damaged. Pass what save_detector wrote.",
+    again="Restore the saved detector from a copy, or save it again.",
+)
 # A role and the start of a hash: nothing that could lead out of the directory.
 FILE_NAME = rf"[a-z_]+-[0-9a-f]{{{_SHORT}}}\.(keras|npz)"
 
@@ -109,7 +115,7 @@ class Manifest(Settings):
 
     def to_json(self) -> bytes:
         """UTF-8 text that ends with the sha256 of everything before it."""
-        return sealed(self.model_dump_json(), _SEAL).encode()
+        return sealed(self.model_dump_json(), _KIND.key).encode()
 
     @classmethod
     def from_json(cls, content: bytes, where: str) -> "Manifest":
@@ -127,23 +133,7 @@ class Manifest(Settings):
         ArtefactError
             Foreign, damaged, or of a newer format.
         """
-        fields = is_ours(content)
-        if fields is None:
-            raise ArtefactError(
-                f"{where} is no manifest of aegmm_detect: this is not a saved detector, or it is "
-                "damaged. Pass what save_detector wrote."
-            )
-        if (fields := unsealed(fields, _SEAL)) is None:
-            raise ArtefactError(
-                f"{where} is damaged or was edited: it does not have the sha256 that it ends with. "
-                "Restore the saved detector from a copy, or save it again."
-            )
-        version = fields.get("format_version")
-        if isinstance(version, int) and version > FORMAT_VERSION:
-            raise ArtefactError(
-                f"{where} has format version {version}; this release reads up to {FORMAT_VERSION}. "
-                "Upgrade: pip install -U aegmm_detect."
-            )
+        fields = checked_fields(content, where, _KIND)
         try:
             # As JSON, in which a list stands for a tuple.
             return cls.model_validate_json(json.dumps(fields))

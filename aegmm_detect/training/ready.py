@@ -30,6 +30,20 @@ class How:
     callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None = None
     checkpoint_dir: str | os.PathLike[str] | None = None
 
+    @property
+    def own_loss(self) -> LossFn | None:
+        """The user's loss; None for the detector's."""
+        return None if self.loss_fn is UNSET else self.loss_fn
+
+    @property
+    def own_optimizer(self) -> Any:
+        """The user's optimizer; None for the detector's."""
+        return None if self.optimizer is UNSET else self.optimizer
+
+
+# Arguments of `fit` by their names here.
+HOW = frozenset(field.name for field in dataclasses.fields(How))
+
 
 @dataclasses.dataclass(frozen=True)
 class Ready:
@@ -93,13 +107,12 @@ def get_ready(
     """
     length = length_of_fit(settings, n_rows)
     optimizer = make_optimizer(
-        None if how.optimizer is UNSET else how.optimizer,
+        how.own_optimizer,
         learning_rate(settings, length),
         settings.clip_norm,
     )
     eager_net = must_run_eagerly(net, sample)
-    loss_fn = None if how.loss_fn is UNSET else how.loss_fn
-    objective, eager_loss = choose_objective(loss_fn, loss, net, sample)
+    objective, eager_loss = choose_objective(how.own_loss, loss, net, sample)
     check_log_metric(how.log_metric, objective.columns)
     callbacks = checked_callbacks(how.callbacks)
     return Ready(settings, how, length, optimizer, objective, callbacks, eager_net, eager_loss)

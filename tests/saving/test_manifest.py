@@ -71,5 +71,5 @@ def test_a_newer_format_says_upgrade():
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"null", b"3", b"{}", b'{"format": "x"}'])
 def test_foreign_content_is_refused(content):
-    with pytest.raises(ArtefactError, match="no manifest of aegmm_detect"):
+    with pytest.raises(ArtefactError, match="no manifest of a saved detector"):
         Manifest.from_json(content, "here")

@@ -204,7 +204,7 @@ def _remove_model(path):
         (lambda path: (path / METADATA_FILE).unlink(), "no exported detector"),
         (lambda path: (path / METADATA_FILE).write_text("not JSON"), "not of an exported"),
         (lambda path: (path / METADATA_FILE).write_text('{"kind": "other"}'), "not of an exported"),
-        (_edit(format_version=2), "reads up to 1: upgrade"),
+        (_edit(format_version=2), r"reads up to 1\. Upgrade"),
         (_edit(nan_policy="flag"), "damaged or was edited"),
         (_edit(nan_policy="drop", seal=True), "damaged: nan_policy"),
         (_other_threshold, "damaged or was edited"),
