@@ -16,6 +16,7 @@ from typing import Any
 from aegmm_detect import datasets, registry
 from aegmm_detect.evaluation import BASELINES, PROTOCOLS, SplitOptions, auto, run
 from aegmm_detect.evaluation.contenders import Factory
+from aegmm_detect.exceptions import AEGMMError
 from benchmarks.protocol import ROOT, say
 
 RESULTS = ROOT / "benchmarks" / "results" / "quality"
@@ -100,6 +101,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> None:
     args = parse(arguments)
+    everything = [OURS, TOLD, *BASELINES, *RELATIVES, "OutlierAEGMM"]
+    if unknown := set(args.contenders or ()) - set(everything):
+        raise SystemExit(f"No contenders {sorted(unknown)}: choose from {', '.join(everything)}.")
     if TOLD in (args.contenders or ()) and not args.rho:
         raise SystemExit(f"{TOLD} needs --rho: there is nothing to tell.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -130,4 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except AEGMMError as error:
+        raise SystemExit(str(error)) from error

@@ -56,6 +56,12 @@ def test_explanations():
     assert printed == said
 
 
+def test_quality():
+    _, printed, said = run("quality.rst")
+    for got, want in zip(printed, said, strict=True):
+        assert got == want or float(got) == pytest.approx(float(want), abs=0.02)
+
+
 def test_online():
     _, printed, said = run("online.rst")
     assert printed == said

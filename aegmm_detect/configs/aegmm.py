@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StrictBool, field_validator, model_validator
 
 from aegmm_detect.configs.base import Settings
 from aegmm_detect.configs.density import DensityConfig
@@ -72,7 +72,7 @@ class FitConfig(Settings):
     batch_size: Annotated[int, Field(ge=2)] = 64
     validation_split: Probability = 0.0
     clip_norm: Annotated[float, Field(gt=0.0)] | None = None
-    jit_compile: bool | Literal["auto"] = "auto"
+    jit_compile: StrictBool | Literal["auto"] = "auto"
     # Batches per dispatch, and so per `on_train_batch_end`. Beyond a few hundred nothing is gained.
     steps_per_execution: Annotated[int, Field(ge=1)] = 512
     seed: Seed | None = None

@@ -68,6 +68,10 @@ class Dataset:
                     f"{self.name}: {field} has shape {labels.shape}, but X has {len(self.X)} "
                     f"rows: one label per row, shape ({len(self.X)},), is needed."
                 )
+        if not np.isin(self.y, (0, 1)).all():
+            raise InvalidInputError(
+                f"{self.name}: y holds labels beside 0 and 1: 1 is an anomaly, 0 is normal."
+            )
         if self.X.ndim == 2 and len(self.feature_names) != self.X.shape[1]:
             raise InvalidInputError(
                 f"{self.name}: {len(self.feature_names)} feature_names for {self.X.shape[1]} "

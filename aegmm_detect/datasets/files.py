@@ -25,7 +25,7 @@ def from_file(
     target: str | int | None = None,
     anomaly: Any = None,
     normal: Any = None,
-    drop: Collection[str] = (),
+    drop: Collection[str] | str = (),
     one_hot: bool = False,
     header: bool = True,
     name: str | None = None,
@@ -48,7 +48,7 @@ def from_file(
     normal
         Instead of `anomaly`: the label or labels that are not anomalies.
     drop
-        Columns to leave out, such as identifiers.
+        Column or columns to leave out, such as identifiers.
     one_hot
         Turn text columns into dummies, by the sorted categories of **all** rows of this file; a
         missing value has none. Otherwise a text column is an error.
@@ -81,6 +81,7 @@ def from_file(
     >>> flows = from_file("flows.csv.gz", target="Label", normal="Benign")  # doctest: +SKIP
     """
     path = Path(path)
+    drop = [drop] if isinstance(drop, str) else list(drop)
     if anomaly is not None and normal is not None:
         raise ConfigurationError("Pass anomaly or normal, not both: each implies the other.")
     lower = path.name.lower()
@@ -147,7 +148,23 @@ def _table(path: Path, kind: str, header: bool) -> Any:
             raise DataIntegrityError(
                 f"{path} has lines with more fields than its first one ({error})."
             ) from error
-    return frame if header else frame.rename(columns=lambda place: f"x{place}")
+    if not header:
+        return frame.rename(columns=lambda place: f"x{place}")
+    if all(_is_number(name) for name in frame.columns):
+        raise ConfigurationError(
+            f"The first line of {path} holds numbers, so it is a row and names no columns: pass "
+            "header=False."
+        )
+    return frame
+
+
+def _is_number(name: Any) -> bool:
+    try:
+        # pandas tells equal names apart by a number behind a dot.
+        float(".".join(str(name).split(".")[:2]))
+    except ValueError:
+        return False
+    return True
 
 
 def _from_table(
@@ -160,9 +177,18 @@ def _from_table(
         if not -len(columns) <= target < len(columns):
             raise ConfigurationError(f"target={target}: {path} has {len(columns)} columns.")
         target = columns[target]
+    if target is None and "label" not in columns:
+        raise ConfigurationError(
+            f"{path} has no column 'label'; it has {columns}. Say which of them holds the labels: "
+            "target=."
+        )
     target = target or "label"
     if unknown := [column for column in (target, *drop) if column not in columns]:
         raise ConfigurationError(f"{path} has no columns {unknown}; it has {columns}.")
+    if not len(frame):
+        raise InvalidInputError(f"{path} holds no rows, only names of columns.")
+    if len(columns) == len({target, *drop}):
+        raise InvalidInputError(f"{path} holds no columns beside {[target, *drop]}.")
     labels = frame[target]
     if labels.isna().any():
         row = int(labels.isna().to_numpy().argmax())

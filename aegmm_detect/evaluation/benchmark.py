@@ -6,6 +6,7 @@ Failures are results. A benchmark that was interrupted goes on where it stopped.
 
 import gc
 import hashlib
+import logging
 import os
 import re
 import time
@@ -31,6 +32,8 @@ from aegmm_detect.evaluation.store import Store
 from aegmm_detect.evaluation.summary import summarise
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.version import __version__
+
+logger = logging.getLogger(__name__)
 
 # Called with each run and how many of all are done.
 Progress = Callable[[dict[str, Any], int, int], None]
@@ -109,6 +112,7 @@ def run(
     }
     store = Store(path, header)
     environment, done = store.environment(describe()), 0
+    kept: dict[str, list[Any]] = {name: [] for name in contenders}
     for r in range(n_runs):
         split_seed, model_seed = seed if fixed_split else seed + r, seed + r
         # Outside of what is recorded as a contender's failure: no contender could run on it.
@@ -120,6 +124,7 @@ def run(
             model, about = _made(factory, data.X.shape[1], model_seed)
             earlier = store.find(key, about["config"])
             if earlier is not None and not (retry_failed and earlier["failure"]):
+                kept[name].append(earlier)
                 continue
             outcome = about if model is None else about | _outcome(model, data, split)
             record = {**key, "environment": environment, "sizes": sizes, **outcome}
@@ -128,11 +133,31 @@ def run(
                 progress(record, done, n_runs * len(contenders))
             del model
         gc.collect()  # compiled programs and their buffers hang in cycles
+    _say_what_was_kept(kept, path)
     order = [*contenders, *sorted({r["contender"] for r in store.runs} - set(contenders))]
     reference = reference or store.reference
     return store.write(
         reference=reference, summary=summarise(store.runs, order, reference=reference)
     )
+
+
+def _say_what_was_kept(kept: dict[str, list[Any]], path: str | os.PathLike[str]) -> None:
+    for name, runs in kept.items():
+        if failed := sum(run["failure"] is not None for run in runs):
+            logger.warning(
+                "%d runs of %s in %s failed and are kept: pass retry_failed=True to repeat them.",
+                failed,
+                name,
+                path,
+            )
+        if runs and runs[0]["config"] and runs[0]["config"].keys() == {"class"}:
+            logger.warning(
+                "%d runs of %s are taken from %s. It has no describe(), so other settings of the "
+                "same class go unseen: move the file away if they have changed.",
+                len(runs),
+                name,
+                path,
+            )
 
 
 def describe_data(data: Dataset, n_before: int) -> dict[str, Any]:
@@ -154,7 +179,9 @@ def _made(factory: Factory, n_features: int, seed: int) -> tuple[Any, dict[str, 
     """A model, or None and why not."""
     try:
         model = factory(n_features, seed)
-        config = model.describe() if hasattr(model, "describe") else None
+        # Of a model that does not describe itself, the class is all there is to know it by.
+        named = {"class": type(model).__qualname__}
+        config = model.describe() if hasattr(model, "describe") else named
     except Exception as error:
         return None, {"config": None, "failure": _text(error)}
     return model, {"config": config, "failure": None}

@@ -83,7 +83,11 @@ def _write_savedmodel(function: Any, graph: ScoringGraph, folder: Path) -> None:
     module = tf.Module()
     # The graph owns variables that are not Keras's, if the nets have any.
     module.graph, module.serve = graph, function
+    root = logging.getLogger()
+    before = list(root.handlers)
     tf.saved_model.save(module, str(folder), signatures={"serving_default": function})
+    # TensorFlow's own logger gives the root one a handler, and the user's lines come twice.
+    root.handlers[:] = [handler for handler in root.handlers if handler in before]
 
 
 def _load_savedmodel(folder: Path, metadata: ExportMetadata) -> Run:

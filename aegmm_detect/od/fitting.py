@@ -73,6 +73,7 @@ class Fitting(Detector):
 
     def _settings(self, **given: Any) -> FitConfig:
         chosen = {name: value for name, value in given.items() if value is not UNSET}
+        settings = self._fit_config.override(**chosen)
         if "epochs" in chosen and self._fit_config.n_steps is not None:
             # What is given wins, and can be much less than what it replaces.
             logger.warning(
@@ -80,7 +81,6 @@ class Fitting(Detector):
                 chosen["epochs"],
                 self._fit_config.n_steps,
             )
-        settings = self._fit_config.override(**chosen)
         if "seed" not in chosen and settings.seed is None:
             settings = settings.replace(seed=self.config.seed)
         return settings

@@ -66,7 +66,7 @@ def check_held_out(
         )
     logger.warning(
         "%s equal rows that were trained on. Such rows score lower than new ones, and %s: pass "
-        "inliers that fit has not seen, unless your rows repeat by nature.",
+        "inliers that fit has not seen, or check_trained=False if your rows repeat by nature.",
         share,
         consequence,
     )

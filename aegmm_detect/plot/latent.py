@@ -131,6 +131,8 @@ class LatentDisplay:
         z = _latent(detector, X, member)[:, : density.n_dim]
         labels_of_rows = check_labels(y, len(z))
         known = np.isfinite(z).all(axis=1)
+        if not known.any():
+            raise InvalidInputError("X holds no row without NaN or infinity: none has a place.")
         return cls(
             z=(z[known] - centre) @ axes,
             means=(density.mu - centre) @ axes,

@@ -7,7 +7,7 @@ import io
 import stat
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO
 
 from aegmm_detect.exceptions import ArtefactError
@@ -24,6 +24,8 @@ _DAMAGE = (
     LookupError,
     struct.error,
 )
+# Bytes of an entry in the list of members, its name apart, and of the record behind the list.
+_ENTRY, _END = 46, 22
 # The oldest that the format knows: the same contents make the same bytes at any time.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -64,6 +66,11 @@ def read_stored(stream: BinaryIO, where: str, allowed: Callable[[str], object]) 
             for info in infos:
                 _check(info, where, allowed)
             names = [info.filename for info in infos]
+            first = min((info.header_offset for info in infos), default=0)
+            if first or size != archive.start_dir + _directory_size(infos) + len(archive.comment):
+                raise ArtefactError(
+                    f"{where} is damaged: it has bytes before or behind its members."
+                )
             if len(set(names)) < len(names) or sum(info.file_size for info in infos) > size:
                 raise ArtefactError(f"{where} holds a member twice, or more than its own size.")
             return {info.filename: archive.read(info) for info in infos}
@@ -74,6 +81,13 @@ def read_stored(stream: BinaryIO, where: str, allowed: Callable[[str], object]) 
             f"{where} is no zip file, or is damaged: {error}. Pass what save_detector wrote, or "
             "restore it from a copy."
         ) from error
+
+
+def _directory_size(infos: Sequence[zipfile.ZipInfo]) -> int:
+    """Of the list of members at the end of a file."""
+    names = sum(len(info.orig_filename.encode()) for info in infos)
+    more = sum(len(info.extra) + len(info.comment) for info in infos)
+    return _ENTRY * len(infos) + names + more + _END
 
 
 def _check(info: zipfile.ZipInfo, where: str, allowed: Callable[[str], object]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from aegmm_detect.configs.aegmm import FitConfig
+from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.numerics.objective import Objective
 from aegmm_detect.training.checkpoint import Checkpoint
 from aegmm_detect.training.fit import check_log_metric, checked_callbacks
@@ -105,6 +106,8 @@ def get_ready(
     ConfigurationError
         Something of `how` does not fit.
     """
+    if how.verbose not in ("auto", 0, 1, 2):
+        raise ConfigurationError(f"verbose={how.verbose!r}: pass True, False, 'auto', 0, 1 or 2.")
     length = length_of_fit(settings, n_rows)
     optimizer = make_optimizer(
         how.own_optimizer,

@@ -126,12 +126,19 @@ def test_text_columns_are_refused_all_at_once_or_encoded_or_dropped(csv):
     assert encoded.feature_names == ("a", "p_tcp", "p_udp", "q_x", "q_y")
     np.testing.assert_array_equal(encoded.X, [[1, 1, 0, 1, 0], [2, 0, 1, 0, 1], [3, 1, 0, 0, 0]])
     assert from_file(path, drop=["p", "q"]).feature_names == ("a",)
+    assert from_file(path, drop="p", one_hot=True).feature_names == ("a", "q_x", "q_y")
 
 
 @pytest.mark.parametrize(
     ("text", "options", "error", "told"),
     [
-        ("a,b\n1,2\n", {}, ConfigurationError, r"no columns \['label'\]; it has \['a', 'b'\]"),
+        ("a,b\n1,2\n", {}, ConfigurationError, r"no column 'label'; it has \['a', 'b'\].*target="),
+        ("a,b\n1,2\n", {"target": "c"}, ConfigurationError, r"no columns \['c'\]; it has"),
+        ("1,2,0\n3,4,1\n", {"target": -1}, ConfigurationError, "is a row.*header=False"),
+        ("0,0,0\n3,4,1\n", {"target": -1}, ConfigurationError, "is a row.*header=False"),
+        ("a,label\n", {}, InvalidInputError, "holds no rows"),
+        ("label\n0\n1\n", {}, InvalidInputError, r"no columns beside \['label'\]"),
+        ("a,label\n1,0\n2,1\n", {"anomaly": []}, ConfigurationError, "anomaly= names no label"),
         ("a,label\n1,2\n", {"target": 2}, ConfigurationError, "2 columns"),
         ("a,label\n1,0\n", {"drop": ["z"]}, ConfigurationError, r"\['z'\]"),
         ("a,label\n1,ok\n", {}, InvalidInputError, "'ok', not 0 and 1"),

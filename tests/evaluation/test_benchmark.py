@@ -320,3 +320,31 @@ def test_test_rows_that_equal_training_rows_are_counted(tmp_path):
     assert content["runs"][0]["sizes"]["test_equal_to_train"] == want > 0
     content = run(DATA, "A", CHEAP, tmp_path / "b.json", n_runs=1, dedup=True)
     assert content["runs"][0]["sizes"]["test_equal_to_train"] == 0
+
+
+def test_runs_that_are_not_repeated_are_told(tmp_path, caplog):
+    class Mute:
+        def __init__(self, seed):
+            self.seed = seed
+
+        def fit(self, X):
+            if self.seed == 1:
+                raise RuntimeError("no luck")
+
+        def score(self, X):
+            return X.sum(axis=1)
+
+    class Other(Mute):
+        pass
+
+    path = tmp_path / "results.json"
+    first = {"mine": lambda _, seed: Mute(seed)}
+    run(DATA, "A", first, path, n_runs=2)
+    assert not caplog.text
+    run(DATA, "A", first, path, n_runs=2)
+    assert "1 runs of mine" in caplog.text
+    assert "retry_failed=True" in caplog.text
+    assert "no describe()" in caplog.text
+    # Another class is another model.
+    content = run(DATA, "A", {"mine": lambda _, seed: Other(0)}, path, n_runs=1)
+    assert [r["config"]["class"].split(".")[-1] for r in content["runs"]] == ["Other"]

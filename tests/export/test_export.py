@@ -226,3 +226,10 @@ def test_a_missing_extra_is_named(fitted, tmp_path, monkeypatch, extra, module):
     package = module.partition(".")[0]
     with pytest.raises(MissingExtraError, match=rf'{package}.*"aegmm_detect\[{extra}\]"'):
         fitted.export(tmp_path / "export", extra)
+
+
+def test_an_export_leaves_logging_as_it_was(fitted, tmp_path):
+    root = logging.getLogger()
+    before = list(root.handlers)
+    fitted.export(tmp_path / "export")
+    assert root.handlers == before

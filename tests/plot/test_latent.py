@@ -124,7 +124,7 @@ def test_what_there_is_none_of_is_refused(fitted, ensemble, normal_rows, make_ne
         draw(fitted, normal_rows[:, :5])
     with pytest.raises(InvalidInputError, match="X holds no rows"):
         draw(fitted, normal_rows[:0])
-    with pytest.raises(InvalidInputError, match=r"do not fit: pass \(N, 2\)"):
+    with pytest.raises(InvalidInputError, match="no row without NaN or infinity"):
         draw(fitted, normal_rows[:1] * np.nan)
     with pytest.raises(NotFittedError):
         draw(OutlierAEGMM(threshold=1.0, **make_nets()), normal_rows)

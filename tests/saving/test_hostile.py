@@ -434,3 +434,10 @@ def test_a_foreign_file_is_not_written_over(content, tmp_path):
         save_detector(detector, path)
     assert path.read_bytes() == content
     assert os.listdir(tmp_path) == ["img.aegmm"]
+
+
+@pytest.mark.parametrize("change", [lambda whole: b"junk" + whole, lambda whole: whole + b"junk"])
+def test_bytes_that_are_no_member_are_refused(archive, change):
+    archive.write_bytes(change(archive.read_bytes()))
+    with pytest.raises(ArtefactError, match=r"before or behind its members|no zip file"):
+        load_detector(archive)
