@@ -73,7 +73,7 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
     Attributes
     ----------
     detector_
-        The fitted `OutlierAEGMM`; its threshold is ``-offset_``.
+        The fitted `OutlierAEGMM`; its threshold, in float32, is ``-offset_``.
     offset_
         Rows whose `score_samples` is below it are outliers.
     history_

@@ -51,7 +51,7 @@ def test_it_is_the_detector_underneath(normal_rows):
     np.testing.assert_array_equal(
         estimator.score_samples(normal_rows), -detector.score(normal_rows)
     )
-    assert estimator.offset_ == -threshold
+    assert estimator.offset_ == -float(np.float32(threshold))
     is_outlier = estimator.detector_.predict(normal_rows)["data"]["is_outlier"]
     np.testing.assert_array_equal(estimator.predict(normal_rows), 1 - 2 * is_outlier)
     assert set(estimator.history_) == {"loss", "recon", "energy", "cov_diag"}
@@ -126,7 +126,7 @@ def test_features_of_ones_own_go_with_the_nets_of_auto():
 def test_contamination_is_the_share_of_training_rows_called_outliers(normal_rows, share):
     estimator = AEGMMEstimator(**BRIEF, contamination=share)
     assert (estimator.fit_predict(normal_rows) == -1).sum() == share * len(normal_rows)
-    assert estimator.detector_.threshold == -estimator.offset_
+    assert float(np.float32(estimator.detector_.threshold)) == -estimator.offset_
 
 
 def test_it_is_searched_in_a_pipeline(normal_rows):
