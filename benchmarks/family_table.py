@@ -12,7 +12,15 @@ from typing import Any
 from aegmm_detect.evaluation.metrics import METRICS
 from aegmm_detect.evaluation.summary import summarise
 from benchmarks.quality import OURS, RELATIVES, TOLD
-from benchmarks.quality_table import PUBLISHED, comparable, departures, percent, points
+from benchmarks.quality_table import (
+    PUBLISHED,
+    comparable,
+    counted,
+    departures,
+    minus_reference,
+    percent,
+    points,
+)
 from benchmarks.table import list_table
 
 NAMES = {OURS: "OutlierAEGMM", TOLD: "OutlierAEGMM, told the share"}
@@ -39,13 +47,10 @@ def measured(results: Sequence[dict[str, Any]]) -> str:
         names = [name for name in (OURS, TOLD, "untrained", *RELATIVES) if name in there]
         summary = summarise(runs, names, OURS if OURS in names else None)
         for name, row in summary.items():
-            difference = row.get("minus_reference", {}).get("f1", {"mean": None, "se": None})
-            minus = "--"
-            if difference["mean"] is not None and name != OURS:
-                minus = f"{100 * difference['mean']:+.1f} ({points(difference['se'])})"
-            n_runs = f"{row['finished']}" + (f", {row['failed']} failed" if row["failed"] else "")
             metrics = (percent(row["metrics"][metric]) for metric in ("f1", "auroc", "ap"))
-            rows.append((title(result), NAMES.get(name, name), *metrics, minus, n_runs))
+            rows.append(
+                (title(result), NAMES.get(name, name), *metrics, minus_reference(row), counted(row))
+            )
     header = ("set, protocol", "detector", "F1", "AUROC", "AP", "F1 minus OutlierAEGMM's", "runs")
     return list_table(header, rows)
 

@@ -98,6 +98,20 @@ def by_table_order(names: set[str]) -> list[str]:
     return sorted(names, key=lambda n: (order.index(n) if n in order else len(order), n))
 
 
+def minus_reference(row: dict[str, Any]) -> str:
+    """Difference of F1, with its standard error where there are several runs."""
+    difference = row.get("minus_reference", {}).get("f1", {"mean": None})
+    if difference["mean"] is None:
+        return "--"
+    error = "" if difference["se"] is None else f" ({points(difference['se'])})"
+    return f"{100 * difference['mean']:+.1f}{error}"
+
+
+def counted(row: dict[str, Any]) -> str:
+    """Numbers of runs."""
+    return f"{row['finished']}" + (f", {row['failed']} failed" if row["failed"] else "")
+
+
 def measured_rows(result: dict[str, Any]) -> list[tuple[str, ...]]:
     names = by_table_order({run["contender"] for run in result["runs"]} - set(RELATIVES))
     summary = summarise(result["runs"], names, OURS if OURS in names else None)
@@ -105,20 +119,13 @@ def measured_rows(result: dict[str, Any]) -> list[tuple[str, ...]]:
     best = max(names, key=lambda name: summary[name]["metrics"]["f1"]["mean"] or 0.0)
     rows = []
     for name, row in summary.items():
-        difference = row.get("minus_reference", {}).get("f1", {"mean": None})
-        minus = "--" if difference["mean"] is None else f"{100 * difference['mean']:+.1f}"
-        if minus != "--" and difference["se"] is not None:
-            minus += f" ({100 * difference['se']:.1f})"
-        n_runs = str(row["finished"])
-        if row["failed"]:
-            n_runs += f", {row['failed']} failed"
         rows.append(
             (
                 f"**{name}** (best F1)" if compared and name == best else name,
                 *(percent(row["metrics"][metric]) for metric in METRICS),
                 points(row["metrics"]["f1"]["se"]),
-                minus,
-                n_runs,
+                minus_reference(row),
+                counted(row),
             )
         )
     return rows

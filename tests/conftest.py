@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 # Machines are noisy: time is measured by benchmarks.
-hypothesis.settings.register_profile("untimed")
+hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 

@@ -21,7 +21,7 @@ MODEL_FILES: dict[Format, str] = {
 KIND: Final = "aegmm_detect.export"
 # Readers refuse newer ones.
 FORMAT_VERSION = 1
-_KIND = Kind(
+_SEALED = Kind(
     mark=("kind", KIND),
     version=FORMAT_VERSION,
     key="metadata_sha256",
@@ -74,7 +74,7 @@ class ExportMetadata(Settings):
 
     def to_json(self) -> str:
         """As text that ends with the sha256 of everything before it."""
-        return sealed(self.model_dump_json(), _KIND.key)
+        return sealed(self.model_dump_json(), _SEALED.key)
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> Self:
@@ -85,7 +85,7 @@ class ExportMetadata(Settings):
         ArtefactError
             Names `where` and says whether it is foreign, damaged or too new.
         """
-        fields = checked_fields(text, where, _KIND)
+        fields = checked_fields(text, where, _SEALED)
         try:
             # As JSON, in which a list stands for a tuple.
             return cls.model_validate_json(json.dumps(fields))

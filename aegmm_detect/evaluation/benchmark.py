@@ -117,7 +117,7 @@ def run(
         split_seed, model_seed = seed if fixed_split else seed + r, seed + r
         # Outside of what is recorded as a contender's failure: no contender could run on it.
         split = make_split(data.y, protocol, split_seed, options)
-        sizes = _sizes(data, split)
+        sizes: dict[str, int] = {}  # comparing all rows takes seconds: once, and if need be
         for name, factory in contenders.items():
             key = {"contender": name, "split_seed": split_seed, "model_seed": model_seed}
             done += 1
@@ -126,6 +126,7 @@ def run(
             if earlier is not None and not (retry_failed and earlier["failure"]):
                 kept[name].append(earlier)
                 continue
+            sizes = sizes or _sizes(data, split)
             outcome = about if model is None else about | _outcome(model, data, split)
             record = {**key, "environment": environment, "sizes": sizes, **outcome}
             store.add(record)

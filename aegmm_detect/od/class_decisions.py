@@ -81,9 +81,13 @@ class ClassDecisions(ClassScoring):
                 "members[label].infer_threshold(X, method=..., y=...) for each class."
             )
         inference = threshold_methods.choose(
-            method, threshold_perc, fpr=fpr, contamination=contamination, k=k
+            method,
+            threshold_perc,
+            check_trained=check_trained,
+            fpr=fpr,
+            contamination=contamination,
+            k=k,
         )
-        threshold_methods.check_looks(inference.method, method, check_trained)
         numbers = class_numbers(as_labels(y), self.classes_)
         scores = self._own_scores(X, numbers, batch_size)
         found = {}

@@ -138,9 +138,15 @@ class Decisions(Calibrating):
         self._require_fitted("infer_threshold")
         # Before the work of scoring.
         inference = threshold_methods.choose(
-            method, threshold_perc, y=y, fpr=fpr, contamination=contamination, beta=beta, k=k
+            method,
+            threshold_perc,
+            check_trained=check_trained,
+            y=y,
+            fpr=fpr,
+            contamination=contamination,
+            beta=beta,
+            k=k,
         )
-        threshold_methods.check_looks(inference.method, method, check_trained)
         threshold = inference.threshold(self.score(X, batch_size))
         if check_trained and inference.method.held_out:
             consequence = "more inliers will be above the threshold"

@@ -130,7 +130,15 @@ class Inference:
             )
 
 
-def choose(name: Any, threshold_perc: Any, **given: Any) -> Inference:
+def takes(name: Any) -> tuple[str, ...]:
+    """Arguments of the method `name`; none of one that there is not."""
+    method = _known(name)
+    return () if method is None else method.takes
+
+
+def choose(
+    name: Any, threshold_perc: Any, *, check_trained: bool = True, **given: Any
+) -> Inference:
     """The method `name` with its arguments.
 
     Parameters
@@ -139,6 +147,8 @@ def choose(name: Any, threshold_perc: Any, **given: Any) -> Inference:
         One of `METHODS`.
     threshold_perc
         Of 'percentile'; for others it must be left at its default.
+    check_trained
+        False only for a method that looks for trained rows.
     given
         All other arguments of methods; None if left out.
 
@@ -150,7 +160,7 @@ def choose(name: Any, threshold_perc: Any, **given: Any) -> Inference:
     InvalidInputError
         `y` holds no labels.
     """
-    method = METHODS.get(name) if isinstance(name, str) else None
+    method = _known(name)
     if method is None:
         raise ConfigurationError(f"method={name!r}: choose one of {', '.join(METHODS)}.")
     chosen = {argument: value for argument, value in given.items() if value is not None}
@@ -166,24 +176,18 @@ def choose(name: Any, threshold_perc: Any, **given: Any) -> Inference:
         )
     if missing := [argument for argument in method.needs if argument not in chosen]:
         raise ConfigurationError(f"method={name!r} needs {_listed(missing)}: it takes {takes}.")
-    return Inference(method, {a: _CHECKS[a](value) for a, value in chosen.items()})
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(f"{name}=" for name in names)
-
-
-def takes(name: Any) -> tuple[str, ...]:
-    """Arguments of the method `name`; none of one that there is not."""
-    method = METHODS.get(name) if isinstance(name, str) else None
-    return () if method is None else method.takes
-
-
-def check_looks(method: Method, name: str, check_trained: bool) -> None:
-    """Raise `ConfigurationError` if `check_trained` is turned off where it does nothing."""
     if not check_trained and not method.held_out:
         held_out = [repr(other) for other, its in METHODS.items() if its.held_out]
         raise ConfigurationError(
             f"method={name!r} looks for no trained rows: check_trained=False is for "
             f"{', '.join(held_out)}."
         )
+    return Inference(method, {a: _CHECKS[a](value) for a, value in chosen.items()})
+
+
+def _known(name: Any) -> Method | None:
+    return METHODS.get(name) if isinstance(name, str) else None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(f"{name}=" for name in names)

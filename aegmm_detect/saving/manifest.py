@@ -29,7 +29,7 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 # Characters of a file's hash in its name: enough that two never meet.
 _SHORT = 16
-_KIND = Kind(
+_SEALED = Kind(
     mark=("format", FORMAT),
     version=FORMAT_VERSION,
     key="sha256",
@@ -115,7 +115,7 @@ class Manifest(Settings):
 
     def to_json(self) -> bytes:
         """UTF-8 text that ends with the sha256 of everything before it."""
-        return sealed(self.model_dump_json(), _KIND.key).encode()
+        return sealed(self.model_dump_json(), _SEALED.key).encode()
 
     @classmethod
     def from_json(cls, content: bytes, where: str) -> "Manifest":
@@ -133,7 +133,7 @@ class Manifest(Settings):
         ArtefactError
             Foreign, damaged, or of a newer format.
         """
-        fields = checked_fields(content, where, _KIND)
+        fields = checked_fields(content, where, _SEALED)
         try:
             # As JSON, in which a list stands for a tuple.
             return cls.model_validate_json(json.dumps(fields))
