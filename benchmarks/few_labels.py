@@ -1,6 +1,6 @@
 """Does pre-training without labels help a classifier with few labels?
 
-    python -m benchmarks.few_labels
+    python -m benchmarks.few_labels > docs/generated/few_labels.rst
 
 Chiller faults (8 classes of the least severity) and NSL-KDD (5 categories of traffic); of the
 training rows, all are there without labels and a share has them. Compared are a random forest of

@@ -48,6 +48,7 @@ html_sidebars = {page.stem: [] for page in DOCS.glob("*.rst") if page.stem != "a
 # Page -> the marks in it and the tables of results that take their places.
 TABLES = {
     "benchmarks": ((".. benchmark-table", DOCS / "generated" / "benchmarks.rst"),),
+    "few_labels": ((".. few-labels-table", DOCS / "generated" / "few_labels.rst"),),
     "quality": (
         (".. quality-table", DOCS / "generated" / "quality.rst"),
         (".. recipe-table", DOCS / "generated" / "recipe.rst"),

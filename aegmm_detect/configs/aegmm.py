@@ -6,6 +6,7 @@ from pydantic import Field, StrictBool, field_validator, model_validator
 
 from aegmm_detect.configs.base import Settings
 from aegmm_detect.configs.density import DensityConfig
+from aegmm_detect.configs.maps import MapTraining
 
 Normalize = Literal["standard", "minmax", "robust"]
 NanPolicy = Literal["raise", "flag"]
@@ -48,6 +49,8 @@ class SOMAEGMMConfig(DetectorConfig):
     n_maps: Annotated[int, Field(ge=1)] = 2
     # Nodes along a side; None: by the number of training rows.
     side: Annotated[int, Field(ge=2)] | None = None
+    # None: as `MapTraining` is by default.
+    map_training: MapTraining | None = None
 
 
 class FitConfig(Settings):

@@ -1,11 +1,19 @@
 """What a reader has to know about the machine; nothing that tells whose it is."""
 
+import importlib
 import os
 import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+# By the name to install and the name to import: TensorFlow has several of the former, for one
+# tensorflow-cpu.
+_LIBRARIES = {
+    "tensorflow": "tensorflow",
+    "keras": "keras",
+    "numpy": "numpy",
+    "scikit-learn": "sklearn",
+}
 # By name: a prefix such as TF_ catches other programs' variables, and paths with them.
 _SETTINGS = (
     "KERAS_BACKEND",
@@ -22,11 +30,13 @@ _SETTINGS = (
 
 def describe() -> dict[str, Any]:
     """Versions, processor, memory, settings of the environment that change speed."""
-    names = ("tensorflow", "keras", "numpy", "scikit-learn")
     return {
         "versions": {
             "python": platform.python_version(),
-            **{n: metadata.version(n) for n in names},
+            **{
+                name: importlib.import_module(module).__version__
+                for name, module in _LIBRARIES.items()
+            },
         },
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_model(),

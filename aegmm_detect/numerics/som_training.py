@@ -8,73 +8,19 @@ they keep neighbours no closer than these do with a Gaussian neighbourhood, and 
 are all that DAGMM sees: so it is the paper's way. ``python -m benchmarks.som`` measures all three.
 """
 
-import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from aegmm_detect.configs.maps import MapTraining, Neighbourhood
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
-from aegmm_detect.numerics.number_checks import check_positive
+from aegmm_detect.numerics.number_checks import check_count
 from aegmm_detect.numerics.som import grid, merge_close
 from aegmm_detect.types import FloatArray
 
-Neighbourhood: TypeAlias = Literal["bubble", "gaussian"]
-Init: TypeAlias = Literal["sample", "linear"]
-
 _MOST_SIDE = 32  # the paper's
 _SIGMAS = 3.0  # of a Gaussian: farther nodes would go less than 1 % of the winner's way
-
-
-@dataclasses.dataclass(frozen=True)
-class MapTraining:
-    """How a map is trained; learning rate and radius shrink linearly to 0 on the way.
-
-    Parameters
-    ----------
-    n_steps
-        Each moves the map towards one row, drawn at random; other rows are not looked at. 8,000 is
-        the paper's.
-    learning_rate
-        Share of the way to the row that the winner goes, at most 1. 0.6 is the paper's for KDD
-        Cup 99; for CSE-CIC-IDS2018 it has 0.8.
-    radius
-        Of the neighbourhood, in nodes: a bubble reaches as far along either axis, a Gaussian has
-        it as its deviation. None is a quarter of the side. The paper is quoted with 1; shrinking
-        from there, a bubble holds only the winner, and neighbours on the map have nothing to do
-        with each other.
-    neighbourhood
-        'bubble', the paper's: all nodes within the radius move alike. 'gaussian': the farther from
-        the winner, the less.
-    init
-        'sample': nodes begin as random rows. 'linear': as a grid on the plane of the first two
-        principal components, one deviation to either side, so that all seeds' maps lie alike.
-
-    Raises
-    ------
-    ConfigurationError
-        A value is out of range or unknown.
-    """
-
-    n_steps: int = 8000
-    learning_rate: float = 0.6
-    radius: float | None = None
-    neighbourhood: Neighbourhood = "bubble"
-    init: Init = "sample"
-
-    def __post_init__(self) -> None:
-        _check_count(self.n_steps, 1, "n_steps")
-        if check_positive(self.learning_rate, "learning_rate") > 1.0:
-            raise ConfigurationError(
-                f"learning_rate={self.learning_rate!r}: pass at most 1, which is all of the way."
-            )
-        if self.radius is not None:
-            check_positive(self.radius, "radius")
-        for name, choices in (("neighbourhood", Neighbourhood), ("init", Init)):
-            if (value := getattr(self, name)) not in get_args(choices):
-                known = " or ".join(map(repr, get_args(choices)))
-                raise ConfigurationError(f"{name}={value!r}: choose {known}.")
 
 
 def default_side(n_rows: int) -> int:
@@ -116,7 +62,7 @@ def train_map(
         There are no rows, they are not flat or not finite.
     """
     training = training or MapTraining()
-    _check_count(side, 2, "side")
+    check_count(side, 2, "side")
     if X.ndim != 2 or 0 in X.shape:
         raise InvalidInputError(f"A map needs rows (N, F), flattened; got shape {X.shape}.")
     rng = np.random.default_rng(seed)
@@ -210,8 +156,3 @@ def _plane(rows: FloatArray, side: int) -> FloatArray:
     # Ascending. Of a single feature there is one axis, and of rows all alike, rounding may be left.
     axes = (np.sqrt(np.maximum(variances, 0.0)) * components)[:, :-3:-1]
     return ((2.0 * grid(side) - 1.0)[:, : axes.shape[1]] @ axes.T).reshape(side, side, -1)
-
-
-def _check_count(value: Any, least: int, name: str) -> None:
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-        raise ConfigurationError(f"{name}={value!r}: pass a whole number of at least {least}.")

@@ -7,10 +7,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aegmm_detect.configs.maps import MapTraining
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets.som import WinnerCoordinates, winner_net
 from aegmm_detect.numerics.som import winner_coordinates
-from aegmm_detect.numerics.som_training import MapTraining, train_maps
+from aegmm_detect.numerics.som_training import train_maps
 from aegmm_detect.od import OutlierAEGMM
 
 X = np.random.default_rng(0).normal(size=(500, 6)).astype(np.float32)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from aegmm_detect.configs.maps import MapTraining
 from aegmm_detect.exceptions import CheckpointError, ConfigurationError
 from aegmm_detect.numerics.som_training import default_side
 from aegmm_detect.od import OutlierSOMAEGMM
@@ -91,3 +92,27 @@ def test_a_density_net_that_is_too_narrow_is_told(make_nets):
         OutlierSOMAEGMM(0.0, **make_nets())
     with pytest.raises(ConfigurationError, match="side=1"):
         OutlierSOMAEGMM.auto(6, side=1)
+
+
+def test_maps_are_trained_as_they_are_told_and_a_file_keeps_it(normal_rows, tmp_path):
+    told = MapTraining(n_steps=50, neighbourhood="gaussian", init="linear")
+    places = []
+    for training in (None, MapTraining(), told):
+        detector = OutlierSOMAEGMM.from_sizes(
+            6, [8, 1], [4, 2], threshold=0.0, normalize="standard", map_training=training
+        )
+        detector.fit(normal_rows, **QUICK)
+        places.append(latent(detector, normal_rows)[:, 3:])
+    np.testing.assert_array_equal(places[0], places[1])
+    assert not np.array_equal(places[0], places[2])
+    save_detector(detector, tmp_path / "som.aegmm")
+    assert load_detector(tmp_path / "som.aegmm").config.map_training == told
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"n_steps": 0}, "n_steps"), ({"init": "middle"}, "init"), ("fast", "map_training")],
+)
+def test_a_training_that_does_not_fit_is_refused_with_its_name(wrong, said):
+    with pytest.raises(ConfigurationError, match=said):
+        OutlierSOMAEGMM.from_sizes(6, [8, 1], [4, 2], threshold=0.0, map_training=wrong)
