@@ -1,6 +1,7 @@
 """Which features of a row make it strange."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from keras import ops
 
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.training.estimate import rows_per_pass
+from aegmm_detect.training.tracing import Mode, first_call
 from aegmm_detect.types import FloatArray, Tensor
 
 # Points of the midpoint rule on the way from the reconstruction to the row. The energy is about
@@ -66,12 +68,17 @@ class Explainer:
             padding = np.zeros((size - len(tile), *rows.shape[1:]), dtype=tile.dtype)
             full = tf.constant(np.concatenate([tile, padding]))
             if self._program is None:
-                function = tf.function(self._explain, autograph=False)
-                self._program = function.get_concrete_function(full)
+                # By XLA where it can: kernels that share a tile out between threads round the last
+                # digits of rows by their place in it.
+                _, self._program, _ = first_call(functools.partial(self._trace, full), "xla", full)
             parts.append(np.asarray(self._program(full))[:, : len(tile)])
         both = np.concatenate(parts, axis=1)
         both[:, bad] = ~finite[bad]
         return Explanation(*both)
+
+    def _trace(self, rows: Tensor, mode: Mode) -> Any:
+        function = tf.function(self._explain, autograph=False, jit_compile=mode == "xla")
+        return function.get_concrete_function(rows)
 
     def _explain(self, x: Tensor) -> Tensor:
         graph = self._graph
