@@ -31,6 +31,11 @@ class MapTraining(Settings):
     init
         'sample': nodes begin as random rows. 'linear': as a grid on the plane of the first two
         principal components, one deviation to either side, so that all seeds' maps lie alike.
+
+    Raises
+    ------
+    ConfigurationError
+        From `of`, as in ``MapTraining.of(n_steps=4000)``: a value is out of range or unknown.
     """
 
     n_steps: Annotated[int, Field(ge=1)] = 8000

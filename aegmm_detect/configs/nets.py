@@ -87,7 +87,6 @@ def sizes_for(n_features: int) -> NetSizes:
 def steps_for(n_features: int) -> int:
     """Training steps from the width of the data: 2,000, fewer from 200 columns on, 500 from 400 on.
 
-    Time goes with steps times columns, and for some hundred of them a fit would take minutes. On
-    the development tasks, 500 to 2,000 steps are alike.
+    Time goes with steps times columns. On the development tasks, 500 to 2,000 steps are alike.
     """
     return max(500, min(2000, 80_000_000 // n_features**2))

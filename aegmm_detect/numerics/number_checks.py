@@ -24,18 +24,6 @@ def check_percentage(perc: Any) -> float:
     return number
 
 
-def check_count(count: Any, least: int, name: str) -> None:
-    """Refuse a `count` that is no whole number of at least `least`; `name` is the argument's.
-
-    Raises
-    ------
-    ConfigurationError
-        So it is.
-    """
-    if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < least:
-        raise ConfigurationError(f"{name}={count!r}: pass a whole number of at least {least}.")
-
-
 def check_share(share: Any, name: str) -> float:
     """`share` as a float; `name` is the argument's.
 

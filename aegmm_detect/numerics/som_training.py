@@ -15,7 +15,6 @@ import numpy as np
 
 from aegmm_detect.configs.maps import MapTraining, Neighbourhood
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
-from aegmm_detect.numerics.number_checks import check_count
 from aegmm_detect.numerics.som import grid, merge_close
 from aegmm_detect.types import FloatArray
 
@@ -62,7 +61,8 @@ def train_map(
         There are no rows, they are not flat or not finite.
     """
     training = training or MapTraining()
-    check_count(side, 2, "side")
+    if not isinstance(side, (int, np.integer)) or isinstance(side, bool) or side < 2:
+        raise ConfigurationError(f"side={side!r}: pass a whole number of at least 2.")
     if X.ndim != 2 or 0 in X.shape:
         raise InvalidInputError(f"A map needs rows (N, F), flattened; got shape {X.shape}.")
     rng = np.random.default_rng(seed)

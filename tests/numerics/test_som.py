@@ -267,11 +267,11 @@ def test_the_default_side_grows_with_the_fourth_root_of_the_rows(n_rows, side):
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"n_steps": 0}, "n_steps=0: "),
-        ({"n_steps": 2.5}, "n_steps=2.5: "),
+        ({"n_steps": 0}, "n_steps=0: .*greater than or equal to 1"),
+        ({"n_steps": 2.5}, "n_steps=2.5: .*valid integer"),
         ({"learning_rate": 1.5}, "learning_rate=1.5: .*less than or equal to 1"),
         ({"learning_rate": 0.0}, "learning_rate=0.0: .*greater than 0"),
-        ({"radius": -1.0}, "radius=-1.0: "),
+        ({"radius": -1.0}, "radius=-1.0: .*greater than 0"),
         ({"neighbourhood": "hat"}, "neighbourhood='hat': .*'bubble' or 'gaussian'"),
         ({"init": "zeros"}, "init='zeros': .*'sample' or 'linear'"),
     ],

@@ -111,7 +111,11 @@ def test_maps_are_trained_as_they_are_told_and_a_file_keeps_it(normal_rows, tmp_
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
-    [({"n_steps": 0}, "n_steps"), ({"init": "middle"}, "init"), ("fast", "map_training")],
+    [
+        ({"n_steps": 0}, "map_training.n_steps=0: "),
+        ({"init": "middle"}, "map_training.init='middle': "),
+        ("fast", "map_training='fast': "),
+    ],
 )
 def test_a_training_that_does_not_fit_is_refused_with_its_name(wrong, said):
     with pytest.raises(ConfigurationError, match=said):
