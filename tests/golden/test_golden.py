@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aegmm_detect.registry import DETECTORS
 from aegmm_detect.saving import load_detector
 from aegmm_detect.saving.archive import read_archive
 from aegmm_detect.saving.manifest import FORMAT_VERSION
@@ -34,3 +35,21 @@ def test_it_loads_and_scores_as_when_it_was_saved(path):
         detector.score_type = score_type
         np.testing.assert_allclose(detector.score(rows), scores, **TOLERANCE)
     assert read_archive(path).manifest.input.names == ("a", "b", "c", "d")
+
+
+CLASSES = sorted(FOLDER.glob("v*/*.aegmm"))
+
+
+def test_there_is_one_of_every_class_for_each_format():
+    found = {path.relative_to(FOLDER).with_suffix("").as_posix() for path in CLASSES}
+    formats = range(1, FORMAT_VERSION + 1)
+    assert found >= {f"v{version}/{name}" for version in formats for name in DETECTORS}
+
+
+@pytest.mark.parametrize("path", CLASSES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_every_class_loads_and_scores_as_when_it_was_saved(path):
+    detector = load_detector(path)
+    with np.load(path.with_suffix(".npz")) as arrays:
+        want = dict(arrays)
+    assert detector.threshold == want["threshold"]
+    np.testing.assert_allclose(detector.score(want["rows"]), want["scores"], **TOLERANCE)
