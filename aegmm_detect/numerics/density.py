@@ -9,6 +9,7 @@ from keras import ops
 
 from aegmm_detect.numerics.families import Family, family_of
 from aegmm_detect.numerics.frozen_mixture import FrozenMixture
+from aegmm_detect.numerics.spread import divisor, rounding
 from aegmm_detect.types import FloatArray, Tensor
 
 
@@ -22,8 +23,9 @@ class Scale(NamedTuple):
     def robust(cls, values: FloatArray) -> Self:
         """Median and interquartile range of each row of `values` (M, N)."""
         lower, centre, upper = np.percentile(values, [25.0, 50.0, 75.0], axis=1)
-        # Rows that are all alike have no spread; any other number serves as well.
-        return cls(centre, np.where(upper > lower, upper - lower, 1.0))
+        # Rows that are all alike have no spread; any other number serves as well. What is scored
+        # comes from nets, in float32.
+        return cls(centre, divisor(upper - lower, centre, rounding(np.float32)))
 
 
 class ScoreScales(NamedTuple):

@@ -73,19 +73,26 @@ def estimate_density(
     else:
         projection = principal_components(sample, config.principal_components)
         behind = np.empty((len(sample), 0)) if projection is None else projection(sample)
+        # Components are differences around zero: their rounding is that of whole rows.
+        length = np.sqrt(np.mean(np.square(sample, dtype=np.float64)) * math.prod(rows.shape))
+        sizes = np.repeat([0.0, length], [z.shape[-1], behind.shape[1]])
         n_components = component_count(len(sample), config.n_components)
         n_own = z.shape[-1]
         z = np.concatenate([z, np.broadcast_to(behind, (len(z), *behind.shape))], axis=-1)
         fitted_to = list(z)
         if config.trim:
-            rough = [Refit(own, n_components, family.richest, family) for own in z]
+            rough = [Refit(own, n_components, family.richest, family, sizes) for own in z]
             first = refit(rough, config.reg, seed)
             pairs = zip(z, first, strict=True)
             fitted_to = [own[usual_rows(own, mixture, config.trim)] for own, mixture in pairs]
         jobs = [
             job
             for own in fitted_to
-            for job in _jobs(own[:, :n_own], own, min(n_components, len(own)), config.parts, family)
+            for job in _jobs(
+                Refit(own, min(n_components, len(own)), family=family, size=sizes),
+                n_own,
+                config.parts,
+            )
         ]
         mixtures = refit(jobs, config.reg, seed)
     each_has = len(mixtures) // len(z)
@@ -103,12 +110,11 @@ def in_passes(function: Callable[[Tensor], Tensor], sample: FloatArray) -> Float
     return np.concatenate([ops.convert_to_numpy(part) for part in parts], axis=-2)
 
 
-def _jobs(
-    z: FloatArray, whole: FloatArray, n_components: int, parts: Sequence[Part], family: Family
-) -> list[Refit]:
-    """The mixtures of one net, over z (N, D) and over z with what stands behind it."""
-    of_part = {"full": (whole, n_components), "diagonal": (whole, n_components), "single": (z, 1)}
-    return [Refit(*of_part[part], COVARIANCE_OF[part], family) for part in parts]
+def _jobs(whole: Refit, n_own: int, parts: Sequence[Part]) -> list[Refit]:
+    """The mixtures of one net: over its z, `n_own` features, with what stands behind, or alone."""
+    alone = whole._replace(z=whole.z[:, :n_own], n_components=1, size=whole.size[:n_own])
+    of_part = {"full": whole, "diagonal": whole, "single": alone}
+    return [of_part[part]._replace(covariance=COVARIANCE_OF[part]) for part in parts]
 
 
 def estimate_mixture(

@@ -15,7 +15,11 @@ from aegmm_detect.exceptions import IndefiniteCovarianceError
 from aegmm_detect.numerics.em import Covariance
 from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.numerics.frozen_mixture import FrozenMixture
+from aegmm_detect.numerics.spread import divisor, rounding
 from aegmm_detect.types import FloatArray, IntArray
+
+# Nets compute with numbers near 1, and round smaller results of theirs no finer.
+_LEAST_SIZE = 1e-6
 
 
 class Refit(NamedTuple):
@@ -25,6 +29,8 @@ class Refit(NamedTuple):
     n_components: int  # at most N
     covariance: Covariance = "full"
     family: Family = GAUSSIAN
+    # Of the numbers that z was computed from, (D,), where they are larger than z itself.
+    size: FloatArray = np.zeros(1)
 
 
 def component_count(n_rows: int, wanted: int | Literal["auto"]) -> int:
@@ -91,7 +97,8 @@ def refit(jobs: Sequence[Refit], reg: float, seed: int | None) -> list[FrozenMix
 
 def _fit(job: Refit, reg: float, seed: int | None) -> FrozenMixture:
     centre, scale = job.z.mean(axis=0), job.z.std(axis=0)
-    scale = np.where(scale > 1e-6 * np.maximum(np.abs(centre), 1e-6), scale, 1.0)
+    size = np.maximum(np.maximum(np.abs(centre), _LEAST_SIZE), job.size)
+    scale = divisor(scale, size, rounding(np.float32))
     fit = job.family.fits[job.covariance]
     # OpenMP counts threads for each thread that calls it. With several, k-means would add up in
     # another order each time.

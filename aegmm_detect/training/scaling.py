@@ -7,6 +7,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from aegmm_detect.configs.aegmm import Normalize
 from aegmm_detect.nets.normalizer import Normalizer
+from aegmm_detect.numerics.spread import divisor, is_constant, rounding
 from aegmm_detect.types import FloatArray
 
 # Quartiles of so many rows, drawn at random, are as good as those of all.
@@ -20,7 +21,10 @@ class NormalizerFit(Protocol):
         """Take a batch of rows (N, ...) into account."""
 
     def finish(self, shape: tuple[int, ...]) -> Normalizer:
-        """The layer for rows of feature shape `shape`. Constant features get scale 1."""
+        """The layer for rows of feature shape `shape`. Constant features get scale 1.
+
+        Constant is what differs by no more than rounding, see `aegmm_detect.numerics.spread`.
+        """
 
 
 def normalizer_fit(kind: Normalize) -> NormalizerFit:
@@ -33,16 +37,20 @@ class _Moments:
 
     def __init__(self, kind: Normalize) -> None:
         self._scaler = {"standard": StandardScaler, "minmax": MinMaxScaler}[kind]()
+        self._rounding = 0.0
 
     def update(self, batch: FloatArray) -> None:
+        self._rounding = max(self._rounding, rounding(batch.dtype))
         self._scaler.partial_fit(_flat(batch))
 
     def finish(self, shape: tuple[int, ...]) -> Normalizer:
         scaler = self._scaler
         if isinstance(scaler, StandardScaler):
-            offset, scale = scaler.mean_, scaler.scale_
+            offset, spread, size = scaler.mean_, np.sqrt(scaler.var_), scaler.mean_
         else:
-            offset, scale = scaler.data_min_, 1.0 / scaler.scale_
+            offset, spread = scaler.data_min_, scaler.data_range_
+            size = np.maximum(np.abs(scaler.data_min_), np.abs(scaler.data_max_))
+        scale = divisor(spread, size, self._rounding)
         return Normalizer(offset.reshape(shape), scale.reshape(shape))
 
 
@@ -51,10 +59,12 @@ class _Quartiles:
 
     def __init__(self) -> None:
         self._rng = np.random.default_rng(0)
+        self._rounding = 0.0
         self._keys: FloatArray = np.empty(0)
         self._rows: FloatArray = np.empty((0, 0))
 
     def update(self, batch: FloatArray) -> None:
+        self._rounding = max(self._rounding, rounding(batch.dtype))
         # The rows with the smallest of as many random numbers are a random draw from all of them.
         rows: FloatArray = _flat(batch)
         keys: FloatArray = self._rng.random(len(batch))
@@ -67,9 +77,10 @@ class _Quartiles:
 
     def finish(self, shape: tuple[int, ...]) -> Normalizer:
         lower, median, upper = np.percentile(self._rows, [25.0, 50.0, 75.0], axis=0)
-        deviation = StandardScaler().fit(self._rows).scale_
         # Half of the rows alike, as in counts and dummies: the deviation says what a step is.
-        scale = np.where(upper > lower, upper - lower, deviation)
+        alike = is_constant(upper - lower, median, self._rounding)
+        spread = np.where(alike, self._rows.std(axis=0), upper - lower)
+        scale = divisor(spread, median, self._rounding)
         return Normalizer(median.reshape(shape), scale.reshape(shape), squash=True)
 
 

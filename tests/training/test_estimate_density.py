@@ -277,3 +277,21 @@ def test_rows_that_are_all_alike_have_a_density(value):
     made = density(ArrayRows(array), config, members=2)
     assert np.isfinite(made.centre).all()
     assert (made.spread > 0).all()
+
+
+def test_components_that_are_only_rounding_are_not_blown_up():
+    """A column that is the sum of two others, computed in float32: what is left is rounding."""
+    rng = np.random.default_rng(0)
+    array = rng.normal(size=(2000, 3)).astype("float32")
+    array[:, 2] = array[:, 0] + array[:, 1]
+    config = DensityConfig(n_components=1, principal_components=3, reg=1e-3)
+    made = density(ArrayRows(array), config)
+    energy = made.mixtures[0].energy
+    z, behind = np.zeros((2, made.mixtures[0].n_dim - 3)), made.projection(array[:2])
+    off = behind.copy()
+    off[:, 2] += 1e-5  # a hundred times the rounding
+    near, far = (energy(np.concatenate([z, part], axis=1)) for part in (behind, off))
+    np.testing.assert_allclose(far, near, atol=0.01)
+    # A broken sum is still seen.
+    off[:, 2] += 1.0
+    assert (energy(np.concatenate([z, off], axis=1)) > near + 10.0).all()
