@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.untrusted.text import parsed_object
 
 
 def sealed(text: str, key: str) -> str:
@@ -13,15 +14,6 @@ def sealed(text: str, key: str) -> str:
     # What is hashed is what a reader will parse.
     fields = json.loads(text)
     return json.dumps(fields | {key: _seal(fields)}, indent=2) + "\n"
-
-
-def parsed_object(content: str | bytes) -> dict[str, Any] | None:
-    """The JSON object in `content`; None if it is anything else."""
-    try:
-        fields = json.loads(content)
-    except (ValueError, RecursionError):  # no UTF-8, no JSON, or nested without end
-        return None
-    return fields if isinstance(fields, dict) else None
 
 
 def unsealed(fields: Mapping[str, Any], key: str) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ BASE = {
     "inputs",
     "scoring_loop",
     "sealed_json",
+    "untrusted",
     "version",
     "_lazy",
 }

@@ -5,7 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegmm_detect.sealed_json import parsed_object, sealed, unsealed
+from aegmm_detect.sealed_json import sealed, unsealed
+from aegmm_detect.untrusted.text import parsed_object
 
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(

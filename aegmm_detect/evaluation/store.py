@@ -82,7 +82,7 @@ class Store:
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-        write_atomically(self._path, text.encode(), one_name=True)
+        write_atomically(self._path, text.encode())
         return content
 
     def _read(self) -> None:

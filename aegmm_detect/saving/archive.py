@@ -15,7 +15,7 @@ from aegmm_detect.saving.manifest import (
     check_content,
     is_ours,
 )
-from aegmm_detect.saving.stored import read_stored, write_stored
+from aegmm_detect.untrusted.stored import read_stored, write_stored
 
 SUFFIX = ".aegmm"
 _MEMBER = re.compile(f"{re.escape(MANIFEST)}|{FILE_NAME}")

@@ -21,7 +21,8 @@ from pydantic import (
 from aegmm_detect.configs.base import Settings
 from aegmm_detect.configs.nets import CodeConfig, NetSizes
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.sealed_json import Kind, checked_fields, parsed_object, sealed
+from aegmm_detect.sealed_json import Kind, checked_fields, sealed
+from aegmm_detect.untrusted.text import parsed_object
 
 FORMAT: Final = "aegmm_detect"
 # Goes up when older releases can no longer read what is written.

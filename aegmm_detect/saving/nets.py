@@ -15,8 +15,8 @@ import keras
 
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.numerics.features import Concat
-from aegmm_detect.saving.stored import read_stored
 from aegmm_detect.types import ReconFeatures
+from aegmm_detect.untrusted.stored import read_stored
 
 # Classes whose configuration holds code, or says where to load it from. Keras's safe mode refuses
 # them, too, until someone switches it off for the whole process.

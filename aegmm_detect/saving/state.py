@@ -14,8 +14,9 @@ from aegmm_detect.numerics.frozen_mixture import FrozenMixture
 from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.saving.manifest import InputEntry
-from aegmm_detect.saving.stored import read_stored, write_stored
 from aegmm_detect.types import Array
+from aegmm_detect.untrusted.arrays import array_from_bytes, array_to_bytes
+from aegmm_detect.untrusted.stored import read_stored, write_stored
 
 _SUFFIX = ".npy"
 
@@ -173,7 +174,7 @@ class _Arrays:
 
 def arrays_to_bytes(arrays: Mapping[str, Array]) -> bytes:
     """Uncompressed `.npz` file, whatever the names: `np.savez` takes some for its own arguments."""
-    return write_stored({name + _SUFFIX: _npy(array) for name, array in arrays.items()})
+    return write_stored({name + _SUFFIX: array_to_bytes(array) for name, array in arrays.items()})
 
 
 def arrays_from_bytes(content: bytes) -> dict[str, Array]:
@@ -185,23 +186,6 @@ def arrays_from_bytes(content: bytes) -> dict[str, Array]:
         No such file, or arrays of anything but numbers.
     """
     members = read_stored(io.BytesIO(content), "state", lambda name: name.endswith(_SUFFIX))
-    return {name.removesuffix(_SUFFIX): _array(name, data) for name, data in members.items()}
-
-
-def _npy(array: Array) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=False)
-    return stream.getvalue()
-
-
-def _array(name: str, content: bytes) -> Array:
-    stream = io.BytesIO(content)
-    version = np.lib.format.read_magic(stream)
-    if version != (1, 0):  # what is written for short headers, and all of ours are short
-        raise ArtefactError(f"{name} is an array of format {version}; (1, 0) fits.")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    # Before any memory is asked for.
-    if dtype.kind not in "bfu" or math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
-        raise ArtefactError(f"{name} says {shape} of {dtype}, which it does not hold.")
-    stream.seek(0)
-    return np.load(stream, allow_pickle=False)
+    return {
+        name.removesuffix(_SUFFIX): array_from_bytes(data, name) for name, data in members.items()
+    }

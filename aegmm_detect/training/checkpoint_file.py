@@ -33,7 +33,7 @@ def write(path: Path, content: dict[str, Any]) -> None:
     tree = json.dumps(pack({**content, "format": FORMAT}, arrays)).encode()
     stream = io.BytesIO()
     np.savez(stream, **{_TREE: np.frombuffer(tree, np.uint8)}, **arrays)  # type: ignore[arg-type]
-    write_atomically(path, stream.getvalue(), one_name=True)
+    write_atomically(path, stream.getvalue())
     sync_folder(path.parent)
 
 

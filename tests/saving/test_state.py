@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays_of_numpy
 
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.saving.state import arrays_from_bytes, arrays_to_bytes
-from aegmm_detect.saving.stored import read_stored, write_stored
+from aegmm_detect.untrusted.stored import read_stored, write_stored
 
 ARRAYS = st.dictionaries(
     st.sampled_from(["a", "density.0.1.mu", "file", "self", "allow", "b.c"]),

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO
 
-from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.exceptions import AEGMMError, ArtefactError
 
 # What the standard library raises for bytes that are no zip file, or not quite.
 _DAMAGE = (
@@ -41,7 +41,12 @@ def write_stored(members: Mapping[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def read_stored(stream: BinaryIO, where: str, allowed: Callable[[str], object]) -> dict[str, bytes]:
+def read_stored(
+    stream: BinaryIO,
+    where: str,
+    allowed: Callable[[str], object],
+    error: type[AEGMMError] = ArtefactError,
+) -> dict[str, bytes]:
     """Members of a zip file by name.
 
     Parameters
@@ -52,10 +57,12 @@ def read_stored(stream: BinaryIO, where: str, allowed: Callable[[str], object]) 
         For errors.
     allowed
         Whether a member may have this name.
+    error
+        Raised for what does not fit.
 
     Raises
     ------
-    ArtefactError
+    AEGMMError
         No zip file or a damaged one; compressed, encrypted or overlapping members, links,
         directories, repeated or other names.
     """
@@ -64,23 +71,21 @@ def read_stored(stream: BinaryIO, where: str, allowed: Callable[[str], object]) 
         with zipfile.ZipFile(stream) as archive:
             infos = archive.infolist()
             for info in infos:
-                _check(info, where, allowed)
+                _check(info, where, allowed, error)
             names = [info.filename for info in infos]
             first = min((info.header_offset for info in infos), default=0)
             if first or size != archive.start_dir + _directory_size(infos) + len(archive.comment):
-                raise ArtefactError(
-                    f"{where} is damaged: it has bytes before or behind its members."
-                )
+                raise error(f"{where} is damaged: it has bytes before or behind its members.")
             if len(set(names)) < len(names) or sum(info.file_size for info in infos) > size:
-                raise ArtefactError(f"{where} holds a member twice, or more than its own size.")
+                raise error(f"{where} holds a member twice, or more than its own size.")
             return {info.filename: archive.read(info) for info in infos}
-    except ArtefactError:
+    except error:
         raise
-    except _DAMAGE as error:
-        raise ArtefactError(
-            f"{where} is no zip file, or is damaged: {error}. Pass what save_detector wrote, or "
-            "restore it from a copy."
-        ) from error
+    except _DAMAGE as problem:
+        raise error(
+            f"{where} is no zip file, or is damaged or cut short: {problem}. Restore it from a "
+            "copy, or write it again."
+        ) from problem
 
 
 def _directory_size(infos: Sequence[zipfile.ZipInfo]) -> int:
@@ -90,14 +95,16 @@ def _directory_size(infos: Sequence[zipfile.ZipInfo]) -> int:
     return _ENTRY * len(infos) + names + more + _END
 
 
-def _check(info: zipfile.ZipInfo, where: str, allowed: Callable[[str], object]) -> None:
+def _check(
+    info: zipfile.ZipInfo, where: str, allowed: Callable[[str], object], error: type[AEGMMError]
+) -> None:
     if not allowed(info.filename):
-        raise ArtefactError(f"{where} holds {info.filename!r}, which does not belong there.")
+        raise error(f"{where} holds {info.filename!r}, which does not belong there.")
     if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
-        raise ArtefactError(
+        raise error(
             f"{info.filename} in {where} is compressed. Members must be stored as they are "
             "(zip -0), so that none can unpack to more than it says."
         )
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG) or info.flag_bits & 1:
-        raise ArtefactError(f"{info.filename} in {where} is a link, no plain file, or encrypted.")
+        raise error(f"{info.filename} in {where} is a link, no plain file, or encrypted.")
