@@ -17,6 +17,7 @@
     ├── MigrationError              (ValueError)    another package's detector is refused
     │   └── ForeignNameError                        its pickle refers to what no state needs
     ├── DataUnavailableError        (OSError)       a data file is nowhere to be had
+    ├── ForkedProcessError          (RuntimeError)  TensorFlow cannot run in this process
     └── MissingExtraError           (ImportError)   an optional package is not installed
 
 Model servers answer ``ValueError`` with a 4xx status, so everything that another request could
@@ -82,6 +83,10 @@ class ForeignNameError(MigrationError):
 
 class DataUnavailableError(AEGMMError, OSError):
     """A data file is neither in the data folder nor to be downloaded."""
+
+
+class ForkedProcessError(AEGMMError, RuntimeError):
+    """TensorFlow ran before this process was forked, so its programs would never end here."""
 
 
 class MissingExtraError(AEGMMError, ImportError):

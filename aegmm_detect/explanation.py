@@ -10,6 +10,7 @@ from keras import ops
 
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.training.estimate import rows_per_pass
+from aegmm_detect.training.processes import check_process
 from aegmm_detect.training.tracing import Mode, first_call
 from aegmm_detect.types import FloatArray, Tensor
 
@@ -57,6 +58,7 @@ class Explainer:
 
     def __call__(self, rows: FloatArray) -> Explanation:
         """Explain raw rows (N, ...); values that are not finite are explained by themselves."""
+        check_process()
         with np.errstate(over="ignore"):  # beyond float32 is infinite, as for the graph
             finite = np.isfinite(rows.astype(np.float32))
         bad = ~np.all(finite, axis=tuple(range(1, rows.ndim)))

@@ -21,6 +21,7 @@ from aegmm_detect.training.checkpoint import Checkpoint
 from aegmm_detect.training.fingerprint import fingerprint
 from aegmm_detect.training.objectives import Loss
 from aegmm_detect.training.prepare import TrainingRows, prepare
+from aegmm_detect.training.processes import check_process
 from aegmm_detect.training.ready import How, get_ready
 from aegmm_detect.types import UNSET, FloatArray, IntArray
 
@@ -86,6 +87,7 @@ class Fitting(Detector):
         return settings
 
     def _fit(self, X: Any, y: Any, settings: FitConfig, how: How) -> keras.callbacks.History:
+        check_process()
         labels = self._labels(y)
         loss_fn = how.own_loss
         if loss_fn is not None and not callable(loss_fn):

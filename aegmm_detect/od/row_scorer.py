@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.training.processes import check_process
 from aegmm_detect.training.tracing import Mode, first_call
 from aegmm_detect.types import FloatArray, Tensor
 
@@ -48,6 +49,7 @@ class RowScorer:
 
     def __call__(self, batch: FloatArray) -> FloatArray:
         """Scores of checked rows."""
+        check_process()
         n_tiles = self._tiles_per_call(batch)
         starts = range(0, len(batch), TILE * n_tiles)
         out = np.empty(len(batch), dtype=np.float32)

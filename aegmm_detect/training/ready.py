@@ -16,6 +16,7 @@ from aegmm_detect.training.length import Length, length_of_fit
 from aegmm_detect.training.objectives import Loss, choose_objective, must_run_eagerly
 from aegmm_detect.training.optimizers import make_optimizer
 from aegmm_detect.training.prepare import TrainingRows
+from aegmm_detect.training.processes import check_process
 from aegmm_detect.training.run import fit_network, learning_rate
 from aegmm_detect.types import UNSET, FloatArray, LossFn
 
@@ -105,7 +106,10 @@ def get_ready(
     ------
     ConfigurationError
         Something of `how` does not fit.
+    ForkedProcessError
+        TensorFlow cannot train in this process.
     """
+    check_process()
     if how.verbose not in ("auto", 0, 1, 2):
         raise ConfigurationError(f"verbose={how.verbose!r}: pass True, False, 'auto', 0, 1 or 2.")
     length = length_of_fit(settings, n_rows)

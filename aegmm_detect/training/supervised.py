@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from aegmm_detect.configs.few_labels import EpochsConfig
 from aegmm_detect.exceptions import NonFiniteLossError
+from aegmm_detect.training.processes import check_process
 from aegmm_detect.types import Array, FloatArray, Tensor
 
 # Rows per step of validation, which has no gradients to keep.
@@ -62,7 +63,10 @@ def fit_to_targets(
     ------
     NonFiniteLossError
         Training met NaN or infinity.
+    ForkedProcessError
+        TensorFlow cannot train in this process.
     """
+    check_process()
     stopping = [
         keras.callbacks.EarlyStopping("val_loss", patience=count, restore_best_weights=True)
         for count in ([] if patience is None else [patience])

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from aegmm_detect.training.processes import check_process
+
 logger = logging.getLogger(__name__)
 
 # How the same function is run; what it computes is the same but for rounding.
@@ -43,6 +45,7 @@ def compiled(
     function: Callable[[Any], Any], row_shape: tuple[int, ...], eager: bool = False
 ) -> Callable[[Any], Any]:
     """`function` of float32 batches (N, *row_shape) as one graph for every N, or as it is."""
+    check_process()
     if eager:
         return function
     # Traced here and once: TensorFlow warns users whose program fits several detectors otherwise.

@@ -13,6 +13,7 @@ from aegmm_detect.nets.classifier import stochastic_pass
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.scoring_loop import checked_batches
 from aegmm_detect.training.in_memory import refuse_non_finite_rows
+from aegmm_detect.training.processes import check_process
 from aegmm_detect.training.tracing import compiled
 from aegmm_detect.types import Array, FloatArray, Tensor
 
@@ -46,6 +47,7 @@ class FittedClassifier:
         InvalidInputError
             Other columns or shapes than at fit; rows with NaN or infinity.
         """
+        check_process()
         forward = self._stochastic if passes else self._once
         rows = as_rows(X, self.names)
         parts, n_seen = [np.empty((0, len(self.classes)))], 0
