@@ -8,12 +8,14 @@ so that one compiled program serves every block.
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from aegmm_detect.types import Array, FloatArray, IntArray, Tensor
+
+Result = TypeVar("Result")
 
 # A stream is shuffled through a buffer, as it need not fit into memory.
 SHUFFLE_BUFFER_ROWS = 65_536
@@ -81,12 +83,50 @@ def plan(n_rows: int, batch_size: int, steps_per_block: int, steps: int | None =
     return Plan(batch, steps, math.ceil(steps / n_blocks), passes)
 
 
+class Source:
+    """What a stream raised while tf.data read it.
+
+    Exceptions cross tf.data as text: a user's `OSError` would come out as TensorFlow's
+    `UnknownError`, which nobody's handler waits for.
+    """
+
+    def __init__(self) -> None:
+        self._error: BaseException | None = None
+
+    def watch(self, read: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+        """One pass of `read`; what it raises is kept."""
+        try:
+            yield from read()
+        except GeneratorExit:  # tf.data needs no more
+            raise
+        except BaseException as error:
+            self._error = error
+            raise
+
+    def run(self, consume: Callable[[], Result]) -> Result:
+        """What `consume` returns, which reads through tf.data.
+
+        Raises
+        ------
+        BaseException
+            What the stream raised, the same object with its own traceback and cause.
+        """
+        try:
+            return consume()
+        except tf.errors.OpError:
+            if self._error is None:
+                raise
+        # Here, where TensorFlow's account of the same error does not become its context.
+        raise self._error
+
+
 @dataclasses.dataclass(frozen=True)
 class Blocks:
-    """A repeating data set of blocks and the plan behind it."""
+    """A repeating data set of blocks, the plan behind it and where its rows come from."""
 
     dataset: tf.data.Dataset
     plan: Plan
+    source: Source = dataclasses.field(default_factory=Source)
 
 
 def array_blocks(
@@ -128,9 +168,11 @@ def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None, first_epoch: in
 
     What comes before `first_epoch` is read and dropped, for the buffer to hold what it would hold.
     """
+    source = Source()
     batches = (
         tf.data.Dataset.from_generator(
-            rows.read, output_signature=tf.TensorSpec((None, *rows.shape), "float32")
+            lambda: source.watch(rows.read),
+            output_signature=tf.TensorSpec((None, *rows.shape), "float32"),
         )
         .unbatch()
         .shuffle(min(rows.n_rows, _buffer_rows(rows.shape)), seed=seed)
@@ -140,15 +182,15 @@ def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None, first_epoch: in
     )
 
     def generate() -> Iterator[tuple[Array, int]]:
-        source = batches.as_numpy_iterator()
+        shuffled = batches.as_numpy_iterator()
         while True:
             for start in range(0, cut.steps, cut.steps_per_block):
                 size = min(cut.steps_per_block, cut.steps - start)
-                block = np.stack([next(source) for _ in range(size)])
+                block = np.stack([next(shuffled) for _ in range(size)])
                 yield _padded(block, cut.steps_per_block)
 
     shape = (cut.steps_per_block, cut.batch, *rows.shape)
-    return Blocks(_blocks(generate, shape, "float32"), cut)
+    return Blocks(_blocks(generate, shape, "float32"), cut, source)
 
 
 def steps_that_fit(rows: ArrayRows | StreamRows, batch_size: int) -> int:

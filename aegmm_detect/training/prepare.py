@@ -170,14 +170,18 @@ def _prepare_stream(
     def read() -> Iterator[FloatArray]:
         n_read = 0
         for batch in rows.read():
+            check_shape(batch, shape, "A batch of X")
             if nan_policy == "flag":
                 batch = np.delete(batch, non_finite_rows(batch), axis=0)
             n_read += len(batch)
+            if n_read > n_rows:
+                break  # it may have no end
             yield _scaled(batch, np.arange(len(batch)), normalizer)
         if n_read != n_rows:
             raise InvalidInputError(
-                f"X gave {n_rows} rows when read first and {n_read} in a later pass. A callable "
-                "must return a fresh iterator over the same rows each time: lambda: my_batches()."
+                f"X gave {n_rows} rows when read first and {n_read}"
+                f"{' or more' if n_read > n_rows else ''} in a later pass. A callable must return "
+                "a fresh iterator over the same rows each time: lambda: my_batches()."
             )
 
     return TrainingRows(

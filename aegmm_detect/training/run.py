@@ -1,5 +1,6 @@
 """Train one net on prepared rows: the bridge from settings to `Model.fit`."""
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -76,6 +77,8 @@ def fit_network(
     ------
     NonFiniteLossError
         The weights are then those before the failing block of steps.
+    Exception
+        Whatever a stream of rows raises, as it raised it.
     """
     if config.seed is not None:
         seed_random_layers(net, config.seed)
@@ -101,19 +104,21 @@ def fit_network(
         if checkpoint.finished:
             return trainer.history
     n_blocks = (length.epochs - first_epoch) * math.ceil(length.steps / cut.steps_per_block)
+    train = functools.partial(
+        trainer.fit,
+        # No batch more than needed: a stream's source may not like a pass that nobody reads.
+        blocks.dataset.take(n_blocks).prefetch(1),
+        epochs=length.epochs,
+        initial_epoch=first_epoch,
+        steps_per_epoch=length.steps,
+        shuffle=False,  # the blocks are
+        validation_data=None if validation is None else validation.dataset.prefetch(1),
+        validation_steps=None if validation is None else validation.plan.steps,
+        verbose=int(verbose) if isinstance(verbose, bool) else verbose,
+        callbacks=listening,
+    )
     try:
-        return trainer.fit(
-            # No batch more than needed: a stream's source may not like a pass that nobody reads.
-            blocks.dataset.take(n_blocks).prefetch(1),
-            epochs=length.epochs,
-            initial_epoch=first_epoch,
-            steps_per_epoch=length.steps,
-            shuffle=False,  # the blocks are
-            validation_data=None if validation is None else validation.dataset.prefetch(1),
-            validation_steps=None if validation is None else validation.plan.steps,
-            verbose=int(verbose) if isinstance(verbose, bool) else verbose,
-            callbacks=listening,
-        )
+        return blocks.source.run(train)
     except NonFiniteLossError as error:
         if checkpoint is not None:
             error.add_note(checkpoint.after_failure)
