@@ -1,20 +1,18 @@
 """Contents of Keras 2's HDF5 files, read by a child process that may crash."""
 
 import dataclasses
-import io
-import json
-import subprocess
-import sys
 from pathlib import Path
-
-import numpy as np
 
 from aegmm_detect.exceptions import MigrationError
 from aegmm_detect.types import Array
+from aegmm_detect.untrusted.files import read_inside
+from aegmm_detect.untrusted.hdf5 import Contents, read_contents
 
-_PROGRAM = Path(__file__).with_name("hdf5_child.py")
-# Reading takes a fraction of a second; a damaged file can send the library round in circles.
-_SECONDS = 60.0
+# Nets for tables have thousands of weights, for images some millions.
+_LARGEST = 2**30
+_ATTRIBUTES = ("model_config", "layer_names", "weight_names")
+_WEIGHTS = "model_weights"
+_ADVICE = "It is damaged, or alibi-detect did not write it: copy the directory again."
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,33 +31,48 @@ def read(path: Path) -> StoredNet:
     MigrationError
         The file is missing, damaged or no net of Keras 2.
     """
-    if not path.is_file():
-        raise MigrationError(
-            f"{path} is missing: copy the whole directory that save_detector wrote, model/ "
-            "included."
-        )
-    # -P: the program's folder is not where its imports are looked for.
-    command = [sys.executable, "-P", str(_PROGRAM), str(path.resolve())]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise _unreadable(path, f"nothing came of it in {_SECONDS:.0f} seconds") from None
-    if done.returncode < 0:
-        raise _unreadable(path, f"the HDF5 library crashed with signal {-done.returncode}")
-    if done.returncode > 0:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise _unreadable(path, lines[0] if lines else f"exit status {done.returncode}")
-    with np.load(io.BytesIO(done.stdout), allow_pickle=False) as arrays:
-        index = json.loads(arrays["index"].tobytes())
-        weights = {
-            layer: {name: arrays[str(number)] for name, number in numbers.items()}
-            for layer, numbers in index["layers"].items()
-        }
-    return StoredNet(index["config"], weights)
+        content = read_inside(path.parent, path.name, _LARGEST, MigrationError)
+    except OSError as problem:
+        raise MigrationError(
+            f"{path} is missing or cannot be opened ({problem.strerror}): copy the whole directory "
+            "that save_detector wrote, model/ included."
+        ) from problem
+    (found,) = read_contents({path.name: content}, MigrationError, _ATTRIBUTES, _ADVICE).values()
+    try:
+        return _stored_net(found)
+    except ValueError as problem:
+        raise MigrationError(f"{path.name} cannot be read: {problem}. {_ADVICE}") from problem
 
 
-def _unreadable(path: Path, told: str) -> MigrationError:
-    return MigrationError(
-        f"{path.name} cannot be read: {told}. It is damaged, or alibi-detect did not write it: "
-        "copy the directory again."
+def _stored_net(found: Contents) -> StoredNet:
+    config = found.attributes[""].get("model_config")
+    if not isinstance(config, str):
+        raise ValueError("it holds no net: there is no 'model_config'")
+    return StoredNet(
+        config,
+        {
+            layer: {
+                weight: _array(found, f"{_WEIGHTS}/{layer}/{weight}")
+                for weight in _names(found, f"{_WEIGHTS}/{layer}", "weight_names")
+            }
+            for layer in _names(found, _WEIGHTS, "layer_names")
+        },
     )
+
+
+def _names(found: Contents, group: str, attribute: str) -> list[str]:
+    names = found.attributes.get(group, {}).get(attribute)
+    # Keras writes an empty list for a layer without weights.
+    if not isinstance(names, list):
+        raise ValueError(f"there is no list {attribute!r} in {group[:200]!r}")
+    return names
+
+
+def _array(found: Contents, path: str) -> Array:
+    array = found.datasets.get(path)
+    if array is None:
+        raise ValueError(f"there is no {path.rpartition('/')[2][:200]!r} in it")
+    if array.dtype.kind != "f":
+        raise ValueError(f"{path[:200]} holds no real numbers")
+    return array
