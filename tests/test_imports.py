@@ -22,9 +22,11 @@ BASE = {
     "files",
     "input_checks",
     "inputs",
+    "listing",
     "scoring_loop",
     "sealed_json",
     "untrusted",
+    "value_kinds",
     "version",
     "_lazy",
 }

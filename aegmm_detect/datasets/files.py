@@ -1,7 +1,6 @@
 """A data set of one's own, out of a file."""
 
 import os
-import warnings
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from aegmm_detect.datasets.arrays import read_arrays
-from aegmm_detect.datasets.base import Dataset, reading
-from aegmm_detect.exceptions import ConfigurationError, DataIntegrityError, InvalidInputError
-from aegmm_detect.extras import import_extra
+from aegmm_detect.datasets.base import Dataset
+from aegmm_detect.datasets.tables import CsvFormat, as_array, read_table, without_index
+from aegmm_detect.datasets.text_columns import with_dummies
+from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
+from aegmm_detect.listing import some_of
 from aegmm_detect.types import Array, FloatArray
 
 _TABLES = {".csv": "csv", ".csv.gz": "csv", ".parquet": "parquet", ".pq": "parquet"}
@@ -26,8 +27,12 @@ def from_file(
     anomaly: Any = None,
     normal: Any = None,
     drop: Collection[str] | str = (),
-    one_hot: bool = False,
+    one_hot: bool | str | Collection[str] = False,
     header: bool = True,
+    sep: str | None = None,
+    decimal: str = ".",
+    encoding: str = "utf-8",
+    na_values: str | Collection[str] | None = None,
     name: str | None = None,
     licence: str = "not stated",
     citation: str = "not stated",
@@ -51,9 +56,16 @@ def from_file(
         Column or columns to leave out, such as identifiers.
     one_hot
         Turn text columns into dummies, by the sorted categories of **all** rows of this file; a
-        missing value has none. Otherwise a text column is an error.
+        missing value has none. Otherwise a text column is an error. True leaves errors for columns
+        that hold mostly numbers, or nearly as many different texts as rows. The names of columns
+        turn these, whatever they hold.
     header
         Whether the first line of a CSV file names the columns; if not, they are x0, x1, ...
+    sep, decimal, encoding
+        How a CSV file is written. Default: commas between fields, a point in numbers, UTF-8.
+    na_values
+        Text that stands for a missing value in a CSV file, besides the usual 'NA', 'nan' and empty
+        fields: '?', or several.
     name
         Name of the data set; by default that of the file.
     licence, citation
@@ -62,7 +74,9 @@ def from_file(
     Returns
     -------
     The data set: X float32 if all columns of the file are, float64 otherwise. Missing numbers are
-    NaN. `kinds` are the labels as text, if `anomaly` or `normal` was needed to read them.
+    NaN. Row numbers that pandas has written into a column without a name are left out, with a
+    warning in the log: they can give the labels away. `kinds` are the labels as text, if `anomaly`
+    or `normal` was needed to read them.
 
     Raises
     ------
@@ -90,12 +104,17 @@ def from_file(
         raise ConfigurationError(
             f"{path} has none of the known suffixes {', '.join((*_TABLES, *_ARRAYS))}."
         )
+    how = CsvFormat(sep, decimal, encoding, na_values)
+    if how != CsvFormat() and _TABLES.get(suffix) != "csv":
+        raise ConfigurationError(
+            f"{', '.join(how._fields)} are for CSV files, not for {suffix}: leave them out."
+        )
     if suffix in _ARRAYS:
         if drop or one_hot or not header:
             raise ConfigurationError(f"drop, one_hot and header are for tables, not for {suffix}.")
         X, labels, names = _from_arrays(path, target)
     else:
-        frame = _table(path, _TABLES[suffix], header)
+        frame = read_table(path, _TABLES[suffix], header, how)
         X, labels, names = _from_table(frame, path, target, drop, one_hot)
     y, kinds, what = _anomalies(labels, anomaly, normal, path)
     return Dataset(
@@ -131,64 +150,32 @@ def _from_arrays(path: Path, target: str | int | None) -> tuple[FloatArray, Arra
     return X.astype(np.float32 if single else np.float64), labels.ravel(), names
 
 
-def _table(path: Path, kind: str, header: bool) -> Any:
-    pd = import_extra("pandas", "data", f"Reading {path.name}")
-    if kind == "parquet":
-        import_extra("pyarrow", "data", f"Reading {path.name}")
-        with reading(path):
-            return pd.read_parquet(path)
-    with reading(path), warnings.catch_warnings():
-        # Lines longer than the header: neither an index in their first field nor a cut at the end.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            frame = pd.read_csv(
-                path, low_memory=False, index_col=False, header=0 if header else None
-            )
-        except pd.errors.ParserWarning as error:
-            raise DataIntegrityError(
-                f"{path} has lines with more fields than its first one ({error})."
-            ) from error
-    if not header:
-        return frame.rename(columns=lambda place: f"x{place}")
-    if all(_is_number(name) for name in frame.columns):
-        raise ConfigurationError(
-            f"The first line of {path} holds numbers, so it is a row and names no columns: pass "
-            "header=False."
-        )
-    return frame
-
-
-def _is_number(name: Any) -> bool:
-    try:
-        # pandas tells equal names apart by a number behind a dot.
-        float(".".join(str(name).split(".")[:2]))
-    except ValueError:
-        return False
-    return True
-
-
 def _from_table(
-    frame: Any, path: Path, target: str | int | None, drop: Collection[str], one_hot: bool
+    frame: Any,
+    path: Path,
+    target: str | int | None,
+    drop: Collection[str],
+    one_hot: bool | str | Collection[str],
 ) -> tuple[FloatArray, Array, tuple[str, ...]]:
-    pd = import_extra("pandas", "data", f"Reading {path.name}")
-    columns = [str(column) for column in frame.columns]
-    frame.columns = columns
+    columns = list(frame.columns)
     if isinstance(target, int):
         if not -len(columns) <= target < len(columns):
             raise ConfigurationError(f"target={target}: {path} has {len(columns)} columns.")
         target = columns[target]
     if target is None and "label" not in columns:
         raise ConfigurationError(
-            f"{path} has no column 'label'; it has {columns}. Say which of them holds the labels: "
-            "target=."
+            f"{path} has no column 'label'; it has {some_of(columns)}. Say which of them holds the "
+            "labels: target=."
         )
-    target = target or "label"
+    target = str(target or "label")
     if unknown := [column for column in (target, *drop) if column not in columns]:
-        raise ConfigurationError(f"{path} has no columns {unknown}; it has {columns}.")
+        raise ConfigurationError(
+            f"{path} has no columns {some_of(unknown)}; it has {some_of(columns)}."
+        )
     if not len(frame):
         raise InvalidInputError(f"{path} holds no rows, only names of columns.")
     if len(columns) == len({target, *drop}):
-        raise InvalidInputError(f"{path} holds no columns beside {[target, *drop]}.")
+        raise InvalidInputError(f"{path} holds no columns besides {some_of([target, *drop])}.")
     labels = frame[target]
     if labels.isna().any():
         row = int(labels.isna().to_numpy().argmax())
@@ -196,19 +183,9 @@ def _from_table(
             f"{path}: {labels.isna().sum()} rows have no label in column {target!r}, the first is "
             f"row {row} (counted from 0). The file may be cut short."
         )
-    features = frame.drop(columns=[target, *drop])
-    numeric = [pd.api.types.is_numeric_dtype(features[column]) for column in features]
-    text = [column for column, is_number in zip(features, numeric, strict=True) if not is_number]
-    if text and not one_hot:
-        raise InvalidInputError(
-            f"{path}: the columns {text} do not hold numbers. Pass one_hot=True to turn them into "
-            f"dummies, or drop={text!r}."
-        )
-    if text:
-        features = pd.get_dummies(features, columns=text, dtype=np.float32)
-    single = all(dtype in (np.float16, np.float32) for dtype in features.dtypes)
-    X = features.to_numpy(dtype=np.float32 if single else np.float64, na_value=np.nan)
-    return X, labels.to_numpy(), tuple(str(column) for column in features)
+    features = without_index(frame, path, {target, *drop}).drop(columns=[target, *drop])
+    features = with_dummies(features, path, one_hot)
+    return as_array(features), labels.to_numpy(), tuple(str(column) for column in features)
 
 
 def _anomalies(

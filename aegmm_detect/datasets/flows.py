@@ -15,6 +15,7 @@ import numpy.typing as npt
 from aegmm_detect.datasets.base import Encoded, reading
 from aegmm_detect.exceptions import ConfigurationError, DataIntegrityError
 from aegmm_detect.extras import import_extra
+from aegmm_detect.listing import some_of
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ def _chunks(path: Path, keep_port: bool) -> Iterator[tuple[Any, npt.NDArray[Any]
 def _same_columns(frame: Any, names: tuple[str, ...], path: Path) -> Any:
     if found := set(names) ^ set(frame.columns):
         raise DataIntegrityError(
-            f"{path} and the files before it differ in the columns {sorted(found)}: read files of "
+            f"{path} and the files before it differ in the columns {some_of(sorted(found))}: read files of "
             "different editions apart."
         )
     return frame[list(names)]

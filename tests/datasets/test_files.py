@@ -1,4 +1,6 @@
+import decimal
 import gzip
+import re
 import sys
 
 import numpy as np
@@ -137,7 +139,7 @@ def test_text_columns_are_refused_all_at_once_or_encoded_or_dropped(csv):
         ("1,2,0\n3,4,1\n", {"target": -1}, ConfigurationError, "is a row.*header=False"),
         ("0,0,0\n3,4,1\n", {"target": -1}, ConfigurationError, "is a row.*header=False"),
         ("a,label\n", {}, InvalidInputError, "holds no rows"),
-        ("label\n0\n1\n", {}, InvalidInputError, r"no columns beside \['label'\]"),
+        ("label\n0\n1\n", {}, InvalidInputError, r"no columns besides \['label'\]"),
         ("a,label\n1,0\n2,1\n", {"anomaly": []}, ConfigurationError, "anomaly= names no label"),
         ("a,label\n1,2\n", {"target": 2}, ConfigurationError, "2 columns"),
         ("a,label\n1,0\n", {"drop": ["z"]}, ConfigurationError, r"\['z'\]"),
@@ -223,3 +225,138 @@ def test_without_an_extra_the_install_command_is_named(tmp_path, monkeypatch, mo
         MissingExtraError, match=rf'needs {module}.*pip install "aegmm_detect\[data\]"'
     ):
         from_file(tmp_path / name)
+
+
+# --- text that is not categories ----------------------------------------------------------------
+
+
+def lines(*columns):
+    return "".join(",".join(map(str, fields)) + "\n" for fields in zip(*columns, strict=True))
+
+
+@pytest.mark.parametrize("options", [{}, {"one_hot": True}])
+def test_a_numeric_column_with_some_text_names_the_first_such_value_and_its_row(csv, options):
+    age = [*range(60), "?", *range(61, 100), "?"]
+    path = csv("age,label\n" + lines(age, [0] * 101))
+    told = r"'age' holds numbers but for 2 values, the first '\?' in row 60 .*na_values=\['\?'\]"
+    with pytest.raises(InvalidInputError, match=told):
+        from_file(path, **options)
+    data = from_file(path, na_values="?", **options)
+    assert data.feature_names == ("age",)
+    assert np.flatnonzero(np.isnan(data.X[:, 0])).tolist() == [60, 100]
+    # Unless these are codes, and the caller says so.
+    assert from_file(path, one_hot=["age"]).X.shape == (101, 100)
+
+
+def test_columns_of_names_do_not_become_a_column_each(csv):
+    text = "user,kind,label\n" + lines(
+        [f"user{i}" for i in range(500)], ["a", "b"] * 250, [0] * 500
+    )
+    path = csv(text)
+    with pytest.raises(
+        InvalidInputError, match=r"'user' holds 500 different texts in 500 rows.*dro"
+    ):
+        from_file(path, one_hot=True)
+    assert from_file(path, one_hot=True, drop="user").feature_names == ("kind_a", "kind_b")
+    assert from_file(path, one_hot=["kind"], drop="user").X.shape == (500, 2)
+    assert from_file(path, one_hot=["kind", "user"]).X.shape == (500, 502)
+
+
+def test_many_categories_are_too_many_unless_the_column_is_named(csv):
+    path = csv("host,label\n" + lines([f"host{i % 1001}" for i in range(5000)], [0] * 5000))
+    with pytest.raises(InvalidInputError, match="1,001 different texts in 5,000 rows"):
+        from_file(path, one_hot=True)
+    assert from_file(path, one_hot="host").X.shape == (5000, 1001)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (["1,5", "2,5", "3,25"], r"numbers with a comma, such as '1,5'.*decimal=','"),
+        (["2020-01-01", "2020-02-01 10:00", "2020-03-01"], "dates, which are not categories"),
+    ],
+)
+def test_numbers_with_commas_and_dates_get_their_own_advice(csv, values, told):
+    path = csv("a;label\n" + "".join(f"{value};0\n" for value in values))
+    with pytest.raises(InvalidInputError, match=told):
+        from_file(path, sep=";", one_hot=True)
+
+
+def test_one_hot_names_columns_that_are_there(csv):
+    with pytest.raises(ConfigurationError, match=r"one_hot=\['z'\].*it has \['a'\]"):
+        from_file(csv("a,label\n1,0\n"), one_hot="z")
+
+
+def test_truth_values_with_gaps_and_decimals_are_numbers(tmp_path, csv):
+    data = from_file(csv("a,label\nTrue,0\n,1\nFalse,0\n"))
+    np.testing.assert_array_equal(data.X, [[1], [np.nan], [0]])
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    exact = [decimal.Decimal("1.25"), None, decimal.Decimal("2.5")]
+    pd.DataFrame({"a": exact, "label": Y}).to_parquet(tmp_path / "rows.parquet")
+    data = from_file(tmp_path / "rows.parquet")
+    np.testing.assert_array_equal(data.X, [[1.25], [np.nan], [2.5]])
+
+
+# --- how files are written ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("index", [range(3), [7, 2, 5]])
+def test_row_numbers_that_pandas_wrote_are_no_feature(csv, tmp_path, caplog, index):
+    pd = pytest.importorskip("pandas")
+    pd.DataFrame({"a": X[:, 0], "label": Y}, index=index).to_csv(tmp_path / "rows.csv")
+    for target in ("label", 2, -1):
+        data = from_file(tmp_path / "rows.csv", target=target)
+        assert data.feature_names == ("a",)
+        assert "holds row numbers" in caplog.records.pop().message
+        caplog.clear()
+    # A column that the caller names, or that holds something else, is left alone.
+    assert from_file(tmp_path / "rows.csv", drop="Unnamed: 0").feature_names == ("a",)
+    assert from_file(csv(",label\n0.5,0\n1,1\n")).feature_names == ("Unnamed: 0",)
+    assert from_file(csv("n,label\n0,0\n1,1\n")).feature_names == ("n",)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz"])
+@pytest.mark.parametrize(("sep", "shown"), [(";", ";"), ("\t", r"\t"), ("|", "|")])
+def test_another_separator_is_named(csv, sep, shown, name):
+    path = csv("a,b,label\n1.5,2,0\n3,4,1\n".replace(",", sep).replace(".", ","), name)
+    with pytest.raises(ConfigurationError, match=re.escape(f"pass sep='{shown}'")):
+        from_file(path)
+    data = from_file(path, sep=sep, decimal=",")
+    np.testing.assert_array_equal(data.X, [[1.5, 2], [3, 4]])
+
+
+@pytest.mark.parametrize(("encoding", "advice"), [("cp1252", "cp1252"), ("utf-16", "utf-16")])
+def test_another_encoding_is_named(tmp_path, encoding, advice):
+    pytest.importorskip("pandas")
+    path = tmp_path / "rows.csv"
+    path.write_bytes("Größe,label\n1,0\n2,1\n".encode(encoding))
+    with pytest.raises(ConfigurationError, match=f"not written in .*encoding='{advice}'"):
+        from_file(path)
+    assert from_file(path, encoding=encoding).feature_names == ("Größe",)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"sep": "::"}, "pass one character"),
+        ({"sep": ""}, "pass one character"),
+        ({"decimal": ""}, "pass one character"),
+        ({"encoding": "latin-one"}, "Python knows none of that name"),
+    ],
+)
+def test_formats_that_there_are_not_are_refused(csv, options, told):
+    with pytest.raises(ConfigurationError, match=told):
+        from_file(csv("a,label\n1,0\n"), **options)
+    with pytest.raises(ConfigurationError, match="are for CSV files"):
+        from_file("rows.parquet", **options)
+
+
+def test_tables_of_many_columns_give_short_errors(csv):
+    names = [f"column number {i}" for i in range(5000)]
+    path = csv(",".join(names) + "\n" + ",".join(["x"] * 5000) + "\n")
+    for options in ({}, {"target": "y"}, {"drop": names[:4000]}, {"target": names[0]}):
+        with pytest.raises((ConfigurationError, InvalidInputError)) as caught:
+            from_file(path, **options)
+        assert len(str(caught.value)) < 1500
