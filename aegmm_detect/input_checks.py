@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from aegmm_detect.exceptions import InvalidInputError
+from aegmm_detect.listing import MOST, some_of
 from aegmm_detect.types import Array
 
 
@@ -85,14 +86,18 @@ def check_names(names: tuple[str, ...], expected: tuple[str, ...]) -> None:
     """
     if names == expected:
         return
-    missing = [name for name in expected if name not in names]
-    unexpected = [name for name in names if name not in expected]
+    seen, known = set(names), set(expected)
+    missing = [name for name in expected if name not in seen]
+    unexpected = [name for name in names if name not in known]
     differences = {"missing": missing, "unexpected": unexpected}
-    what = ", ".join(f"{kind} {those}" for kind, those in differences.items() if those)
+    what = ", ".join(f"{kind} {some_of(those)}" for kind, those in differences.items() if those)
     what = what or "the same columns in another order"
+    order = f"X[{list(expected)}]"
+    if len(expected) > MOST:
+        order = f"X[train.columns], with the frame of fit as train: {some_of(expected)}"
     raise InvalidInputError(
         f"The data frame's columns differ from those seen by fit: {what}. "
-        f"Select them in the order of fit: X[{list(expected)!r}]."
+        f"Select them in the order of fit: {order}."
     )
 
 

@@ -6,26 +6,19 @@ recognised by what they can do, so that this module loads without TensorFlow.
 """
 
 import dataclasses
-import itertools
 import logging
-import reprlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
+from aegmm_detect.conversion import ACCEPTED, as_frame, frame_to_array, to_array
 from aegmm_detect.exceptions import InvalidInputError
 from aegmm_detect.input_checks import check_names
 from aegmm_detect.types import Array
 
 logger = logging.getLogger(__name__)
 
-_ACCEPTED = (
-    "Pass a NumPy array, a data frame, a tensor, a tf.data.Dataset, a keras PyDataset, or a "
-    "function without arguments that returns an iterator of batches."
-)
-# Values of an array of objects that are looked at for one that an error can show.
-_LOOKED_AT = 10_000
+# Rows after which a pass whose end nobody knows is worth a warning; and again at each doubling.
+_MANY_ROWS = 10_000_000
 
 
 class Columns:
@@ -74,10 +67,9 @@ def as_rows(X: Any, names: tuple[str, ...] | None = None) -> Rows:
     """
     columns = Columns(names)
     if X is None or isinstance(X, (str, bytes, dict)):
-        raise InvalidInputError(f"X is a {type(X).__name__}. {_ACCEPTED}")
-    if _is_frame(X):
-        frame = X if hasattr(X, "to_numpy") else X.to_pandas()
-        return _in_memory(_frame_to_array(frame, columns), columns)
+        raise InvalidInputError(f"X is a {type(X).__name__}. {ACCEPTED}")
+    if (frame := as_frame(X)) is not None:
+        return _in_memory(frame_to_array(frame, columns.see), columns)
     # Before the next question: an iterator over a tf.data.Dataset has an `element_spec`, too.
     if isinstance(X, Iterator):
         raise InvalidInputError(
@@ -89,14 +81,14 @@ def as_rows(X: Any, names: tuple[str, ...] | None = None) -> Rows:
             "X is a data set without an end. Leave .repeat() out: fit makes its own passes, and "
             "scoring ends with the last row."
         )
-    to_batch = _ToBatch(columns)
+    to_batch, count = _ToBatch(columns), _Count()
     if hasattr(X, "element_spec"):
-        return Rows(lambda: map(to_batch, X), None, columns)
+        return Rows(lambda: count(map(to_batch, X)), None, columns)
     if callable(X) and not hasattr(X, "__array__"):
-        return Rows(lambda: map(to_batch, _iterate(X())), None, columns)
+        return Rows(lambda: count(map(to_batch, _iterate(X()))), None, columns)
     if hasattr(X, "__getitem__") and hasattr(X, "__len__") and hasattr(X, "on_epoch_end"):
         return Rows(lambda: (to_batch(X[i]) for i in range(len(X))), None, columns)
-    return _in_memory(_to_array(X), columns)
+    return _in_memory(to_array(X), columns)
 
 
 def _in_memory(array: Array, columns: Columns) -> Rows:
@@ -122,99 +114,34 @@ class _ToBatch:
                     len(item),
                 )
             item = item[0] if item else None
-        if hasattr(item, "columns"):
-            return _frame_to_array(item, self._columns)
-        return _to_array(item)
+        if (frame := as_frame(item)) is not None:
+            return frame_to_array(frame, self._columns.see)
+        return to_array(item)
+
+
+class _Count:
+    """Passes batches on, and says from time to time how many rows have come by without an end."""
+
+    def __init__(self) -> None:
+        self._next = _MANY_ROWS
+
+    def __call__(self, batches: Iterator[Array]) -> Iterator[Array]:
+        n_rows = 0
+        for batch in batches:
+            n_rows += len(batch) if batch.ndim else 1
+            # Once for all passes: the first of them has shown that there is an end.
+            if n_rows >= self._next:
+                while self._next <= n_rows:
+                    self._next *= 2
+                logger.warning(
+                    "%s rows of X so far, and more to come. If it has no end, such as a generator "
+                    "with 'while True', stop here and end it after one pass over the rows.",
+                    f"{n_rows:,}",
+                )
+            yield batch
 
 
 def _iterate(batches: Any) -> Iterator[Any]:
     if not hasattr(batches, "__iter__"):
-        raise InvalidInputError(f"X returned a {type(batches).__name__} when called. {_ACCEPTED}")
+        raise InvalidInputError(f"X returned a {type(batches).__name__} when called. {ACCEPTED}")
     return iter(batches)
-
-
-def _is_frame(X: Any) -> bool:
-    return hasattr(X, "columns") and (hasattr(X, "to_numpy") or hasattr(X, "to_pandas"))
-
-
-def _frame_to_array(frame: Any, columns: Columns) -> Array:
-    names = list(frame.columns)
-    if not names:
-        raise InvalidInputError("The data frame has no columns.")
-    if repeated := sorted({str(name) for name in names if names.count(name) > 1}):
-        raise InvalidInputError(
-            f"The data frame has several columns named {repeated}: rename them, or pass "
-            "X.to_numpy()."
-        )
-    columns.see(tuple(str(name) for name in names))
-    # Nullable columns arrive as objects; `None` and NA in them become NaN, text does not convert.
-    converted, text = [], []
-    for name in names:
-        try:
-            converted.append(_real(np.asarray(frame[name].to_numpy())))
-        except (TypeError, ValueError):
-            text.append(str(name))
-    if text:
-        raise InvalidInputError(
-            f"The data frame's columns {text} do not hold numbers. Encode or drop them, for "
-            f"example with sklearn.preprocessing.OneHotEncoder."
-        )
-    return np.column_stack(converted)
-
-
-def _real(values: Array) -> Array:
-    if values.dtype == object:
-        values = np.array([np.nan if _is_missing(v) else v for v in values])
-    if values.dtype.kind not in "biuf" or values.ndim != 1:
-        raise TypeError(f"{values.dtype} values of shape {values.shape[1:]}")
-    return values.astype(np.float32) if values.dtype.kind == "b" else values
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or type(value).__name__ == "NAType"
-
-
-def _to_array(X: Any) -> Array:
-    kind = type(X).__name__
-    if hasattr(X, "toarray") and hasattr(X, "tocsr"):
-        raise InvalidInputError(
-            f"X is a sparse matrix ({kind}): use X.toarray(), or pass a function that returns an "
-            "iterator of dense batches where that is too large."
-        )
-    if hasattr(X, "to_frame") and hasattr(X, "to_numpy"):
-        raise InvalidInputError(
-            f"X is a {kind}, one row or one column. Keep a data frame by double brackets: one row "
-            "is frame.iloc[[0]], one column is frame[['name']]."
-        )
-    if isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "biuf":
-        # `asarray` would bring back what the mask hides.
-        X = np.ma.filled(X.astype(np.result_type(X.dtype, np.float32)), np.nan)
-    try:
-        array = np.asarray(X)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(
-            f"X, a {kind}, is not an array of numbers ({error}). {_ACCEPTED}"
-        ) from error
-    if array.dtype.kind == "b":
-        array = array.astype(np.float32)
-    if array.ndim == 0:
-        what = "single number" if array.dtype.kind in "iufc" else kind
-        raise InvalidInputError(f"X is a {what}. {_ACCEPTED}")
-    if array.dtype.kind in "OSUT":
-        itself = "X" if isinstance(X, np.ndarray) else "np.asarray(X)"
-        raise InvalidInputError(
-            f"X holds {array.dtype} values{_example(array)}, not real numbers: convert it with "
-            f"{itself}.astype(float), which makes None NaN. Encode text that is no number first."
-        )
-    if array.dtype.kind not in "iuf":
-        raise InvalidInputError(f"X holds {array.dtype} values, not real numbers. {_ACCEPTED}")
-    return array
-
-
-def _example(array: Array) -> str:
-    """A value that is no number, if there is one soon."""
-    for value in itertools.islice(array.flat, _LOOKED_AT):
-        if not isinstance(value, (int, float, np.number)):
-            text = str(value) if isinstance(value, np.str_) else value
-            return f", such as {reprlib.repr(text)}"
-    return ""

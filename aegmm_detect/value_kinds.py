@@ -72,9 +72,10 @@ def is_missing(value: Any) -> bool:
 def remedy(found: Found, column: str) -> str:
     """How `column`, an expression such as ``X['a']``, becomes numbers."""
     if found.kind == "dates":
+        how = ", format='ISO8601'" if isinstance(found.value, str) else ""
         return (
             "dates: take what matters about them as numbers, such as the hour or the seconds since "
-            f"a fixed day, (pd.to_datetime({column}) - pd.Timestamp('2000-01-01'))"
+            f"a fixed day, (pd.to_datetime({column}{how}) - pd.Timestamp('2000-01-01'))"
             ".dt.total_seconds()"
         )
     return {
@@ -91,7 +92,7 @@ def remedy(found: Found, column: str) -> str:
             f"{column}.str.replace(',', '.').astype(float)"
         ),
         "text": (
-            "text"
+            ("text" if isinstance(found.value, (str, bytes)) else "objects")
             + ("" if found.value is None else f", such as {found.shown}")
             + ": encode it, for example with sklearn.preprocessing.OneHotEncoder, or drop it"
         ),
@@ -103,8 +104,8 @@ def _with_comma(value: Any) -> float:
 
 
 def _parses(value: Any, parse: Callable[[Any], Any]) -> bool:
-    # float() also takes objects with a length of one, and bytes.
-    if not isinstance(value, (str, bytes, numbers.Real, np.generic)):
+    # float() also takes arrays of one number.
+    if not isinstance(value, (str, bytes, numbers.Real, np.bool_)):
         return False
     try:
         parse(value)

@@ -1,3 +1,7 @@
+import datetime
+import decimal
+import functools
+import itertools
 import logging
 
 import keras
@@ -7,9 +11,11 @@ import pytest
 import scipy.sparse
 import tensorflow as tf
 
+from aegmm_detect import inputs
 from aegmm_detect.exceptions import InvalidInputError
 from aegmm_detect.input_checks import non_finite_rows
 from aegmm_detect.inputs import as_rows
+from aegmm_detect.training import in_memory
 
 DATA = np.arange(12.0).reshape(6, 2)
 
@@ -349,3 +355,136 @@ def test_a_stream_of_something_else_is_refused_when_it_is_read(stream):
     rows = as_rows(stream)
     with pytest.raises(InvalidInputError, match="Pass a NumPy array"):
         list(rows.read())
+
+
+# --- Arrow --------------------------------------------------------------------------------------
+
+
+def arrow():
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({"a": DATA[:, 0], "b": DATA[:, 1]})
+    return pa, table
+
+
+@pytest.mark.parametrize("batch", ["table", "record batch"])
+def test_arrow_is_the_same_alone_and_in_a_stream(batch):
+    _, table = arrow()
+    parts = table.to_batches(max_chunksize=4)
+    parts = [table.slice(0, 4), table.slice(4)] if batch == "table" else parts
+    for X in (lambda: iter(parts), lambda: [(part, 0) for part in parts]):
+        rows = as_rows(X, names=("a", "b"))
+        np.testing.assert_array_equal(every_row(rows), DATA)
+    np.testing.assert_array_equal(as_rows(parts[0], names=("a", "b")).array, DATA[:4])
+    for X in (parts[0], lambda: iter(parts)):
+        with pytest.raises(InvalidInputError, match=r"missing \['c'\]") as caught:
+            every_row(as_rows(X, names=("a", "b", "c")))
+        assert len(str(caught.value)) < 200
+
+
+def test_a_reader_of_arrow_batches_is_passed_as_a_function():
+    pa, table = arrow()
+    reader = pa.RecordBatchReader.from_batches(table.schema, table.to_batches())
+    with pytest.raises(InvalidInputError, match="read only once"):
+        as_rows(reader)
+    make = functools.partial(pa.RecordBatchReader.from_batches, table.schema, table.to_batches())
+    np.testing.assert_array_equal(every_row(as_rows(make)), DATA)
+
+
+# --- streams whose end nobody sees --------------------------------------------------------------
+
+
+def test_a_stream_without_an_end_is_not_read_in_silence(monkeypatch, caplog):
+    monkeypatch.setattr(inputs, "_MANY_ROWS", 20)
+    endless = as_rows(lambda: itertools.repeat(DATA))
+    for _ in itertools.islice(endless.read(), 60):  # 360 rows
+        pass
+    said = [record.args[0] for record in caplog.records]
+    assert said == ["24", "42", "84", "162", "324"]
+    assert "more to come" in caplog.records[0].message
+    # Later passes over the same rows have nothing new to say.
+    for _ in itertools.islice(endless.read(), 60):
+        pass
+    assert len(caplog.records) == len(said)
+
+
+def test_short_streams_and_arrays_are_read_without_a_word(monkeypatch, caplog):
+    monkeypatch.setattr(inputs, "_MANY_ROWS", 7)
+    for X in (DATA, np.tile(DATA, (9, 1)), lambda: [DATA[:3], DATA[3:]]):
+        every_row(as_rows(X))
+    assert not caplog.records
+
+
+def test_what_keeps_all_rows_in_memory_ends_an_endless_stream(monkeypatch):
+    monkeypatch.setattr(in_memory, "_MOST_BYTES", 10 * DATA.nbytes)
+    with pytest.raises(InvalidInputError, match=r"66 rows, .* keeps all rows in memory"):
+        in_memory.read_rows(lambda: itertools.repeat(DATA))
+    # What is in memory already is its owner's affair.
+    assert len(in_memory.read_rows(np.tile(DATA, (20, 1)))[0]) == 120
+
+
+# --- what errors say of many names, and of each kind of value -----------------------------------
+
+DAYS = pd.to_datetime(["2020-01-01", None, "2020-01-03"])
+KINDS = {
+    "dates": (DAYS, r"(pd.to_datetime(X['odd']) - pd.Timestamp('2000-01-01')).dt.total_seconds()"),
+    "days": (
+        [datetime.date(2020, 1, 1)] * 3,
+        r"(pd.to_datetime(X['odd']) - pd.Timestamp('2000-01-01')).dt.total_seconds()",
+    ),
+    "dates as text": (
+        ["2020-01-01", None, "2020-01-03 10:30"],
+        r"(pd.to_datetime(X['odd'], format='ISO8601') - pd.Timestamp('2000-01-01'))"
+        ".dt.total_seconds()",
+    ),
+    "durations": (pd.to_timedelta([1, None, 3], unit="s"), "X['odd'].dt.total_seconds()"),
+    "decimals": ([decimal.Decimal("1.5"), None, decimal.Decimal(2)], "X['odd'].astype(float)"),
+    "numbers": (["1.5", None, "2"], "X['odd'].astype(float)"),
+    "nearly": (["1.5", "?", "2"], "pd.to_numeric(X['odd'], errors='coerce')"),
+    "commas": (["1,5", None, "2,25"], "X['odd'].str.replace(',', '.').astype(float)"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_column_gets_advice_that_works(kind):
+    values, advice = KINDS[kind]
+    X = pd.DataFrame({"good": [1.0, 2.0, 3.0], "odd": values})
+    with pytest.raises(InvalidInputError) as caught:
+        as_rows(X)
+    assert advice in str(caught.value)
+    assert "OneHotEncoder" not in str(caught.value)
+    mended = as_rows(X.assign(odd=eval(advice, {"X": X, "pd": pd}))).array
+    assert np.isfinite(mended[[0, 2]]).all()
+    assert len(np.unique(mended[[0, 2], 1])) == (1 if kind == "days" else 2)
+
+
+def test_the_first_value_that_is_not_a_number_is_named_with_its_row():
+    X = pd.DataFrame({"age": ["1", "2", None, "n/a", "3", "n/a", "7", "8"]})
+    with pytest.raises(InvalidInputError, match=r"but for 2 values, the first 'n/a' in row 3 "):
+        as_rows(X)
+    with pytest.raises(InvalidInputError, match=r"not a number is 'n/a', in row 3 \(counted from"):
+        as_rows(X.to_numpy())
+
+
+@pytest.mark.parametrize("dtype", ["M8[s]", "m8[s]"])
+def test_arrays_of_dates_and_durations_get_advice_that_works(dtype):
+    X = DATA.astype(dtype)
+    with pytest.raises(InvalidInputError, match="such as the seconds") as caught:
+        as_rows(X)
+    advice = str(caught.value).split("the seconds ")[1].split(". Pass")[0]
+    seconds = as_rows(eval(advice, {"X": X, "np": np})).array
+    np.testing.assert_array_equal(np.diff(seconds, axis=0), 2.0)
+
+
+def test_errors_about_thousands_of_columns_can_be_read():
+    many = [f"a rather long name {i}" for i in range(5000)]
+    numbers = pd.DataFrame(np.zeros((2, 5000)), columns=many)
+    other = numbers.rename(columns=str.upper)
+    twice = pd.concat([numbers, numbers], axis=1)
+    for X, names in ((other, many), (numbers[many[::-1]], many), (twice, None)):
+        with pytest.raises(InvalidInputError) as caught:
+            as_rows(X, None if names is None else tuple(names))
+        assert "4990 others" in str(caught.value)
+        assert len(str(caught.value)) < 1200
+    with pytest.raises(InvalidInputError, match="4990 others") as caught:
+        as_rows(numbers.astype(str).map(lambda _: "x"))
+    assert len(str(caught.value)) < 1200

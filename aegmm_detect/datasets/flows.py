@@ -139,8 +139,8 @@ def _chunks(path: Path, keep_port: bool) -> Iterator[tuple[Any, npt.NDArray[Any]
 def _same_columns(frame: Any, names: tuple[str, ...], path: Path) -> Any:
     if found := set(names) ^ set(frame.columns):
         raise DataIntegrityError(
-            f"{path} and the files before it differ in the columns {some_of(sorted(found))}: read files of "
-            "different editions apart."
+            f"{path} and the files before it differ in the columns {some_of(sorted(found))}: read "
+            "files of different editions apart."
         )
     return frame[list(names)]
 

@@ -49,6 +49,12 @@ def several_axes(ax: Any, count: int, what: str) -> Array:
     return axes
 
 
+def as_written(*texts: Any) -> None:
+    """Have Matplotlib draw `texts` as they are: names may hold ``$``, which begins a formula."""
+    for text in texts:
+        text.set_parse_math(False)
+
+
 def check_scores(scores: Any) -> FloatArray:
     """`scores` as float32 or float64 (N,); NaN, the score of rows with NaN, is let through.
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
-from aegmm_detect.plot.base import ANOMALY, NORMAL, check_names, one_axes
+from aegmm_detect.plot.base import ANOMALY, NORMAL, as_written, check_names, one_axes
 from aegmm_detect.types import FloatArray
 
 
@@ -122,6 +122,7 @@ class ContributionDisplay:
             ax.plot(shown.T, places, "k.", markersize=3.0, alpha=0.35)
         ax.axvline(0.0, color="black", linewidth=0.8)
         ax.set_yticks(places, [self.names[i] for i in self.order_])
+        as_written(*ax.get_yticklabels())
         ax.invert_yaxis()
         ax.set(xlabel="contribution to the score")
         said = [f"bars: mean of {len(shown)} rows, dots: the rows"] if len(shown) > 1 else []

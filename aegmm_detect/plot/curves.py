@@ -9,7 +9,7 @@ from sklearn import metrics
 
 from aegmm_detect.decision import is_outlier
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
-from aegmm_detect.plot.base import check_labels, check_scores, several_axes
+from aegmm_detect.plot.base import as_written, check_labels, check_scores, several_axes
 from aegmm_detect.types import Array, FloatArray
 
 Curve = Literal["roc", "pr", "det"]
@@ -148,7 +148,7 @@ class CurvesDisplay:
                     point = self.operating_point(curve, name)
                     axes.plot(*point, "o", color=axes.lines[-1].get_color())
             axes.set(**_TITLES[curve])
-            axes.legend(loc=_LEGENDS[curve], fontsize="small")
+            as_written(*axes.legend(loc=_LEGENDS[curve], fontsize="small").get_texts())
         for axes in self.ax_[[curve == "det" for curve in self.curves]]:
             # Scikit-learn's ticks of rates near 0 and 1 run into each other on small axes.
             axes.tick_params(axis="x", labelrotation=60)

@@ -8,7 +8,7 @@ import numpy as np
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.extras import import_extra
 from aegmm_detect.inputs import as_rows
-from aegmm_detect.plot.base import ANOMALY, NORMAL, check_labels, one_axes
+from aegmm_detect.plot.base import ANOMALY, NORMAL, as_written, check_labels, one_axes
 from aegmm_detect.scoring_loop import checked_batches
 from aegmm_detect.types import Array, FloatArray
 
@@ -171,7 +171,7 @@ class LatentDisplay:
         if self.ellipses_:
             self.ellipses_[0].set_label(f"component, {' and '.join(f'{n:g}' for n in n_std)} std")
         beyond = self._set_limits(ax, group)
-        ax.set(xlabel=self.labels[0], ylabel=self.labels[1])
+        as_written(ax.set_xlabel(self.labels[0]), ax.set_ylabel(self.labels[1]))
         if beyond:
             ax.set_title(f"{beyond} of {len(self.z)} rows lie beyond the axes", fontsize="medium")
         ax.legend()

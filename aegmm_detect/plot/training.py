@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from aegmm_detect.exceptions import InvalidInputError
-from aegmm_detect.plot.base import several_axes
+from aegmm_detect.plot.base import as_written, several_axes
 
 _HELD_OUT = "val_"
 _FIRST = ("loss", "recon", "energy", "cov_diag")
@@ -88,7 +88,7 @@ class TrainingDisplay:
             if held_out is not None:
                 axes.plot(epochs, held_out, **{"label": "held out", "linestyle": "--", **style})
                 axes.legend(fontsize="small")
-            axes.set_title(name, fontsize="medium")
+            as_written(axes.set_title(name, fontsize="medium"))
             axes.set(xlabel="epoch")
             if len(values) == 1:
                 axes.set_xticks(epochs)

@@ -1,6 +1,7 @@
 """Rows that a plain Keras fit trains on: read whole, checked, split."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from aegmm_detect.input_checks import (
     non_finite_rows,
     refuse_non_finite,
 )
-from aegmm_detect.inputs import as_rows
+from aegmm_detect.inputs import Rows, as_rows
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.training.scaling import normalizer_fit
 from aegmm_detect.types import Array, FloatArray, IntArray
 
 _REMEDY = "Drop or impute these rows."
+# A stream may have no end; who has memory for more than that can make an array of it.
+_MOST_BYTES = 8 * 2**30
 
 
 def read_rows(
@@ -38,10 +41,11 @@ def read_rows(
     Raises
     ------
     InvalidInputError
-        Other columns or shapes, too few rows, or rows with NaN or infinity.
+        Other columns or shapes, too few rows, rows with NaN or infinity, or a stream that is larger
+        than 8 GiB.
     """
     rows = as_rows(X, names)
-    batches = list(rows.read())
+    batches = list(_bounded(rows))
     if not batches:
         raise InvalidInputError("X yields no batch: pass at least 2 rows.")
     for batch in batches:
@@ -52,6 +56,19 @@ def read_rows(
         raise InvalidInputError(f"X holds {len(array)} rows: pass at least 2.")
     refuse_non_finite_rows(array, rows.columns.names)
     return array, rows.columns.names
+
+
+def _bounded(rows: Rows) -> Iterator[Array]:
+    n_rows, n_bytes = 0, 0
+    for batch in rows.read():
+        n_rows, n_bytes = n_rows + len(batch), n_bytes + batch.nbytes
+        if rows.array is None and n_bytes > _MOST_BYTES:
+            raise InvalidInputError(
+                f"X has yielded {n_rows:,} rows, more than {_MOST_BYTES / 2**30:g} GiB, but this "
+                "training keeps all rows in memory: end the stream after one pass, take a sample "
+                "of it, or pass an array."
+            )
+        yield batch
 
 
 def refuse_non_finite_rows(

@@ -8,7 +8,12 @@ from hypothesis.extra.numpy import arrays
 from matplotlib import pyplot as plt
 
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
-from aegmm_detect.plot import ContributionDisplay
+from aegmm_detect.plot import (
+    ContributionDisplay,
+    CurvesDisplay,
+    LatentDisplay,
+    TrainingDisplay,
+)
 
 draw = ContributionDisplay.from_contributions
 NUMBERS = st.floats(-1e3, 1e3)
@@ -70,3 +75,18 @@ def test_what_does_not_fit_is_refused():
         draw([1.0, 2.0], ["a"])
     with pytest.raises(ConfigurationError, match="max_features=0"):
         draw([1.0, 2.0], max_features=0)
+
+
+def test_names_with_dollars_are_drawn_as_they_are():
+    """Matplotlib takes what is between two of them for a formula, and fails where it is none."""
+    name = "price_$_per_%_of_$^"
+    ax = draw([1.0, 2.0], [name, "$a$"]).ax_
+    CurvesDisplay.from_scores([0, 1, 0, 1], {name: [1.0, 2.0, 3.0, 4.0]})
+    TrainingDisplay.from_history({"loss": [1.0, 2.0], name: [1.0, 2.0]})
+    z = np.random.default_rng(0).normal(size=(9, 2))
+    mixture = {"means": z[:1], "covariances": np.eye(2)[None], "weights": [1.0]}
+    LatentDisplay(z=z, labels=(name, name), **mixture).plot()
+    for number in plt.get_fignums():
+        plt.figure(number).canvas.draw()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["$a$", name]
+    assert not any(label.get_parse_math() for label in ax.get_yticklabels())
