@@ -14,6 +14,8 @@ from aegmm_detect.types import FloatArray, Tensor
 
 # Numbers of an intermediate array (rows x components x features) at a time: 16 MB.
 _CHUNK = 2_097_152
+# Weights are float64, or come from float32.
+_SUM_TO_ONE = 1e-3
 
 
 class FrozenMixture(abc.ABC):
@@ -40,6 +42,15 @@ class FrozenMixture(abc.ABC):
     @abc.abstractmethod
     def shapes(n_components: int, n_dim: int) -> dict[str, tuple[int, ...]]:
         """Of the arrays, by name."""
+
+    def problem(self) -> str | None:
+        """Why the parameters, finite and of these shapes, make no density; None if they do."""
+        if (self.phi < 0.0).any() or abs(self.phi.sum() - 1.0) > _SUM_TO_ONE:
+            return "phi holds no weights that sum to 1"
+        return self._problem()
+
+    @abc.abstractmethod
+    def _problem(self) -> str | None: ...
 
     @abc.abstractmethod
     def as_float32(self) -> Any:

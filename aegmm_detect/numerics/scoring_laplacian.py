@@ -45,6 +45,9 @@ class ScoringLaplacian(FrozenMixture):
         """The mixture of z * scale + centre; both are (D,)."""
         return type(self)(self.phi, self.mu * scale + centre, self.scale * scale)
 
+    def _problem(self) -> str | None:
+        return None if (self.scale > 0.0).all() else "scale holds deviations that are not positive"
+
     def _energy(self, z: Tensor) -> Tensor:
         return laplace.energy(z, self._params)
 

@@ -11,6 +11,10 @@ from aegmm_detect.numerics.frozen_mixture import FrozenMixture, in_double, read_
 from aegmm_detect.types import FloatArray, Tensor
 
 
+# How far W cov W' may be from the unit matrix: rounding under a condition of 1e12 leaves 1e-4.
+_WHITE = 1e-2
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class ScoringMixture(FrozenMixture):
     """Owner of every parameter of the density that scores rows; arrays are read-only.
@@ -71,6 +75,16 @@ class ScoringMixture(FrozenMixture):
         """The mixture of z * scale + centre; both are (D,)."""
         cov = self.cov * np.outer(scale, scale)
         return type(self)(self.phi, self.mu * scale + centre, cov, self.W / scale)
+
+    def _problem(self) -> str | None:
+        diagonal = np.diagonal(self.W, axis1=1, axis2=2)
+        if np.triu(self.W, 1).any() or not (diagonal > 0.0).all():
+            return "W holds no whitening matrices: lower triangles with a positive diagonal"
+        with np.errstate(all="ignore"):  # numbers of any size, NaN where they overflow
+            white = self.W @ self.cov @ self.W.swapaxes(1, 2)
+        if not (np.abs(white - np.eye(self.n_dim)) <= _WHITE).all():
+            return "cov and W contradict each other"
+        return None
 
     def _energy(self, z: Tensor) -> Tensor:
         return gmm.energy(z, self._params)

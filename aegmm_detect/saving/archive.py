@@ -1,12 +1,10 @@
 """A saved detector as one file: the files of the directory in a zip file, uncompressed."""
 
-import contextlib
 import re
-import time
 from pathlib import Path
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.files import sync_folder, temporary_names, write_atomically
+from aegmm_detect.files import sync_folder, write_atomically
 from aegmm_detect.saving.manifest import (
     FILE_NAME,
     MANIFEST,
@@ -15,12 +13,11 @@ from aegmm_detect.saving.manifest import (
     check_content,
     is_ours,
 )
+from aegmm_detect.untrusted.files import opened
 from aegmm_detect.untrusted.stored import read_stored, write_stored
 
 SUFFIX = ".aegmm"
 _MEMBER = re.compile(f"{re.escape(MANIFEST)}|{FILE_NAME}")
-# Seconds after which a temporary file belongs to a save that was killed.
-_STALE = 3600.0
 
 
 def write_archive(path: Path, artefact: Artefact) -> None:
@@ -42,7 +39,6 @@ def write_archive(path: Path, artefact: Artefact) -> None:
     members = {MANIFEST: artefact.manifest.to_json(), **artefact.by_name()}
     write_atomically(path, write_stored(members))
     sync_folder(path.parent)
-    _sweep(path)
 
 
 def read_archive(path: Path) -> Artefact:
@@ -53,7 +49,7 @@ def read_archive(path: Path) -> Artefact:
     ArtefactError
         Foreign, damaged or incomplete.
     """
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         members = read_stored(stream, str(path), _MEMBER.fullmatch)
     if MANIFEST not in members:
         raise ArtefactError(
@@ -72,18 +68,8 @@ def read_archive(path: Path) -> Artefact:
 
 def _is_detector(path: Path) -> bool:
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             members = read_stored(stream, str(path), _MEMBER.fullmatch)
     except ArtefactError:
         return False
     return is_ours(members.get(MANIFEST, b"")) is not None
-
-
-def _sweep(path: Path) -> None:
-    """Delete what killed saves to `path` have left; others may be writing just now."""
-    left = temporary_names(re.escape(path.name))
-    for other in path.parent.iterdir():
-        if left.fullmatch(other.name):
-            with contextlib.suppress(OSError):
-                if time.time() - other.stat().st_mtime > _STALE:
-                    other.unlink()

@@ -7,39 +7,43 @@ never changed; the manifest names those that belong together, and replacing it i
 import contextlib
 import os
 import re
-import stat
 import time
 from pathlib import Path
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.files import one_writer, sync_folder, temporary_names, write_atomically
+from aegmm_detect.files import one_writer, sweep, sync_folder, write_atomically
 from aegmm_detect.saving.manifest import (
     FILE_NAME,
+    LARGEST_MANIFEST,
     MANIFEST,
     Artefact,
     FileEntry,
     Manifest,
     check_content,
-    is_ours,
 )
+from aegmm_detect.untrusted.files import read_inside
 
 _DATA_FILE = re.compile(FILE_NAME)
-_TEMPORARY = temporary_names(f"{re.escape(MANIFEST)}|{FILE_NAME}")
-# Of column names, mostly: 64 MiB is a million of them.
-_LARGEST_MANIFEST = 2**26
+_OURS = rf"{re.escape(MANIFEST)}|\.{re.escape(MANIFEST)}\.pending|{FILE_NAME}"
+# The manifest of a save that has begun: what it lists and no other manifest does, a killed save has
+# left. A file that is only called like one of ours is nobody's to remove.
+_PENDING = f".{MANIFEST}.pending"
+# A file of another package's detectors, and who reads them.
+_OF_ALIBI = "meta.dill"
+FROM_ALIBI = "aegmm_detect.migrate.from_alibi_detect reads what alibi-detect has saved."
 # A writer replaces the files while they are read: how often to begin again.
 _ATTEMPTS = 5
 
 
 def write_directory(folder: Path, artefact: Artefact) -> None:
-    """Save to `folder`, made if need be. Files that are not the package's stay as they are.
+    """Save to `folder`, made if need be.
 
     Killed at any moment, it leaves the former detector or the new one.
 
     Raises
     ------
     ArtefactError
-        `folder` is a file, or holds another program's manifest.
+        `folder` is a file, or holds anything but a saved detector.
     """
     if folder.exists() and not folder.is_dir():
         raise ArtefactError(
@@ -50,17 +54,18 @@ def write_directory(folder: Path, artefact: Artefact) -> None:
     sync_folder(folder.parent)
     manifest = folder / MANIFEST
     with one_writer(folder):
-        if manifest.exists() and is_ours(manifest.read_bytes()) is None:
-            raise ArtefactError(
-                f"{manifest} is not of a saved detector, or is damaged. Delete it, or save to "
-                "another directory."
-            )
-        for name, content in artefact.by_name().items():
-            write_atomically(folder / name, content)
+        _refuse_foreign(folder)
+        former = _files_of(folder, MANIFEST)
+        sweep(folder, _OURS)
+        _remove(folder, _files_of(folder, _PENDING) - former)
+        contents, described = artefact.by_name(), artefact.manifest.to_json()
+        write_atomically(folder / _PENDING, described)
+        for name, content in contents.items():
+            write_atomically(folder / name, content, like=manifest)
         sync_folder(folder)
-        write_atomically(manifest, artefact.manifest.to_json())
+        write_atomically(manifest, described)
         sync_folder(folder)
-        _sweep(folder, {entry.name for entry in artefact.manifest.files.values()})
+        _remove(folder, former - contents.keys() | {_PENDING})
 
 
 def read_directory(folder: Path) -> Artefact:
@@ -75,8 +80,7 @@ def read_directory(folder: Path) -> Artefact:
     for attempt in range(_ATTEMPTS):
         # Time for a writer to end: it may be between the same two detectors, over and over.
         time.sleep(0.01 * attempt)
-        content = _read(folder, MANIFEST, _LARGEST_MANIFEST)
-        manifest = Manifest.from_json(content, str(folder / MANIFEST))
+        manifest = _manifest(folder)
         missing = [e.name for e in manifest.files.values() if not (folder / e.name).exists()]
         if not missing:
             with contextlib.suppress(FileNotFoundError):
@@ -92,36 +96,66 @@ def read_directory(folder: Path) -> Artefact:
     raise ArtefactError(f"{folder} changes faster than it can be read. Try again.")
 
 
+def _manifest(folder: Path, name: str = MANIFEST) -> Manifest:
+    try:
+        content = read_inside(folder, name, LARGEST_MANIFEST)
+    except FileNotFoundError:
+        hint = FROM_ALIBI if (folder / _OF_ALIBI).exists() else "Pass what save_detector wrote."
+        raise ArtefactError(
+            f"{folder} has no {MANIFEST}: it is not a saved detector. {hint}"
+        ) from None
+    return Manifest.from_json(content, str(folder / name))
+
+
 def _checked(folder: Path, entry: FileEntry) -> bytes:
-    # A byte more than promised would show.
-    content = _read(folder, entry.name, entry.size + 1)
+    try:
+        content = read_inside(folder, entry.name, entry.size)
+    except ArtefactError as error:
+        raise ArtefactError(
+            f"{error} The saved detector is damaged: restore it from a copy, or save it again."
+        ) from error
     check_content(entry, content, str(folder))
     return content
 
 
-def _read(folder: Path, name: str, limit: int) -> bytes:
-    path = folder / name
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        if name != MANIFEST:
-            raise
+def _refuse_foreign(folder: Path) -> None:
+    """Only a saved detector may be replaced; hidden files belong to the system or its tools."""
+    names = [
+        name
+        for name in os.listdir(folder)
+        if name != MANIFEST and not name.startswith(".") and not _DATA_FILE.fullmatch(name)
+    ]
+    if names:
+        told = ", ".join(sorted(names)[:5]) + (", ..." if len(names) > 5 else "")
+        hint = f" {FROM_ALIBI}" if _OF_ALIBI in names else ""
         raise ArtefactError(
-            f"{folder} has no {MANIFEST}: it is not a saved detector. Pass what save_detector "
-            "wrote."
-        ) from None
-    if not stat.S_ISREG(mode):
-        # A link can lead anywhere, and reading a pipe never ends.
-        raise ArtefactError(f"{path} is a link or no plain file. Copy the files themselves.")
-    with path.open("rb") as stream:
-        return stream.read(limit)
+            f"{folder} holds other files: {told}. Save to a directory of its own.{hint}"
+        )
 
 
-def _sweep(folder: Path, keep: set[str]) -> None:
-    """Delete what former saves, also killed ones, have left."""
-    for name in os.listdir(folder):
-        ours = _DATA_FILE.fullmatch(name) or _TEMPORARY.fullmatch(name)
-        if ours and name not in keep:
-            # Someone may still read it, which Windows forbids; the next save tries again.
-            with contextlib.suppress(OSError):
-                (folder / name).unlink()
+def _files_of(folder: Path, name: str) -> set[str]:
+    """Data files that a manifest lists; none if it is not there.
+
+    Raises
+    ------
+    ArtefactError
+        It is foreign or damaged.
+    """
+    if not os.path.lexists(folder / name):
+        return set()
+    try:
+        manifest = _manifest(folder, name)
+    except ArtefactError as error:
+        raise ArtefactError(
+            f"{folder} does not hold a saved detector that could be replaced. Delete its files, or "
+            f"save to another directory. {error}"
+        ) from error
+    return {entry.name for entry in manifest.files.values()}
+
+
+def _remove(folder: Path, names: set[str]) -> None:
+    """Remove files of the former detector, and no others."""
+    for name in names:
+        # Someone may still read it, which Windows forbids.
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()

@@ -5,6 +5,7 @@ Free of TensorFlow: what is foreign or damaged is refused before Keras sees any 
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -16,6 +17,7 @@ from pydantic import (
     StrictInt,
     StrictStr,
     ValidationError,
+    field_validator,
 )
 
 from aegmm_detect.configs.base import Settings
@@ -26,7 +28,7 @@ from aegmm_detect.untrusted.text import parsed_object
 
 FORMAT: Final = "aegmm_detect"
 # Goes up when older releases can no longer read what is written.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 # Characters of a file's hash in its name: enough that two never meet.
 _SHORT = 16
@@ -40,8 +42,13 @@ _SEALED = Kind(
 # A role and the start of a hash: nothing that could lead out of the directory.
 FILE_NAME = rf"[a-z_]+-[0-9a-f]{{{_SHORT}}}\.(keras|npz)"
 
+# Bytes of a manifest: of column names, mostly, and 64 MiB are a million of them.
+LARGEST_MANIFEST = 2**26
+# Numbers of a row: 64 MiB in float32. Nothing is made of that shape before it is compared.
+_LARGEST_ROW = 2**24
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Size = Annotated[int, Field(ge=0)]
+Size = Annotated[int, Field(ge=0, le=2**48)]
 
 
 class FileEntry(Settings):
@@ -59,8 +66,8 @@ class NetEntry(Settings):
     """How the nets make a model: three parts and features, or a ready one."""
 
     kind: Literal["aegmm", "ready"]
-    n_gmm: int | None = None
-    recon_features: dict[str, Any] | None = None  # as Keras serialises functions: by name
+    n_gmm: Annotated[int, Field(ge=1)] | None = None
+    recon_features: dict[str, Any] | None = None  # by what they are: see `serialization`
     parts: tuple[OptionalPart, ...] = ()  # beside the three
 
 
@@ -68,7 +75,7 @@ class BlueprintEntry(Settings):
     """What the package built the nets from."""
 
     sizes: NetSizes
-    members: Annotated[int, Field(ge=1)] | None = None
+    members: Annotated[int, Field(ge=1, le=1024)] | None = None
     code: CodeConfig | None = None
 
 
@@ -85,11 +92,18 @@ class ThresholdEntry(Settings):
 class InputEntry(Settings):
     """Rows that the detector was fitted on."""
 
-    shape: tuple[Size, ...]
+    shape: Annotated[tuple[Size, ...], Field(max_length=8)]
     # What rows are cast to before they are scored.
     dtype: Annotated[str, Field(pattern="^float(32|64)$")]
     names: tuple[str, ...] | None = None  # of the columns of a data frame
     eager: bool = False  # the nets run uncompiled
+
+    @field_validator("shape")
+    @classmethod
+    def _fits_memory(cls, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if math.prod(shape) > _LARGEST_ROW:
+            raise ValueError(f"a row has {math.prod(shape):,} numbers; {_LARGEST_ROW:,} fit")
+        return shape
 
 
 Label = StrictBool | StrictInt | StrictFloat | StrictStr
@@ -138,8 +152,12 @@ class Manifest(Settings):
         try:
             # As JSON, in which a list stands for a tuple.
             return cls.model_validate_json(json.dumps(fields))
-        except (ValidationError, ValueError) as error:
-            raise ArtefactError(f"{where} does not fit its format: {error}") from error
+        except ValidationError as error:
+            problem: Any = error.errors()[0]
+            what = ".".join(str(part) for part in problem["loc"])
+            raise ArtefactError(
+                f"{where} does not fit its format: {what}: {problem['msg']}."
+            ) from error
 
 
 def is_ours(content: bytes) -> dict[str, Any] | None:
@@ -162,8 +180,7 @@ class Artefact(NamedTuple):
 def file_entry(role: str, content: bytes) -> FileEntry:
     """Entry for a data file."""
     digest = hashlib.sha256(content).hexdigest()
-    suffix = "npz" if role == "state" else "keras"
-    return FileEntry(name=f"{role}-{digest[:_SHORT]}.{suffix}", size=len(content), sha256=digest)
+    return FileEntry(name=f"{role}-{digest[:_SHORT]}.npz", size=len(content), sha256=digest)
 
 
 def check_content(entry: FileEntry, content: bytes, where: str) -> None:

@@ -19,6 +19,8 @@ from aegmm_detect.untrusted.arrays import array_from_bytes, array_to_bytes
 from aegmm_detect.untrusted.stored import read_stored, write_stored
 
 _SUFFIX = ".npy"
+# More than any sample that is kept of the rows trained on.
+_MOST_HASHES = 2**32
 
 
 def arrays_of(state: FittedState) -> dict[str, Array]:
@@ -75,7 +77,7 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry, family: Family) ->
     left = _Arrays(arrays)
     members = _members(left, family)
     n_mixtures = sum(len(own) for own in members)
-    limit = float(left.take("density.limit")) if "density.limit" in left else None
+    limit = float(left.take_positive("density.limit")) if "density.limit" in left else None
     projection = None
     if "projection.mean" in left:
         mean = left.take("projection.mean", math.prod(rows.shape))
@@ -83,7 +85,7 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry, family: Family) ->
     density = Density(
         members,
         left.take("density.centre", n_mixtures),
-        left.take("density.spread", n_mixtures),
+        left.take_positive("density.spread", n_mixtures),
         limit,
         projection,
     )
@@ -91,7 +93,7 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry, family: Family) ->
     if "normalizer.offset" in left:
         normalizer = Normalizer(
             left.take("normalizer.offset", *rows.shape),
-            left.take("normalizer.scale", *rows.shape),
+            left.take_positive("normalizer.scale", *rows.shape),
             bool(left.take("normalizer.squash")),
         )
     scales = None
@@ -100,11 +102,13 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry, family: Family) ->
             _scale(left, "scales.residual", len(members)), _scale(left, "scales.parts", 2)
         )
     noise = left.take("noise", None, None) if "noise" in left else None
-    n_rows = float(left.take("n_rows")) if "n_rows" in left else None
+    n_rows = float(left.take_positive("n_rows")) if "n_rows" in left else None
     trained_on = None
     if "trained_on.hashes" in left:
-        hashes, most = left.take("trained_on.hashes", None), int(left.take("trained_on.most"))
-        trained_on = RowSketch(hashes.astype(np.uint64), most)
+        hashes, most = left.take("trained_on.hashes", None), left.take_positive("trained_on.most")
+        if hashes.dtype != np.uint64 or not len(hashes) <= most <= _MOST_HASHES:
+            raise ArtefactError("trained_on holds no sample of hashes.")
+        trained_on = RowSketch(hashes, int(most))
     left.refuse_rest()
     return FittedState(
         density,
@@ -120,7 +124,7 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry, family: Family) ->
 
 
 def _scale(left: "_Arrays", name: str, n: int) -> Scale:
-    return Scale(left.take(f"{name}.centre", n), left.take(f"{name}.spread", n))
+    return Scale(left.take(f"{name}.centre", n), left.take_positive(f"{name}.spread", n))
 
 
 def _members(left: "_Arrays", family: Family) -> tuple[tuple[FrozenMixture, ...], ...]:
@@ -129,11 +133,12 @@ def _members(left: "_Arrays", family: Family) -> tuple[tuple[FrozenMixture, ...]
         own: list[FrozenMixture] = []
         while (prefix := f"density.{len(members)}.{len(own)}") + ".mu" in left:
             shapes = family.scoring.shapes(*left.shape(f"{prefix}.mu", 2))
-            own.append(
-                family.scoring(
-                    **{name: left.take(f"{prefix}.{name}", *shapes[name]) for name in shapes}
-                )
+            mixture = family.scoring(
+                **{name: left.take(f"{prefix}.{name}", *shapes[name]) for name in shapes}
             )
+            if (problem := mixture.problem()) is not None:
+                raise ArtefactError(f"{prefix} makes no density: {problem}.")
+            own.append(mixture)
         members.append(tuple(own))
     if not members or len({len(own) for own in members}) > 1:
         raise ArtefactError("The saved density has no mixtures, or members with unlike numbers.")
@@ -165,6 +170,12 @@ class _Arrays:
             raise ArtefactError(f"{name} has shape {array.shape}; {shape} fits.")
         if not np.isfinite(array).all():
             raise ArtefactError(f"{name} is not finite.")
+        return array
+
+    def take_positive(self, name: str, *shape: int | None) -> Array:
+        array = self.take(name, *shape)
+        if not (array > 0.0).all():
+            raise ArtefactError(f"{name} holds numbers that are not positive.")
         return array
 
     def refuse_rest(self) -> None:

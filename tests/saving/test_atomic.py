@@ -2,11 +2,13 @@
 
 import concurrent.futures
 import contextlib
+import fcntl
 import itertools
 import os
 import random
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -49,7 +51,7 @@ class Killed(BaseException):
 @contextlib.contextmanager
 def dying_at(n, after):
     """Let the process die at its n-th touch of the file system, before or after it takes effect."""
-    touched = 0
+    touched, opening = 0, os.open
 
     def mortal(call):
         def touch(*args, **kwargs):
@@ -59,15 +61,15 @@ def dying_at(n, after):
                 raise Killed
             result = call(*args, **kwargs)
             if touched == n:
-                with contextlib.suppress(AttributeError):
-                    result.close()
+                if call is opening:  # the end of a process closes what it has open
+                    os.close(result)
                 raise Killed
             return result
 
         return touch
 
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name in [(os, "fsync"), (os, "replace"), (Path, "open"), (Path, "unlink")]:
+        for owner, name in [(os, "fsync"), (os, "replace"), (os, "open"), (Path, "unlink")]:
             patch.setattr(owner, name, mortal(getattr(owner, name)))
         yield
 
@@ -113,7 +115,8 @@ def test_killed_at_any_step_of_the_first_save_it_leaves_nothing_or_the_new(form,
 
 
 def test_a_directory_is_swept_of_what_killed_saves_left_and_of_nothing_else(tmp_path, old, new):
-    mine = {"README.md", "model.keras", "encoder-123.keras", ".hidden.tmp"}
+    # A hidden file, and one that is only called like ours.
+    mine = {".hidden.tmp", "encoder-0123456789abcdef.npz"}
     for name in mine:
         (tmp_path / name).write_text("mine")
     for _ in deaths(write_directory, tmp_path, new, True, lambda: write_directory(tmp_path, old)):
@@ -123,16 +126,46 @@ def test_a_directory_is_swept_of_what_killed_saves_left_and_of_nothing_else(tmp_
     assert {path.name for path in tmp_path.iterdir()} == {MANIFEST} | kept | mine
 
 
-def test_temporary_files_of_killed_saves_to_a_file_are_swept_when_old(tmp_path, old):
+def test_what_a_killed_save_to_a_file_left_is_swept_and_what_a_living_one_writes_is_not(
+    tmp_path, old
+):
     path = tmp_path / "saved.aegmm"
     with contextlib.suppress(Killed), dying_at(2, True):
         write_archive(path, old)
-    (left,) = tmp_path.iterdir()
-    write_archive(path, old)
-    assert left.exists()  # its writer may be alive
-    os.utime(left, (0, 0))
+    assert len([*tmp_path.iterdir()]) == 1
+    living = tmp_path / ".saved.aegmm.0123456789abcdef.tmp"
+    with living.open("wb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        write_archive(path, old)
+        assert {p.name for p in tmp_path.iterdir()} == {path.name, living.name}
     write_archive(path, old)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_temporary_name_follows_no_link(tmp_path, old):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    path = tmp_path / "saved.aegmm"
+    (tmp_path / f"{path.name}.tmp").symlink_to(victim)
+    (tmp_path / f".{path.name}.0123456789abcdef.tmp").symlink_to(victim)
+    write_archive(path, old)
+    assert victim.read_text() == "mine"
+
+
+def test_what_is_replaced_keeps_its_mode_and_new_files_follow_the_umask(form, old, new):
+    write, _, path = form
+    before = os.umask(0o027)
+    try:
+        write(path, old)
+        files = [path] if path.is_file() else [*path.iterdir()]
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o640}
+        for file in files:
+            file.chmod(0o600)
+        write(path, new)
+        files = [path] if path.is_file() else [*path.iterdir()]
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    finally:
+        os.umask(before)
 
 
 def test_a_full_disk_leaves_the_old_and_no_temporary_file(form, old, new, monkeypatch):
@@ -206,11 +239,23 @@ def test_another_programs_files_are_not_overwritten(tmp_path, new):
     (tmp_path / "dir.aegmm").mkdir()
     with pytest.raises(ArtefactError, match="is a directory"):
         write_archive(tmp_path / "dir.aegmm", new)
+    with pytest.raises(ArtefactError, match=r"other files: dir\.aegmm, file\. Save to a directory"):
+        write_directory(tmp_path, new)
+    place = tmp_path / "place"
+    place.mkdir()
     for text in ("{}", "not json", '{"format": "other"}', "[1]"):
-        (tmp_path / MANIFEST).write_text(text)
-        with pytest.raises(ArtefactError, match="not of a saved detector"):
-            write_directory(tmp_path, new)
-        assert (tmp_path / MANIFEST).read_text() == text
+        (place / MANIFEST).write_text(text)
+        with pytest.raises(ArtefactError, match="no manifest of a saved detector"):
+            write_directory(place, new)
+        assert (place / MANIFEST).read_text() == text
+
+
+def test_a_directory_of_alibi_detect_is_not_written_to_and_not_mistaken(tmp_path, new):
+    (tmp_path / "meta.dill").write_bytes(b"")
+    for call in (lambda: write_directory(tmp_path, new), lambda: read_directory(tmp_path)):
+        with pytest.raises(ArtefactError, match=r"migrate\.from_alibi_detect"):
+            call()
+    assert [path.name for path in tmp_path.iterdir()] == ["meta.dill"]
 
 
 def test_a_damaged_detector_is_mended_by_saving_again(tmp_path, new):

@@ -30,7 +30,7 @@ names = st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=4).
 @given(
     threshold=st.none() | st.floats(allow_nan=False),
     names=st.none() | names,
-    shape=st.lists(st.integers(0, 2**40), max_size=3).map(tuple),
+    shape=st.lists(st.integers(0, 2**8), max_size=3).map(tuple),
     content=st.binary(max_size=99),
 )
 def test_it_comes_back_as_it_was(threshold, names, shape, content):
@@ -65,7 +65,7 @@ def test_an_edited_one_is_refused(edit):
 
 def test_a_newer_format_says_upgrade():
     newer = manifest(format_version=FORMAT_VERSION + 1).to_json()
-    with pytest.raises(ArtefactError, match=r"version 2.*up to 1\. Upgrade"):
+    with pytest.raises(ArtefactError, match=r"version 3.*up to 2\. Upgrade"):
         Manifest.from_json(newer, "here")
 
 

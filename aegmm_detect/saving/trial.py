@@ -1,0 +1,102 @@
+"""Does what is about to be saved come back as it is? Asked before anything is replaced."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.nets.aegmm import AEGMM
+from aegmm_detect.serialization.describe import describe
+from aegmm_detect.serialization.features import features_to_json
+from aegmm_detect.types import Array
+
+# Enough for every unit of small nets to be on either side of its bend for some row.
+_ROWS = 16
+
+
+def check_comes_back(detector: Any, loaded: Any) -> None:
+    """Compare functions, outputs of every net, and scores, all of them to the bit.
+
+    Parameters
+    ----------
+    detector
+        Mixture detector to be saved.
+    loaded
+        What was loaded of it.
+
+    Raises
+    ------
+    ArtefactError
+        Says what differs.
+    """
+    for (name, mine), (_, theirs) in zip(_nets(detector.net), _nets(loaded.net), strict=True):
+        _compare_functions(_functions(mine, name), _functions(theirs, name), name)
+        _compare_outputs(mine, theirs, name)
+    if isinstance(detector.net, AEGMM):
+        features = [features_to_json(d.net.recon_features)[1] for d in (detector, loaded)]
+        _compare_functions(features[0].functions, features[1].functions, "recon_features")
+    if (state := detector.state) is not None:
+        rows = np.random.default_rng(0).normal(size=(_ROWS, *state.row_shape))
+        if state.normalizer is not None:
+            rows = state.normalizer.offset + state.normalizer.scale * rows
+        mine, theirs = (_scores(d, rows) for d in (detector, loaded))
+        if not _same_bits(mine, theirs):
+            raise _differs("its scores")
+
+
+def _nets(net: keras.Model) -> Iterator[tuple[str, keras.Model]]:
+    if not isinstance(net, AEGMM):
+        yield "net", net
+        return
+    for name in ("encoder", "decoder", "gmm_density", "code", "context"):
+        if (part := getattr(net, name)) is not None:
+            yield name, part
+
+
+def _functions(net: keras.Model, name: str) -> dict[str, Any]:
+    # By way of JSON, as it is when a net is saved.
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(net)))
+    return describe(config, net, name).functions
+
+
+def _compare_functions(mine: dict[str, Any], theirs: dict[str, Any], what: str) -> None:
+    for place in mine.keys() | theirs.keys():
+        if mine.get(place) is not theirs.get(place):
+            raise _differs(f"{what}, {place}: {mine.get(place)} in place of {theirs.get(place)}")
+
+
+def _compare_outputs(mine: keras.Model, theirs: keras.Model, name: str) -> None:
+    shape = getattr(mine, "input_shape", None)
+    # Keras knows no input of nets of the user's own class; their scores are compared all the same.
+    if not isinstance(shape, tuple) or None in shape[1:]:
+        return
+    x = np.random.default_rng(1).normal(size=(_ROWS, *shape[1:])).astype(np.float32)
+    outputs = []
+    for net in (mine, theirs):
+        # Outside of this scope, random layers would move on.
+        with keras.StatelessScope():
+            found = net(x, training=False)
+        outputs.append([np.asarray(part) for part in keras.tree.flatten(found)])
+    if not all(_same_bits(*pair) for pair in zip(*outputs, strict=True)):
+        raise _differs(f"the outputs of {name}")
+
+
+def _scores(detector: Any, rows: Array) -> Array:
+    graph = detector.state.graph(detector.net, detector.score_type)
+    with keras.StatelessScope():
+        return np.asarray(graph(keras.ops.convert_to_tensor(rows, dtype=graph.row_dtype)))
+
+
+def _same_bits(mine: Array, theirs: Array) -> bool:
+    return mine.dtype == theirs.dtype and mine.tobytes() == theirs.tobytes()
+
+
+def _differs(what: str) -> ArtefactError:
+    return ArtefactError(
+        f"The detector cannot be saved: loaded again, it would differ in {what}. A layer, function "
+        "or model of your own does not describe itself fully: give it a get_config with all "
+        "arguments of its constructor, and register it."
+    )

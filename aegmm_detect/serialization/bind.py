@@ -1,0 +1,151 @@
+"""A configuration whose every object is vetted, and handed to Keras under a name of its own.
+
+Keras joins modules with names and looks in many places for what they stand for, and some of what it
+finds there it calls. So each name is resolved here, against the list and what the caller knows, and
+replaced by one that only leads to the object that was found.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.serialization.references import FUNCTION, find_class, find_function, holds_code
+from aegmm_detect.untrusted.text import is_bounded
+
+# Values that Keras writes as objects: numbers and text, an argument that is a tensor of the graph.
+_VALUES = {"__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"}
+_LEFT_OUT = ("compile_config",)
+# A net of a thousand layers has some eight thousand.
+_MOST_OBJECTS = 20_000
+# Calls of layers in one pass; a model in a model in a model can ask for a number without end.
+_MOST_CALLS = 20_000
+# Steps of a recurrence that is written out: each becomes operations of its own.
+_MOST_UNROLLED = 1000
+
+
+class Bound:
+    """A configuration that Keras may see.
+
+    Parameters
+    ----------
+    config
+        As `bind` has made it.
+    objects
+        What its names stand for: to be passed to Keras as custom objects.
+    """
+
+    def __init__(self, config: Any, objects: dict[str, Any]) -> None:
+        self.config = config
+        self.objects = objects
+
+
+def bind(config: Any, given: Mapping[str, Any], what: str) -> Bound:
+    """Vet a configuration.
+
+    Parameters
+    ----------
+    config
+        As read from a file.
+    given
+        Objects that the caller passes, by name.
+    what
+        Role of the object, for errors.
+
+    Raises
+    ------
+    ArtefactError
+        It names what is neither listed nor known to the caller, or asks for too much.
+    """
+    if not is_bounded(config):
+        raise ArtefactError(f"{what} is described by too many levels or too large a number.")
+    binder = _Binder(given, what)
+    bound = binder.bound(config)
+    _check_calls(bound, what)
+    if binder.unrolled and binder.largest > _MOST_UNROLLED:
+        raise ArtefactError(
+            f"{what} writes a recurrence out (unroll=True) over rows of up to {binder.largest:,} "
+            f"steps; at most {_MOST_UNROLLED:,} fit."
+        )
+    return Bound(bound, binder.objects)
+
+
+class _Binder:
+    def __init__(self, given: Mapping[str, Any], what: str) -> None:
+        self._given, self._what = given, what
+        self.objects: dict[str, Any] = {}
+        self._names: dict[int, str] = {}
+        self._n_objects = 0
+        self.unrolled, self.largest = False, 0
+
+    def bound(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.bound(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if "class_name" not in value:
+            self._note(value)
+            return {key: self.bound(item) for key, item in value.items()}
+        return self._object(value)
+
+    def _object(self, value: dict[str, Any]) -> dict[str, Any]:
+        self._n_objects += 1
+        if self._n_objects > _MOST_OBJECTS:
+            raise ArtefactError(f"{self._what} is made of more than {_MOST_OBJECTS:,} objects.")
+        name = value["class_name"]
+        # An object without a module is read in an old way, which looks elsewhere.
+        if isinstance(name, str) and name.startswith("__") and name not in _VALUES:
+            raise holds_code(self._what, name.strip("_"))
+        complete = isinstance(name, str) and "config" in value
+        if not complete or ("module" not in value and name not in _VALUES):
+            raise ArtefactError(f"{self._what} holds {name!r:.100}, described in no known way.")
+        if name in _VALUES:
+            return {key: self.bound(item) for key, item in value.items()}
+        if name == FUNCTION:
+            function = find_function(value, self._given, self._what)
+            alias = self._alias(function)
+            return {
+                "module": None,
+                "class_name": FUNCTION,
+                "config": alias,
+                "registered_name": alias,
+            }
+        rest = {
+            key: self.bound(item)
+            for key, item in value.items()
+            if key not in ("class_name", "module", "registered_name", *_LEFT_OUT)
+        }
+        if not isinstance(rest["config"], dict):
+            raise ArtefactError(f"{self._what} holds a {name!r} without settings.")
+        alias = self._alias(find_class(value, self._given, self._what))
+        return {**rest, "module": None, "class_name": name, "registered_name": alias}
+
+    def _alias(self, found: Any) -> str:
+        """A name under which Keras finds this object and no other."""
+        if id(found) not in self._names:
+            self._names[id(found)] = alias = f"aegmm_detect:{len(self._names)}"
+            self.objects[alias] = found
+        return self._names[id(found)]
+
+    def _note(self, settings: dict[str, Any]) -> None:
+        self.unrolled |= settings.get("unroll") is True
+        for key in ("batch_shape", "shape"):
+            sizes = settings.get(key)
+            if isinstance(sizes, list):
+                self.largest = max([self.largest, *(n for n in sizes if isinstance(n, int))])
+
+
+def _check_calls(bound: Any, what: str) -> None:
+    if _calls(bound) > _MOST_CALLS:
+        raise ArtefactError(f"{what} calls its layers more than {_MOST_CALLS:,} times in one pass.")
+
+
+def _calls(value: Any) -> int:
+    """Calls of layers that one pass through an object makes."""
+    if isinstance(value, list):
+        return sum(_calls(item) for item in value)
+    if not isinstance(value, dict):
+        return 0
+    nodes = value.get("inbound_nodes")
+    inner = sum(_calls(item) for key, item in value.items() if key != "inbound_nodes")
+    own = 1 if "class_name" in value else 0
+    return min((own + inner) * max(1, len(nodes) if isinstance(nodes, list) else 1), 10**9)

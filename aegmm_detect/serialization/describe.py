@@ -1,0 +1,159 @@
+"""Every function in what Keras writes about a net, put down by what it is.
+
+Keras's configuration and the object that it describes are walked side by side, for only the
+object knows which function it holds.
+"""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.serialization import known
+from aegmm_detect.serialization.references import (
+    FUNCTION,
+    function_reference,
+    is_function,
+    own_name,
+)
+
+_MISSING = object()
+# Of the training that the net was compiled for, and its optimizer's: not of the net.
+_LEFT_OUT = ("compile_config",)
+
+
+class Described:
+    """What a walk has found.
+
+    Parameters
+    ----------
+    what
+        Role of the net, for errors.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        # Functions by where they stand, to compare with those of a loaded net.
+        self.functions: dict[str, Any] = {}
+        # What is not registered and has to be passed at load, by name.
+        self.own: dict[str, Any] = {}
+
+    def add_function(self, place: str, function: Any) -> dict[str, Any]:
+        """Note a function; returns its reference."""
+        self.functions[place] = function
+        reference = function_reference(function, f"{self.what}: {place}")
+        if own_name(function) is not None:
+            self.add_own(function)
+        return reference
+
+    def add_own(self, value: Any) -> None:
+        """Note a function or class to be passed at load."""
+        name = own_name(value)
+        if name is not None and self.own.setdefault(name, value) is not value:
+            raise ArtefactError(
+                f"{self.what} holds two different objects called {name!r}, and could not tell them "
+                "apart when it is loaded. Register them under different names."
+            )
+
+
+def describe(config: dict[str, Any], value: Any, what: str) -> Described:
+    """Put down the functions in `config` by what they are.
+
+    Parameters
+    ----------
+    config
+        What Keras has written of `value`; it is changed in place.
+    value
+        A net, a layer, or another object that Keras describes.
+    what
+        Its role, for errors.
+
+    Raises
+    ------
+    ArtefactError
+        A function cannot be found again by its name.
+    """
+    found = Described(what)
+    _describe(config, value, "", found)
+    return found
+
+
+def _describe(config: dict[str, Any], value: Any, place: str, found: Described) -> None:
+    for key in _LEFT_OUT:
+        config.pop(key, None)
+    if not hasattr(value, "get_config"):
+        return
+    found.add_own(type(value))
+    inner = config.get("config")
+    if not isinstance(inner, dict):
+        return
+    of_keras = type(value).__module__.partition(".")[0] == "keras"
+    for key, written in inner.items():
+        where = f"{place}.{key}" if place else key
+        if key == "layers" and isinstance(written, list):
+            for layer_config, layer in _layers(written, value):
+                name = getattr(layer, "name", type(layer).__name__)
+                _describe(layer_config, layer, f"{place}.{name}" if place else name, found)
+            continue
+        inner[key] = _described(written, _held(value, key, written), where, found, of_keras)
+
+
+def _described(written: Any, held: Any, place: str, found: Described, of_keras: bool) -> Any:
+    """What to write for one setting that an object holds."""
+    if held is not _MISSING and is_function(held) and written is not None:
+        if known.is_activation(written, held):
+            found.functions[place] = held
+            return written
+        # The text of a user's own class means what that class makes of it.
+        if _is_reference(written) or (of_keras and isinstance(written, str)):
+            return found.add_function(place, held)
+        return written
+    if _is_object(written):
+        _describe(written, held, place, found)
+    elif (
+        isinstance(written, list) and isinstance(held, (list, tuple)) and len(written) == len(held)
+    ):
+        pairs = zip(written, held, strict=True)
+        return [
+            _described(one, other, f"{place}[{i}]", found, of_keras)
+            for i, (one, other) in enumerate(pairs)
+        ]
+    return written
+
+
+def _layers(written: list[Any], model: Any) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Configurations of a model's layers and operations, each with what it describes."""
+    parts = [*getattr(model, "layers", ()), *getattr(model, "operations", ())]
+    by_name = {part.name: part for part in parts if hasattr(part, "name")}
+    for config in written:
+        if _is_object(config):
+            inner = config.get("config")
+            name = config.get("name") or (inner.get("name") if isinstance(inner, dict) else None)
+            yield config, by_name.get(name)
+
+
+def _held(value: Any, name: str, written: Any) -> Any:
+    """What an object holds for a setting; `_MISSING` if that cannot be seen."""
+    try:
+        held = getattr(value, name, _MISSING)
+    except Exception:  # a property of the user's own class may fail in any way
+        held = _MISSING
+    if inspect.ismethod(held) and held.__self__ is value:
+        return _MISSING  # a method that is called like the setting
+    if held is _MISSING and _is_reference(written):
+        # Under another name than its setting's.
+        for other in vars(value).values():
+            named = is_function(other) and hasattr(other, "__name__")
+            if named and keras.saving.get_registered_name(other) == written["config"]:
+                return other
+    return held
+
+
+def _is_object(written: Any) -> bool:
+    return isinstance(written, dict) and isinstance(written.get("class_name"), str)
+
+
+def _is_reference(written: Any) -> bool:
+    return _is_object(written) and written["class_name"] == FUNCTION
