@@ -1,9 +1,10 @@
 """What stands beside an exported graph, free of TensorFlow."""
 
 import json
+import math
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from aegmm_detect.configs.aegmm import NanPolicy
 from aegmm_detect.configs.base import Settings
@@ -19,8 +20,13 @@ MODEL_FILES: dict[Format, str] = {
     "litert": "model.tflite",
 }
 KIND: Final = "aegmm_detect.export"
-# Readers refuse newer ones.
-FORMAT_VERSION = 1
+# Readers refuse newer ones. 2: with the list of files.
+FORMAT_VERSION = 2
+# Bounds on what a file that somebody else has written may ask for. Columns take some 30 bytes each.
+LARGEST_METADATA = 2**25
+LARGEST_MODEL = 2**29
+_LARGEST_ROW = 2**22  # numbers: an image of 2,048 x 2,048
+Name = Annotated[str, Field(max_length=1000)]
 _SEALED = Kind(
     mark=("kind", KIND),
     version=FORMAT_VERSION,
@@ -33,20 +39,29 @@ _SEALED = Kind(
 class ExportedInput(Settings):
     """The graph's only input: rows."""
 
-    name: str
-    shape: tuple[int, ...]  # of a row; the graph takes (N, *shape)
+    name: Name
+    # Of a row; the graph takes (N, *shape).
+    shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=8)]
     dtype: Literal["float32", "float64"]
-    columns: tuple[str, ...] | None = None  # where the detector was fitted to a data frame
+    columns: tuple[Name, ...] | None = None  # where the detector was fitted to a data frame
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if math.prod(self.shape) > _LARGEST_ROW:
+            raise ValueError(f"rows of shape {self.shape}: at most {_LARGEST_ROW:,} numbers fit")
+        if self.columns is not None and self.shape != (len(self.columns),):
+            raise ValueError(f"{len(self.columns)} columns for rows of shape {self.shape}")
+        return self
 
 
 class ExportedMeta(Settings):
     """`meta` of the detector."""
 
-    name: str
+    name: Name
     detector_type: Literal["outlier"]
-    data_type: str | None
+    data_type: Name | None
     online: Literal[False]
-    version: str
+    version: Name
 
 
 class ExportMetadata(Settings):
@@ -58,7 +73,9 @@ class ExportMetadata(Settings):
     kind: Literal["aegmm_detect.export"] = KIND
     format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
     format: Format
-    sha256: str = ""  # of the model file
+    sha256: Name = ""  # of the model file
+    # Bytes of each other file by its path, with '/' between folders. Older exports have no list.
+    files: dict[Name, Annotated[int, Field(ge=0)]] | None = None
     input: ExportedInput
     outputs: ClassVar[tuple[str, str]] = ("instance_score", "is_outlier")
     threshold: float
@@ -66,6 +83,13 @@ class ExportMetadata(Settings):
     meta: ExportedMeta
     # From the detector's own scores s, relative to max(1, |s|), on the rows compared at export.
     largest_difference: Annotated[float, Field(ge=0.0)] = 0.0
+
+    @field_validator("threshold")
+    @classmethod
+    def _decides(cls, value: float) -> float:
+        if math.isnan(value):
+            raise ValueError("a threshold of NaN would call every row an outlier")
+        return value
 
     @property
     def model_file(self) -> str:
@@ -91,5 +115,6 @@ class ExportMetadata(Settings):
             return cls.model_validate_json(json.dumps(fields))
         except ValidationError as error:
             problem: Any = error.errors()[0]
-            what = ".".join(str(part) for part in problem["loc"])
-            raise ArtefactError(f"{where} is damaged: {what}: {problem['msg']}.") from error
+            what = ".".join(str(part)[:100] for part in problem["loc"])
+            told = problem["msg"].removeprefix("Value error, ")
+            raise ArtefactError(f"{where} is damaged: {what}: {told}.") from error

@@ -14,9 +14,10 @@ from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.export.graph import PortableGraph, with_decision
 from aegmm_detect.extras import import_extra
 from aegmm_detect.nets.scoring import ScoringGraph
-from aegmm_detect.scoring.runtimes import Outputs, make_runtime
+from aegmm_detect.scoring.runtimes import CheckedRuntime, Outputs
 from aegmm_detect.scoring.scorer import read_export
 from aegmm_detect.types import FloatArray
+from aegmm_detect.untrusted.graph import check_graph
 
 INPUT = "x"
 # Of ONNX; onnxruntime reads it since 1.14.
@@ -145,7 +146,14 @@ def _write_litert(function: Any, graph: ScoringGraph, folder: Path) -> None:
 
 def _load_light(folder: Path, metadata: ExportMetadata) -> Run:
     read, model = read_export(folder)
-    return make_runtime(model, read)
+    try:
+        check_graph(model, read.format, read.model_file)
+    except ArtefactError as error:
+        raise ArtefactError(
+            f"The light scorer cannot run the graph that was made: {error} Names in quotes begin "
+            "with those of nets and layers: replace these. Try another format if you need them."
+        ) from error
+    return CheckedRuntime(model, read, read.model_file)
 
 
 WRITERS: dict[Format, Writer] = {

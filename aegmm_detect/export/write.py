@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import logging
 import os
-import tempfile
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -14,7 +14,6 @@ import numpy as np
 from aegmm_detect.configs.aegmm import NanPolicy
 from aegmm_detect.configs.export import (
     METADATA_FILE,
-    MODEL_FILES,
     ExportedInput,
     ExportedMeta,
     ExportMetadata,
@@ -23,17 +22,19 @@ from aegmm_detect.configs.export import (
 from aegmm_detect.exceptions import ArtefactError, ConfigurationError
 from aegmm_detect.export import check
 from aegmm_detect.export.formats import INPUT, WRITERS, Writer, program
+from aegmm_detect.export.place import listed, put, recover, refuse_foreign
+from aegmm_detect.files import staged_folder
 from aegmm_detect.input_checks import check_shape, non_finite_rows
 from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.scoring.runtimes import RUNTIMES
+from aegmm_detect.scoring.trial import identity, note_passed
 from aegmm_detect.types import FloatArray
 
 logger = logging.getLogger(__name__)
 
 # Rows of the user's that are compared: enough for every path through a graph.
 _COMPARED = 1024
-# What stands in an export's directory; TensorFlow chooses the names of a SavedModel's parts.
-_OURS = {METADATA_FILE, *MODEL_FILES.values(), "assets", "variables", "fingerprint.pb"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,18 +86,21 @@ def export(
     writer = WRITERS[known]
     writer.needs()
     target = Path(os.path.realpath(path))
-    _refuse_foreign(target)
+    recover(target)
+    refuse_foreign(target)
     graph = subject.graph(writer.graph)
     rows = _rows(X, subject, graph)
     metadata = _describe(subject, known, "float32" if writer.float32 else graph.row_dtype)
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, for a move within one file system.
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
-        staged = Path(temporary) / "new"
-        staged.mkdir()
+    with staged_folder(target) as staged:
+        if target.is_dir():  # nobody sees more of the new one than of the former
+            staged.chmod(stat.S_IMODE(target.stat().st_mode) | stat.S_IRWXU)
         metadata = _write(writer, graph, metadata, staged)
         metadata = _compare(writer, subject, metadata, staged, rows)
-        _move(staged, target, Path(temporary) / "former")
+        put(staged, target)
+    if metadata.format in RUNTIMES:
+        note_passed(identity(metadata))
     return metadata
 
 
@@ -134,7 +138,7 @@ def _write(
     if not model.is_file():
         raise ArtefactError(f"The converter to {metadata.format} has written no {model.name}.")
     hashed = hashlib.sha256(model.read_bytes()).hexdigest()
-    return _save(metadata.replace(sha256=hashed), folder)
+    return _save(metadata.replace(sha256=hashed, files=listed(folder)), folder)
 
 
 def _compare(
@@ -175,36 +179,3 @@ def _advice(metadata: ExportMetadata) -> str:
 def _save(metadata: ExportMetadata, folder: Path) -> ExportMetadata:
     (folder / METADATA_FILE).write_text(metadata.to_json(), encoding="utf-8")
     return metadata
-
-
-def _refuse_foreign(target: Path) -> None:
-    """Only an export, or nothing, may be replaced."""
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise ArtefactError(f"{target} is a file: pass a directory to export to.")
-    described = target / METADATA_FILE
-    if described.is_file():
-        ExportMetadata.from_json(described.read_bytes(), str(described))
-        if others := sorted({entry.name for entry in target.iterdir()} - _OURS):
-            raise ArtefactError(
-                f"{target} holds {', '.join(others)} beside an export, which would be lost: move "
-                "it, or export to another directory."
-            )
-    elif any(target.iterdir()):
-        raise ArtefactError(
-            f"{target} holds files that are no export: pass another directory, or empty this one."
-        )
-
-
-def _move(staged: Path, target: Path, former: Path) -> None:
-    """Put `staged` in place of `target`; at no time is a mixture of both there."""
-    existed = target.exists()
-    if existed:
-        os.replace(target, former)
-    try:
-        os.replace(staged, target)
-    except OSError:
-        if existed:
-            os.replace(former, target)
-        raise

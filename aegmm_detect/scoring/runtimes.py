@@ -1,10 +1,12 @@
 """Engines that run an exported graph, each on the calling thread alone.
 
 The scorer calls them from as many threads as there are cores: that keeps small graphs busier than
-threads inside one operation.
+threads inside one operation. What engines say and answer is checked: graphs come from files.
 """
 
 import collections
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,12 +18,26 @@ from aegmm_detect.types import Array, FloatArray
 
 # Scores float32 (N,), decisions int64 (N,).
 Outputs = tuple[FloatArray, Array]
+_DTYPES = (np.dtype(np.float32), np.dtype(np.int64))
+# Rows per call of an engine, and the memory they may take: fewer of wide rows.
+_SPAN, _SPAN_BYTES = 4096, 8 * 2**20
+# Of what an engine says: enough for its reason.
+_MOST_CHARACTERS = 300
+
+
+def rows_at_once(shape: tuple[int, ...]) -> int:
+    """Rows of that shape per call of an engine."""
+    return int(np.clip(_SPAN_BYTES // (8 * math.prod(shape)), 1, _SPAN))
 
 
 class Runtime(Protocol):
     """Rows (N, ...) of the graph's dtype -> both outputs."""
 
     def __init__(self, model: bytes, metadata: ExportMetadata) -> None: ...
+
+    @staticmethod
+    def engine() -> Any:
+        """The module of the engine; `MissingExtraError` if it is not installed."""
 
     def __call__(self, rows: FloatArray) -> Outputs:
         """Scores and decisions."""
@@ -30,17 +46,24 @@ class Runtime(Protocol):
 class OnnxRuntime:
     """onnxruntime on the CPU."""
 
-    def __init__(self, model: bytes, metadata: ExportMetadata) -> None:
-        ort = import_extra(
+    @staticmethod
+    def engine() -> Any:
+        """See `Runtime`."""
+        return import_extra(
             "onnxruntime",
             "onnx",
             "Running an ONNX export",
             "A host without TensorFlow needs no more than: pip install onnxruntime.",
         )
+
+    def __init__(self, model: bytes, metadata: ExportMetadata) -> None:
+        ort = self.engine()
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors; they are raised, too
+        options.log_severity_level = 4  # fatal ones; errors are raised
         self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        _check_ends(_onnx_ends(inputs), _onnx_ends(outputs), metadata)
         self._input, self._outputs = metadata.input.name, list(metadata.outputs)
 
     def __call__(self, rows: FloatArray) -> Outputs:
@@ -58,14 +81,18 @@ class LiteRtRuntime:
 
     TILE = 64
 
-    def __init__(self, model: bytes, metadata: ExportMetadata) -> None:
-        litert = import_extra(
+    @staticmethod
+    def engine() -> Any:
+        """See `Runtime`."""
+        return import_extra(
             "ai_edge_litert.interpreter",
             "litert",
             "Running a LiteRT export",
             "A host without TensorFlow needs no more than: pip install ai-edge-litert.",
         )
-        self._make = litert.Interpreter
+
+    def __init__(self, model: bytes, metadata: ExportMetadata) -> None:
+        self._make = self.engine().Interpreter
         self._model, self._metadata = model, metadata
         # An interpreter serves one thread at a time. Append and pop of a deque are atomic.
         self._idle: collections.deque[_Interpreter] = collections.deque([self._new()])
@@ -76,12 +103,9 @@ class LiteRtRuntime:
             interpreter = self._idle.pop()
         except IndexError:
             interpreter = self._new()
-        try:
-            tiles = [
-                interpreter.run(rows[i : i + self.TILE]) for i in range(0, len(rows), self.TILE)
-            ]
-        finally:
-            self._idle.append(interpreter)
+        # After an error it is not put back: it may be in any state.
+        tiles = [interpreter.run(rows[i : i + self.TILE]) for i in range(0, len(rows), self.TILE)]
+        self._idle.append(interpreter)
         scores, is_outlier = (np.concatenate(parts) for parts in zip(*tiles, strict=True))
         return scores, is_outlier
 
@@ -98,6 +122,7 @@ class _Interpreter:
         inputs, outputs = signature.get_input_details(), signature.get_output_details()
         # It holds the interpreter, which then refuses to run.
         del signature
+        _check_ends(_litert_ends(inputs), _litert_ends(outputs), metadata)
         self._input = inputs[metadata.input.name]["index"]
         self._outputs = [outputs[name]["index"] for name in metadata.outputs]
         interpreter.resize_tensor_input(self._input, (tile, *metadata.input.shape))
@@ -115,29 +140,113 @@ class _Interpreter:
             tile = rows
         self._interpreter.set_tensor(self._input, tile)
         self._interpreter.invoke()
-        scores, is_outlier = (self._interpreter.get_tensor(i)[: len(rows)] for i in self._outputs)
-        return scores, is_outlier
+        scores, is_outlier = (self._interpreter.get_tensor(i) for i in self._outputs)
+        _check_answer((scores, is_outlier), len(tile))
+        return scores[: len(rows)], is_outlier[: len(rows)]
 
 
 # A SavedModel needs TensorFlow.
 RUNTIMES: dict[Format, type[Runtime]] = {"onnx": OnnxRuntime, "litert": LiteRtRuntime}
 
 
-def make_runtime(model: bytes, metadata: ExportMetadata) -> Runtime:
-    """The engine for a graph.
+class CheckedRuntime:
+    """An engine whose errors and answers are checked.
+
+    Parameters
+    ----------
+    model
+        Of the file.
+    metadata
+        What stands beside it.
+    where
+        Path of the file, for errors.
 
     Raises
     ------
     ArtefactError
-        The engine refuses the graph.
+        The engine refuses the graph, or its inputs and outputs are not those of an export.
     MissingExtraError
         The engine is not installed.
     """
-    runtime = RUNTIMES[metadata.format]
-    try:
-        return runtime(model, metadata)
-    except ImportError:
-        raise
-    # Each engine has exceptions of its own, some of them private.
-    except Exception as error:
-        raise ArtefactError(f"{runtime.__name__} refuses {metadata.model_file}: {error}") from error
+
+    def __init__(self, model: bytes, metadata: ExportMetadata, where: str) -> None:
+        runtime = RUNTIMES[metadata.format]
+        self._where, self._name = where, runtime.__name__
+        try:
+            self._run = runtime(model, metadata)
+        except ImportError:
+            raise
+        # Each engine has exceptions of its own, some of them private.
+        except Exception as error:
+            raise ArtefactError(f"{self._name} refuses {where}: {_told(error)}") from error
+
+    def __call__(self, rows: FloatArray) -> Outputs:
+        """Scores and decisions.
+
+        Raises
+        ------
+        ArtefactError
+            The engine fails, or answers with other shapes or types.
+        """
+        try:
+            outputs = self._run(rows)
+            _check_answer(outputs, len(rows))
+        except Exception as error:
+            raise ArtefactError(
+                f"{self._name} cannot score {len(rows)} rows with {self._where}: {_told(error)}"
+            ) from error
+        return outputs
+
+
+# Type of a tensor as onnxruntime names it.
+_TENSORS = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(double)": np.dtype(np.float64),
+    "tensor(int64)": np.dtype(np.int64),
+}
+_Ends = Mapping[str, tuple[Any, Sequence[Any]]]
+
+
+def _onnx_ends(nodes: Sequence[Any]) -> _Ends:
+    return {node.name: (_TENSORS.get(node.type), node.shape) for node in nodes}
+
+
+def _litert_ends(details: dict[str, Any]) -> _Ends:
+    return {
+        name: (np.dtype(detail["dtype"]), detail["shape_signature"].tolist())
+        for name, detail in details.items()
+    }
+
+
+def _check_ends(inputs: _Ends, outputs: _Ends, metadata: ExportMetadata) -> None:
+    """Names, types and shapes of inputs and outputs; only their number of rows is left open."""
+    rows = metadata.input
+    want = {rows.name: (np.dtype(rows.dtype), rows.shape)}
+    found = {name: (dtype, tuple(shape[1:])) for name, (dtype, shape) in inputs.items()}
+    if found != want:
+        raise ArtefactError(f"it takes {_list(found)}, and its metadata say {_list(want)}.")
+    types = {name: dtype for name, (dtype, _) in outputs.items()}
+    if types != dict(zip(metadata.outputs, _DTYPES, strict=True)):
+        answers = ", ".join(f"{name[:80]} of {dtype}" for name, dtype in types.items())
+        raise ArtefactError(f"it answers with {answers}, and not with scores and decisions.")
+
+
+def _list(ends: _Ends) -> str:
+    return ", ".join(
+        f"{name[:80]!r} of {dtype}, rows of shape {shape}" for name, (dtype, shape) in ends.items()
+    )
+
+
+def _check_answer(outputs: Sequence[Array], n_rows: int) -> None:
+    """One score and one decision a row."""
+    found = [(np.shape(part), getattr(part, "dtype", None)) for part in outputs]
+    if found != [((n_rows,), dtype) for dtype in _DTYPES]:
+        raise ArtefactError(
+            "its answers have the shapes and types "
+            + ", ".join(f"{shape} {dtype}" for shape, dtype in found)
+            + f"; ({n_rows},) float32 and ({n_rows},) int64 fit."
+        )
+
+
+def _told(error: Exception) -> str:
+    return " ".join(str(error).split())[:_MOST_CHARACTERS] or type(error).__name__

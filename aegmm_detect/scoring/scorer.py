@@ -8,52 +8,72 @@ from typing import Any
 
 import numpy as np
 
-from aegmm_detect.configs.export import METADATA_FILE, ExportMetadata
+from aegmm_detect.configs.export import (
+    LARGEST_METADATA,
+    LARGEST_MODEL,
+    METADATA_FILE,
+    ExportMetadata,
+)
 from aegmm_detect.decision import is_outlier
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.scoring.runtimes import RUNTIMES, make_runtime
+from aegmm_detect.scoring.runtimes import RUNTIMES, CheckedRuntime, rows_at_once
+from aegmm_detect.scoring.trial import identity, note_passed, try_graph
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, score_rows
 from aegmm_detect.types import FloatArray
+from aegmm_detect.untrusted.files import read_inside
+from aegmm_detect.untrusted.graph import check_graph
 
-# Rows per call of the runtime, and the memory they may take: fewer of wide rows.
-_SPAN = 4096
-_SPAN_BYTES = 8 * 2**20
 _WORKERS = min(8, os.cpu_count() or 1)
 
 
 class Scorer:
     """Scores rows as the detector did that was exported; neither TensorFlow nor Keras is loaded.
 
-    A scorer pickles as its path and is loaded anew where it is unpickled. Threads may share one.
+    The graph is read before the runtime sees it, and only operations of exports are run. If this
+    process has neither exported nor opened the same graph before, a child process first scores a
+    few rows with it, within limits on time and memory.
+
+    A scorer pickles as its path and is loaded anew where it is unpickled, without another trial of
+    the same graph. Threads may share one.
 
     Parameters
     ----------
     path
         Directory that ``detector.export(path, format='onnx')`` or ``format='litert'`` has written.
+    trusted
+        Whether to leave out the trial in a child process, which takes most of the time to open an
+        export. Default False: whoever has written the files is unknown.
 
     Raises
     ------
     ArtefactError
-        Nothing there; foreign, damaged, of a newer format; or a SavedModel, which needs TensorFlow.
+        Nothing there; foreign, damaged, of a newer format; a graph that no detector has exported,
+        or that fails in the trial; or a SavedModel, which needs TensorFlow.
     MissingExtraError
         The runtime is not installed.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path).absolute()
+    def __init__(self, path: str | os.PathLike[str], trusted: bool = False) -> None:
+        self._path, self._trusted = Path(path).absolute(), trusted
         self._metadata, model = read_export(self._path)
         if self._metadata.format not in RUNTIMES:
             raise ArtefactError(
-                f"{path} is a SavedModel, which needs TensorFlow: use tf.saved_model.load. For a "
-                "Scorer, export with format='onnx' or 'litert'."
+                f"{path} is a SavedModel, which needs TensorFlow, and is a program that can do "
+                "anything: if you trust whoever wrote it, use tf.saved_model.load. For a Scorer, "
+                "export with format='onnx' or 'litert'."
             )
-        self._runtime = make_runtime(model, self._metadata)
+        where = str(self._path / self._metadata.model_file)
+        RUNTIMES[self._metadata.format].engine()
+        check_graph(model, self._metadata.format, where)
+        if not trusted:
+            try_graph(model, self._metadata, where)
+        self._runtime = CheckedRuntime(model, self._metadata, where)
 
     def __repr__(self) -> str:
         return f"Scorer({str(self._path)!r})"
 
-    def __reduce__(self) -> tuple[type["Scorer"], tuple[str]]:
-        return Scorer, (str(self._path),)
+    def __reduce__(self) -> tuple[Any, tuple[str, bool, str]]:
+        return _again, (str(self._path), self._trusted, identity(self._metadata))
 
     @property
     def metadata(self) -> ExportMetadata:
@@ -127,7 +147,7 @@ class Scorer:
         return {"data": data, "meta": self.meta}
 
     def _score_batch(self, batch: FloatArray) -> FloatArray:
-        size = int(np.clip(_SPAN_BYTES // (batch[:1].size * 8), 64, _SPAN))
+        size = rows_at_once(batch.shape[1:])
         if len(batch) <= size:
             return self._score_span(batch)
         spans = (batch[i : i + size] for i in range(0, len(batch), size))
@@ -140,26 +160,40 @@ class Scorer:
         return self._runtime(converted)[0]
 
 
+def _again(path: str, trusted: bool, known: str) -> Scorer:
+    """A scorer out of a pickle. Whoever trusts the pickle trusts what it says about a graph."""
+    if not trusted:
+        note_passed(known)
+    return Scorer(path, trusted)
+
+
 def read_export(folder: Path) -> tuple[ExportMetadata, bytes]:
-    """Metadata and graph of an export.
+    """Metadata and graph of an export; each file is opened once, and only regular ones within it.
 
     Raises
     ------
     ArtefactError
-        Nothing there; foreign, damaged or of a newer format.
+        Nothing there; foreign, damaged, too large or of a newer format.
     """
     described = folder / METADATA_FILE
-    if not described.is_file():
-        what = f"has no {METADATA_FILE}" if folder.is_dir() else "is no directory"
+    what = "is no directory" if folder.exists() else "does not exist"
+    try:
+        text = read_inside(folder, METADATA_FILE, LARGEST_METADATA) if folder.is_dir() else None
+    except FileNotFoundError:
+        text, what = None, f"has no {METADATA_FILE}"
+    if text is None:
         raise ArtefactError(
-            f"{folder} {what if folder.exists() else 'does not exist'}: there is no exported "
-            "detector. Pass the directory that detector.export wrote."
+            f"{folder} {what}: there is no exported detector. Pass the directory that "
+            "detector.export wrote."
         )
-    metadata = ExportMetadata.from_json(described.read_bytes(), str(described))
+    metadata = ExportMetadata.from_json(text, str(described))
     path = folder / metadata.model_file
-    if not path.is_file():
-        raise ArtefactError(f"{path} is missing: copy all of what detector.export wrote.")
-    model = path.read_bytes()
+    try:
+        model = read_inside(folder, metadata.model_file, LARGEST_MODEL)
+    except FileNotFoundError as error:
+        raise ArtefactError(
+            f"{path} is missing: copy all of what detector.export wrote."
+        ) from error
     if hashlib.sha256(model).hexdigest() != metadata.sha256:
         raise ArtefactError(
             f"{path} is damaged, or not the file that {METADATA_FILE} was written for: its sha256 "

@@ -101,7 +101,7 @@ def test_the_metadata_say_what_a_foreign_program_needs(fitted, format_, tmp_path
     assert found["threshold"] == fitted.threshold
     assert found["nan_policy"] == "raise"
     assert found["meta"] == fitted.meta
-    assert found["format_version"] == 1
+    assert found["format_version"] == 2
 
 
 def test_a_saved_model_has_a_signature_for_servers(fitted, normal_rows, tmp_path):

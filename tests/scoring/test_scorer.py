@@ -204,7 +204,7 @@ def _remove_model(path):
         (lambda path: (path / METADATA_FILE).unlink(), "no exported detector"),
         (lambda path: (path / METADATA_FILE).write_text("not JSON"), "not of an exported"),
         (lambda path: (path / METADATA_FILE).write_text('{"kind": "other"}'), "not of an exported"),
-        (_edit(format_version=2), r"reads up to 1\. Upgrade"),
+        (_edit(format_version=3), r"reads up to 2\. Upgrade"),
         (_edit(nan_policy="flag"), "damaged or was edited"),
         (_edit(nan_policy="drop", seal=True), "damaged: nan_policy"),
         (_other_threshold, "damaged or was edited"),
@@ -222,7 +222,7 @@ def test_a_graph_that_the_runtime_refuses_is_the_same_error(exported, light_form
         (path / MODEL_FILES[light_format]).write_bytes(b"nonsense")
         _edit(sha256=hashlib.sha256(b"nonsense").hexdigest(), seal=True)(path)
 
-    with pytest.raises(ArtefactError, match="refuses model"):
+    with pytest.raises(ArtefactError, match="is refused: it"):
         Scorer(changed(exported, tmp_path, change))
 
 
