@@ -58,14 +58,14 @@ def from_alibi_detect(
 
     Notes
     -----
-    Nothing in such a directory is signed or has a checksum. What contradicts itself is refused;
-    a changed weight that does not is not noticed.
+    Nothing in such a directory is signed or has a checksum. What contradicts itself is an error; a
+    changed weight that does not is not noticed.
     """
     folder = Path(path)
     meta = read_meta(folder / "meta.dill")
     if meta["name"] != OutlierAEGMM.__name__:
         raise MigrationError(
-            f"{folder} holds a detector of class {meta['name']!r}. Only OutlierAEGMM can be "
+            f"{folder} holds a detector of class {meta['name'][:100]!r}. Only OutlierAEGMM can be "
             "carried over: fit the other anew."
         )
     state = AlibiState.read(folder / "OutlierAEGMM.dill", recon_features is not None)
@@ -78,7 +78,10 @@ def from_alibi_detect(
         )
     nets = {name: read_net(folder / "model" / f"{name}.h5") for name in _NETS}
     detector = _assemble(nets, state, recon_features, meta["data_type"], folder)
-    logger.info("%s comes from alibi-detect %s.", folder, meta.get("version"))
+    version = meta.get("version")
+    # Any other value may contain itself many times over.
+    told = version[:20] if isinstance(version, str) else "of an unknown version"
+    logger.info("%s comes from alibi-detect %s.", folder, told)
     return detector
 
 

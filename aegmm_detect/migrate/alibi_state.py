@@ -8,13 +8,17 @@ import numpy as np
 
 from aegmm_detect.exceptions import ForeignNameError, MigrationError
 from aegmm_detect.migrate import arrays, inert_pickle
-from aegmm_detect.migrate.inert_pickle import Named
+from aegmm_detect.migrate.inert_pickle import Named, described
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.types import Array
+from aegmm_detect.untrusted.files import read_inside
 
 # Where versions that were tried keep the default features.
 _DEFAULT_FEATURES = frozenset({"alibi_detect.models.tensorflow.autoencoder.eucl_cosim_features"})
 _MIXTURE = ("phi", "mu", "cov", "L", "log_det_cov")
+# Bytes. The arrays of a mixture over a hundred dimensions take one or two million.
+_LARGEST = 2**25
+_MOST_CHARACTERS = 300
 _KEYS = {"threshold", "n_gmm", "recon_features", *_MIXTURE}
 # Relative: a float32 Cholesky factor is good to about 1e-6 times the dimension, a flipped bit
 # of an exponent is not. Absolute: the jitter that alibi-detect adds to the diagonal first.
@@ -39,7 +43,7 @@ class AlibiState:
         path
             Of the dill file.
         skip_features
-            Whether a feature function of the user's own is passed over; refused otherwise.
+            Whether a feature function of the user's own is passed over; an error otherwise.
 
         Raises
         ------
@@ -49,14 +53,14 @@ class AlibiState:
         state = _read_dictionary(path, skip_features)
         if state.keys() != _KEYS:
             raise MigrationError(
-                f"{path.name} holds {sorted(state)}; the state of an OutlierAEGMM is "
-                f"{sorted(_KEYS)}."
+                f"{path.name} holds {str(sorted(state))[:_MOST_CHARACTERS]}; the state of an "
+                f"OutlierAEGMM is {sorted(_KEYS)}."
             )
         features = state["recon_features"]
         default = isinstance(features, Named) and features.is_just(_DEFAULT_FEATURES)
         if not (default or skip_features):
             raise MigrationError(
-                f"{path.name}: recon_features is {features!r}. Pass the function here as "
+                f"{path.name}: recon_features is {described(features)}. Pass the function here as "
                 "recon_features=."
             )
         if all(state[name] is None for name in _MIXTURE):
@@ -113,17 +117,17 @@ def _dictionary(value: Any, path: Path) -> dict[str, Any]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_inside(path.parent, path.name, _LARGEST, MigrationError)
     except OSError as error:
         raise MigrationError(
-            f"{path.parent} holds no readable {path.name}, so it is not a directory that "
-            "alibi_detect.saving.save_detector wrote for an OutlierAEGMM."
+            f"{path.parent} holds no readable {path.name} ({error.strerror}), so it is not a "
+            "directory that alibi_detect.saving.save_detector wrote for an OutlierAEGMM."
         ) from error
 
 
 def _mixture(stored: dict[str, Array]) -> ScoringMixture:
     """The density that alibi-detect scores by: its factors, from which its energies come."""
-    with np.errstate(invalid="ignore"):  # NaN of damaged files, which is refused below
+    with np.errstate(invalid="ignore"):  # NaN of damaged files, an error below
         phi, mu, cov, L, log_det_cov = (stored[name].astype(np.float64) for name in _MIXTURE)
     if phi.ndim != 1 or mu.ndim != 2 or not phi.size or not mu.size:
         raise MigrationError(f"phi and mu have the shapes {phi.shape} and {mu.shape}.")

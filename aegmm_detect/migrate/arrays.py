@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from aegmm_detect.exceptions import MigrationError
-from aegmm_detect.migrate.inert_pickle import Named
+from aegmm_detect.migrate.inert_pickle import Named, described
 from aegmm_detect.types import Array
 
 # NumPy 2 renamed its private module.
@@ -21,6 +21,8 @@ _DILL_ARRAY = ("dill._dill._create_array", "dill.dill._create_array")
 
 NAMES = frozenset({*_SCALAR, *_RECONSTRUCT, _NDARRAY, _DTYPE, _TENSOR, *_DILL_ARRAY})
 
+# The arrays of a mixture have three axes at most; the product of larger shapes may have no end.
+_MOST_AXES, _LONGEST_AXIS = 4, 2**32
 _KINDS = {"f2", "f4", "f8", "i4", "i8"}
 
 
@@ -72,12 +74,16 @@ def array(value: Any, what: str) -> Array:
 
 def _from_bytes(shape: Any, dtype: Any, fortran: Any, data: Any, what: str) -> Array:
     kind = _dtype(dtype, what)
-    if not (isinstance(shape, tuple) and all(type(n) is int and n > 0 for n in shape)):
+    if not (isinstance(shape, tuple) and len(shape) <= _MOST_AXES and all(map(_is_length, shape))):
         raise _unexpected(shape, what, "a shape")
     if not isinstance(data, bytes) or len(data) != math.prod(shape) * kind.itemsize:
         raise MigrationError(f"{what} does not hold the bytes of an array of shape {shape}.")
     values = np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
     return values.astype(kind.newbyteorder("="))
+
+
+def _is_length(value: Any) -> bool:
+    return type(value) is int and 0 < value <= _LONGEST_AXIS
 
 
 def _dtype(value: Any, what: str) -> np.dtype:
@@ -97,5 +103,4 @@ def _arguments(call: Named, count: int, what: str) -> tuple[Any, ...]:
 
 
 def _unexpected(value: Any, what: str, wanted: str) -> MigrationError:
-    found = repr(value) if isinstance(value, Named) else type(value).__name__
-    return MigrationError(f"{what} holds {found} in place of {wanted}.")
+    return MigrationError(f"{what} holds {described(value)} in place of {wanted}.")

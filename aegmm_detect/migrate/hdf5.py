@@ -26,13 +26,19 @@ class StoredNet:
 def read(path: Path) -> StoredNet:
     """The net in a file.
 
+    Parameters
+    ----------
+    path
+        In the folder ``model`` of a detector; links do not lead out of the detector's folder.
+
     Raises
     ------
     MigrationError
         The file is missing, damaged or no net of Keras 2.
     """
     try:
-        content = read_inside(path.parent, path.name, _LARGEST, MigrationError)
+        inside = str(Path(path.parent.name) / path.name)
+        content = read_inside(path.parent.parent, inside, _LARGEST, MigrationError)
     except OSError as problem:
         raise MigrationError(
             f"{path} is missing or cannot be opened ({problem.strerror}): copy the whole directory "

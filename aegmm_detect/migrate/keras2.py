@@ -4,7 +4,6 @@ Keras's own reader is not used. It makes whatever the configuration names, and s
 code that is stored in the file.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,11 @@ import numpy as np
 from aegmm_detect.exceptions import MigrationError
 from aegmm_detect.migrate import hdf5
 from aegmm_detect.migrate.layers import rebuild
+from aegmm_detect.migrate.sizes import check_row, check_sizes
 from aegmm_detect.types import Array
+from aegmm_detect.untrusted.text import parsed_object
+
+_MOST_LAYERS = 500
 
 
 def read_net(path: Path) -> keras.Sequential:
@@ -33,7 +36,7 @@ def read_net(path: Path) -> keras.Sequential:
     except MigrationError:
         raise
     except Exception as error:
-        told = str(error).strip().partition("\n")[0] or type(error).__name__
+        told = str(error).strip().partition("\n")[0][:300] or type(error).__name__
         raise MigrationError(
             f"{path.name} describes no net that can be made: {told}. It is damaged, or "
             "alibi-detect did not write it: copy the directory again."
@@ -41,22 +44,39 @@ def read_net(path: Path) -> keras.Sequential:
 
 
 def _net(stored: hdf5.StoredNet, source: str) -> keras.Sequential:
-    model = json.loads(stored.config)
+    model = parsed_object(stored.config)
+    if model is None:
+        raise ValueError("no JSON object, or one that is too deep")
     if model["class_name"] != "Sequential":
         raise MigrationError(
-            f"{source} holds a {model['class_name']!r}. Only keras.Sequential can be carried over."
+            f"{source} holds a {str(model['class_name'])[:100]!r}. Only keras.Sequential can be "
+            "carried over."
         )
-    layers = model["config"]["layers"]
-    net = keras.Sequential([keras.Input(_row_shape(model["config"], source))])
-    for layer in layers:
-        if layer["class_name"] != "InputLayer":
-            name = layer["config"]["name"]
-            where = f"{source}, layer {name!r}"
-            rebuilt = rebuild(layer["class_name"], layer["config"], where)
-            net.add(rebuilt)
-            _load(rebuilt, stored.weights.get(name, {}), where)
-    if not net.layers:
+    shape = (None, *_row_shape(model["config"], source))
+    check_row(shape, source)
+    made: list[tuple[keras.layers.Layer, dict[str, Array], str]] = []
+    described = model["config"]["layers"]
+    if len(described) > _MOST_LAYERS:
+        raise MigrationError(f"{source} has {len(described):,} layers; {_MOST_LAYERS} can be made.")
+    inputs = keras.Input(shape[1:])
+    for layer in described:
+        class_name, config = layer["class_name"], layer["config"]
+        if class_name == "InputLayer":
+            continue
+        name = config["name"]
+        where = f"{source}, layer {str(name)[:100]!r}"
+        rebuilt = rebuild(class_name, config, where)
+        weights = stored.weights.get(name, {})
+        # Before any weight is made: a number in the text decides how large they are.
+        shape = check_sizes(
+            rebuilt, class_name, shape, {_last(n): w for n, w in weights.items()}, where
+        )
+        made.append((rebuilt, weights, where))
+    if not made:
         raise MigrationError(f"{source} holds a net without layers.")
+    net = keras.Sequential([inputs, *(layer for layer, _, _ in made)])
+    for rebuilt, weights, where in made:
+        _load(rebuilt, weights, where)
     return net
 
 
@@ -74,17 +94,22 @@ def _row_shape(config: dict[str, Any], source: str) -> tuple[int, ...]:
 
 
 def _load(layer: keras.layers.Layer, stored: dict[str, Array], source: str) -> None:
-    # 'dense_1/kernel:0' -> 'kernel', Keras 3's name of it.
-    values = {path.rpartition("/")[2].partition(":")[0]: value for path, value in stored.items()}
+    values = {_last(path): value for path, value in stored.items()}
     found = {name: value.shape for name, value in values.items()}
     needed = {weight.name: tuple(weight.shape) for weight in layer.weights}
     if found != needed or len(values) != len(stored):
         raise MigrationError(f"{source} has weights of shapes {found}; needed are {needed}.")
     for weight in layer.weights:
-        value = values[weight.name].astype(np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinity, an error below
+            value = values[weight.name].astype(np.float32)
         if not np.isfinite(value).all():
             raise MigrationError(
                 f"{source}: {weight.name} holds NaN or infinity. Training failed there, or the "
                 "file is damaged: fit a detector here."
             )
         weight.assign(value)
+
+
+def _last(path: str) -> str:
+    """'dense_1/kernel:0' -> 'kernel', Keras 3's name of it."""
+    return path.rpartition("/")[2].partition(":")[0]

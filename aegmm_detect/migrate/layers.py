@@ -2,7 +2,7 @@
 
 For each layer stand the settings that decide what it computes. Initialisers are left out, because
 weights follow; regularisers and constraints, which only training uses, with a warning. A layer or
-a setting that is not listed is refused, not guessed at.
+a setting that is not listed is an error, not a guess.
 """
 
 import logging
@@ -14,6 +14,7 @@ from aegmm_detect.exceptions import MigrationError
 
 logger = logging.getLogger(__name__)
 
+_MOST_CHARACTERS = 200
 _DENSE = ("units", "activation", "use_bias")
 _SLIDING = ("strides", "padding", "data_format")
 _TRANSPOSED = ("filters", "kernel_size", "dilation_rate", "activation", "use_bias", *_SLIDING)
@@ -81,7 +82,7 @@ def rebuild(class_name: Any, config: dict[str, Any], source: str) -> keras.layer
     """
     if not (isinstance(class_name, str) and class_name in _SETTINGS):
         raise MigrationError(
-            f"{source} has a layer {class_name!r}, which cannot be rebuilt. These can: "
+            f"{source} has a layer {_short(class_name)}, which cannot be rebuilt. These can: "
             f"{', '.join(_SETTINGS)}. Make the net anew and fit it here."
         )
     settings = {"trainable": bool(config.get("trainable", True))}
@@ -94,8 +95,8 @@ def rebuild(class_name: Any, config: dict[str, Any], source: str) -> keras.layer
             _tell_left_out(name, value, class_name, source)
         elif not _changes_nothing(name, value):
             raise MigrationError(
-                f"{source}: {class_name} has {name}={value!r}, which cannot be carried over. Make "
-                "the net anew and fit it here."
+                f"{source}: {class_name} has {name[:100]}={_short(value)}, which cannot be carried "
+                "over. Make the net anew and fit it here."
             )
     _check_activation(settings.get("activation", "linear"), class_name, source)
     layer: keras.layers.Layer = getattr(keras.layers, class_name)(**settings)
@@ -132,13 +133,18 @@ def _tell_left_out(name: str, value: Any, class_name: str, source: str) -> None:
 def _check_dtype(dtype: Any, class_name: str, source: str) -> None:
     if dtype != "float32":
         raise MigrationError(
-            f"{source}: {class_name} computes in {dtype!r}. Only float32 nets can be carried over."
+            f"{source}: {class_name} computes in {_short(dtype)}. Only float32 nets can be carried "
+            "over."
         )
 
 
 def _check_activation(activation: Any, class_name: str, source: str) -> None:
     if not (isinstance(activation, str) and activation in _ACTIVATIONS):
         raise MigrationError(
-            f"{source}: {class_name} has the activation {activation!r}, which cannot be rebuilt. "
-            f"These can: {', '.join(_ACTIVATIONS)}."
+            f"{source}: {class_name} has the activation {_short(activation)}, which cannot be "
+            f"rebuilt. These can: {', '.join(_ACTIVATIONS)}."
         )
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:_MOST_CHARACTERS]
