@@ -12,7 +12,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from aegmm_detect.configs.aegmm import FitConfig, NanPolicy, Normalize, ScoreType
 from aegmm_detect.decision import in_precision_of
-from aegmm_detect.exceptions import ConfigurationError, ThresholdNotInferredError
+from aegmm_detect.exceptions import (
+    ConfigurationError,
+    NotCalibratedError,
+    ThresholdNotInferredError,
+)
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.copies import net_to_train
 from aegmm_detect.od.aegmm import OutlierAEGMM
@@ -130,7 +134,7 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, **unsupported: Any) -> Self:
         """Train a new detector and set its threshold.
 
         Parameters
@@ -139,6 +143,8 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
             Rows, shape (N, F): an array or a data frame.
         y
             Ignored, by convention: labels do not take part.
+        **unsupported
+            Rejected, `sample_weight` too, which other estimators take: every row counts alike.
 
         Returns
         -------
@@ -153,6 +159,12 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
         NonFiniteLossError
             Training met NaN or infinity.
         """
+        if given := [name for name, value in unsupported.items() if value is not None]:
+            raise ConfigurationError(
+                f"fit does not take {', '.join(given)}: every row counts alike. Leave "
+                "sample_weight out; instead, drop rows that should not count, or pass "
+                "contamination= if some of them are outliers."
+            )
         rows = self._rows(X, reset=True, ensure_min_samples=2)
         share = self._share()
         detector = self._detector(rows.shape[1])
@@ -224,6 +236,59 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
         Shape (N,), int64: 1 inlier, -1 outlier. Rows with NaN, where allowed, are outliers.
         """
         return np.where(self.decision_function(X) >= 0.0, 1, -1)
+
+    def calibrate(self, X: Any, *, check_trained: bool = True) -> Self:
+        """Make `predict_p_values` possible, by rows that `fit` has not seen.
+
+        Parameters
+        ----------
+        X
+            Inliers, shape (N, F), of the columns that `fit` saw. With N rows, the smallest p-value
+            is 1 / (N + 1).
+        check_trained
+            Whether to look for rows that `fit` has seen; False for data that repeat by nature.
+
+        Returns
+        -------
+        The estimator itself. `fit` and an update of `detector_` clear the calibration.
+
+        Raises
+        ------
+        InvalidInputError
+            `fit` has seen all rows of `X`, or none of them is usable.
+        """
+        check_is_fitted(self)
+        self.detector_.calibrate(self._rows(X, reset=False), check_trained=check_trained)
+        return self
+
+    def predict_p_values(self, X: Any) -> FloatArray:
+        """Probability that a new inlier is at least as strange as each row: small for outliers.
+
+        Conformal p-values, see the page on calibration: a share of at most p of new inliers has
+        p-values up to p, whatever the scores look like.
+
+        Parameters
+        ----------
+        X
+            As for `score_samples`.
+
+        Returns
+        -------
+        Shape (N,), float64; the smallest possible for rows with NaN, where allowed.
+
+        Raises
+        ------
+        NotCalibratedError
+            Before `calibrate`.
+        """
+        check_is_fitted(self)
+        calibration = self.detector_.calibration
+        if calibration is None:
+            raise NotCalibratedError(
+                "There is no calibration for p-values: call calibrate(X) on inliers that fit has "
+                "not seen."
+            )
+        return calibration.p_values(self.detector_.score(self._rows(X, reset=False)))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,7 +20,9 @@ from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.configs.nets import sizes_for
 from aegmm_detect.exceptions import (
     ConfigurationError,
+    InvalidInputError,
     NetTypeError,
+    NotCalibratedError,
     ThresholdNotInferredError,
 )
 from aegmm_detect.numerics.features import eucl_cosim_features
@@ -211,11 +214,12 @@ def test_the_page_runs_as_written(normal_rows):
     blocks = re.findall(
         r"^\.\. code-block:: python\n\n((?:(?:   .*)?\n)+)", page, flags=re.MULTILINE
     )
-    assert [("pyod" in block) for block in blocks] == [False, False, False, True]
+    assert [("pyod" in block) for block in blocks] == [False] * 4 + [True]
     shifted = normal_rows[100:120] + 9.0
     names = {
         "X_train": normal_rows[:100],
         "X_new": normal_rows[100:110],
+        "X_held_out": normal_rows[110:400],
         "X_labelled": np.vstack([normal_rows[:100], shifted]),
         "y_labelled": np.repeat([1, -1], [100, 20]),
     }
@@ -237,3 +241,38 @@ def test_the_offset_follows_the_detector_underneath(normal_rows):
     detector.score_type = "both"
     with pytest.raises(ThresholdNotInferredError, match=r"detector_\.infer_threshold"):
         estimator.predict(normal_rows)
+
+
+def test_p_values_are_those_of_the_calibrated_detector(normal_rows):
+    estimator = AEGMMEstimator(**BRIEF, nan_policy="flag").fit(normal_rows[:300])
+    with pytest.raises(NotCalibratedError, match=r"call calibrate\(X\)"):
+        estimator.predict_p_values(normal_rows)
+    held_out, new = normal_rows[300:500], normal_rows[500:].astype("float64")
+    assert estimator.calibrate(held_out) is estimator
+    new[0, 0] = np.nan
+    got = estimator.predict_p_values(new)
+    want = estimator.detector_.predict(new, return_p_value=True)["data"]["p_value"]
+    np.testing.assert_array_equal(got, want)
+    assert got.dtype == np.float64
+    assert got[0] == got.min() == 1 / 201
+    # As the more normal rows have the higher score, so they have the higher p-value.
+    order = np.argsort(estimator.score_samples(new[1:]))
+    assert (np.diff(got[1:][order]) >= 0).all()
+    with pytest.raises(InvalidInputError, match="300 of 300 rows of X were trained on"):
+        estimator.calibrate(normal_rows[:300])
+    estimator.calibrate(normal_rows[:300], check_trained=False)
+    with pytest.raises(NotCalibratedError):
+        estimator.fit(normal_rows[:300]).predict_p_values(new)
+    with pytest.raises(NotFittedError):
+        AEGMMEstimator().calibrate(held_out)
+    with pytest.raises(NotFittedError):
+        AEGMMEstimator().predict_p_values(new)
+
+
+def test_weights_of_rows_are_rejected(normal_rows):
+    with pytest.raises(ConfigurationError, match="fit does not take sample_weight: every row"):
+        AEGMMEstimator().fit(normal_rows, sample_weight=np.ones(len(normal_rows)))
+    with pytest.raises(ConfigurationError, match="does not take epochs"):
+        AEGMMEstimator().fit(normal_rows, epochs=3)
+    # What passes a default on does no harm.
+    AEGMMEstimator(**BRIEF).fit(normal_rows, sample_weight=None)

@@ -12,7 +12,8 @@ import numpy as np
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.input_checks import check_label_count
 from aegmm_detect.numerics import labelled_thresholds, number_checks, thresholds
-from aegmm_detect.types import BoolArray, FloatArray
+from aegmm_detect.od.threshold_warnings import warn_of_labels, warn_of_ties
+from aegmm_detect.types import BoolArray, FloatArray, IntArray
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ class Method:
     may: tuple[str, ...] = ()  # arguments with a default
     # Of the rows, to be flagged: from the arguments given.
     share: Callable[[Mapping[str, Any]], float] | None = None
+    # Rows that it flags of so many with different scores, where only ties make them fewer.
+    asks: Callable[[Mapping[str, Any], int], float] | None = None
     held_out: bool = False  # whether what it promises is void for rows that were trained on
 
     @property
@@ -36,24 +39,33 @@ class Method:
         return self.needs + self.may
 
 
+def _of_inliers(given: Mapping[str, Any], n: int) -> float:
+    """Rows above the order statistic that a new row is above at a rate of `fpr`."""
+    return math.floor((n + 1) * given["fpr"]) - 1
+
+
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "percentile": Method(
             thresholds.percentile,
             ("threshold_perc",),
             share=lambda given: (100.0 - given["threshold_perc"]) / 100.0,
+            asks=lambda given, n: (100.0 - given["threshold_perc"]) / 100.0 * n,
         ),
         "contamination": Method(
             thresholds.contamination,
             ("contamination",),
             share=lambda given: given["contamination"],
+            asks=lambda given, n: round(given["contamination"] * n),
         ),
-        "fpr": Method(thresholds.conformal, ("fpr",), held_out=True),
+        "fpr": Method(thresholds.conformal, ("fpr",), asks=_of_inliers, held_out=True),
         "pot": Method(thresholds.pot, ("fpr",), held_out=True),
         "mad": Method(thresholds.mad, (), ("k",)),
         "fbeta": Method(labelled_thresholds.fbeta, ("y",), ("beta",)),
         "youden": Method(labelled_thresholds.youden, ("y",)),
-        "inliers": Method(labelled_thresholds.inliers, ("y", "fpr"), held_out=True),
+        "inliers": Method(
+            labelled_thresholds.inliers, ("y", "fpr"), asks=_of_inliers, held_out=True
+        ),
         "pu": Method(labelled_thresholds.pu, ("y",)),
     }
 )
@@ -114,7 +126,16 @@ class Inference:
             raise InvalidInputError("X holds no usable rows to infer a threshold from.")
         self._warn_if_too_few(int(usable.sum()))
         arguments = (given[name] for name in self.method.takes if name in given)
-        return self.method.infer(scores[usable], *arguments)
+        threshold = self.method.infer(scores[usable], *arguments)
+        self._warn_of_surprises(scores[usable], threshold, given.get("y"))
+        return threshold
+
+    def _warn_of_surprises(self, scores: FloatArray, threshold: float, y: IntArray | None) -> None:
+        if y is not None:
+            warn_of_labels(scores, threshold, y)
+        if self.method.asks is not None:
+            meant = scores if y is None else scores[y == labelled_thresholds.INLIER]
+            warn_of_ties(meant, threshold, self.method.asks(self.given, len(meant)))
 
     def _warn_if_too_few(self, n_rows: int) -> None:
         if self.method.share is None:

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -372,3 +373,69 @@ def test_calibration_rows_too_few_for_small_p_values_are_warned_of(detector, cap
 def test_turning_off_a_check_that_there_is_not_is_refused(detector):
     with pytest.raises(ConfigurationError, match="'mad' looks for no trained rows"):
         detector.infer_threshold(MIXED, method="mad", check_trained=False)
+
+
+# --- thresholds that do something else than one thinks ------------------------------------------
+
+
+def with_scores(scores):
+    return np.repeat(np.asarray(scores, dtype="float64")[:, None], 3, axis=1)
+
+
+ASKED = [
+    ("percentile", {"threshold_perc": 75.0}),
+    ("contamination", {"contamination": 0.25}),
+    ("fpr", {"fpr": 0.25}),
+    ("inliers", {"fpr": 0.25, "y": np.zeros(400, dtype=int)}),
+]
+
+
+@pytest.mark.parametrize(("method", "given"), ASKED)
+def test_ties_that_leave_rows_unflagged_are_warned_of(detector, method, given, caplog):
+    """Asked for a quarter, it flags nobody, or far fewer."""
+    for scores, n_flagged in [
+        (np.repeat([0.0, 1.0], [200, 200]), 0),
+        (np.r_[np.linspace(0, 1, 200), np.full(150, 2.0), np.linspace(3, 4, 50)], 50),
+    ]:
+        caplog.clear()
+        X = with_scores(scores)
+        detector.infer_threshold(X, method=method, **given)
+        assert detector.predict(X)["data"]["is_outlier"].sum() == n_flagged
+        (record,) = caplog.records
+        assert re.search(rf"of 400 rows were to be flagged, but {n_flagged} are", record.message)
+
+
+@pytest.mark.parametrize(("method", "given"), ASKED)
+@pytest.mark.parametrize("seed", range(3))
+def test_different_scores_are_flagged_as_asked_without_a_word(
+    detector, method, given, seed, caplog
+):
+    rng = np.random.default_rng(seed)
+    for scores in (rng.gumbel(size=400), np.round(rng.gumbel(size=400), 2)):
+        detector.infer_threshold(with_scores(scores), method=method, **given)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("method", ["fbeta", "youden"])
+def test_labels_that_are_turned_round_are_warned_of(detector, method, caplog):
+    detector.infer_threshold(MIXED, method=method, y=Y)
+    assert not caplog.records
+    detector.infer_threshold(MIXED, method=method, y=1 - Y)
+    (record,) = caplog.records
+    assert "Are the labels turned round? y is 1 for outliers" in record.message
+
+
+def test_a_threshold_that_flags_every_labelled_row_is_warned_of(detector, caplog):
+    scores = np.random.default_rng(0).permutation(100) + 1.0
+    y = np.r_[np.ones(90, dtype=int), np.zeros(10, dtype=int)]
+    detector.infer_threshold(with_scores(scores), method="fbeta", y=y)
+    (record,) = caplog.records
+    assert "flags all 100 labelled rows, also the 10 inliers" in record.message
+
+
+def test_labels_that_say_nothing_are_not_called_turned_round(detector, caplog):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        y = rng.permutation(np.repeat([0, 1], 50))
+        detector.infer_threshold(with_scores(rng.normal(size=100)), method="youden", y=y)
+    assert "turned round?" not in caplog.text

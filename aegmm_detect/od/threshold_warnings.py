@@ -1,0 +1,68 @@
+"""What a new threshold does to the rows that it was inferred from, where that is a surprise."""
+
+import logging
+
+import numpy as np
+from scipy import stats
+
+from aegmm_detect.decision import is_outlier
+from aegmm_detect.numerics.labelled_thresholds import INLIER, OUTLIER
+from aegmm_detect.types import FloatArray, IntArray
+
+logger = logging.getLogger(__name__)
+
+# Rounding costs one row; a tenth fewer than asked for is more than a few equal scores.
+_SHORTFALL = 0.1
+# Of labels that say nothing: outliers that score so low by chance.
+_BY_CHANCE = 1e-3
+
+
+def warn_of_ties(scores: FloatArray, threshold: float, asked: float) -> None:
+    """Log a warning if far fewer of `scores` (N,) are flagged than the `asked` number of rows."""
+    flagged = int(is_outlier(scores, threshold).sum())
+    missing = asked - flagged
+    if missing > max(1.0, _SHORTFALL * asked) or (not flagged and asked >= 1.0):
+        tied = np.unique(scores, return_counts=True)[1].max()
+        logger.warning(
+            "%.6g of %d rows were to be flagged, but %d are: rows with equal scores at the "
+            "threshold stay below it, and up to %d rows share a score. Are there many equal rows, "
+            "or a detector that cannot tell them apart? Pass rows that differ, or set .threshold.",
+            asked,
+            len(scores),
+            flagged,
+            tied,
+        )
+
+
+def warn_of_labels(scores: FloatArray, threshold: float, y: IntArray) -> None:
+    """Log a warning if labelled outliers score lower than inliers, or if all rows are flagged.
+
+    Parameters
+    ----------
+    scores, y
+        Of the rows, (N,), and their labels.
+    threshold
+        Inferred from them.
+    """
+    outliers, inliers = scores[y == OUTLIER], scores[y == INLIER]
+    meaning = "y is 1 for outliers and 0 for inliers"
+    if len(outliers) and len(inliers):
+        test = stats.mannwhitneyu(outliers, inliers, alternative="less")
+        if test.pvalue < _BY_CHANCE:
+            logger.warning(
+                "Rows labelled as outliers score lower than rows labelled as inliers (area under "
+                "the ROC curve %.3g). Are the labels turned round? %s.",
+                test.statistic / (len(outliers) * len(inliers)),
+                meaning,
+            )
+            return
+    labelled = np.concatenate([outliers, inliers])
+    if len(labelled) > 1 and len(inliers) and is_outlier(labelled, threshold).all():
+        logger.warning(
+            "The threshold %.6g flags all %d labelled rows, also the %d inliers: scores do not "
+            "tell the labels apart, or the labels are turned round. %s.",
+            threshold,
+            len(labelled),
+            len(inliers),
+            meaning,
+        )
