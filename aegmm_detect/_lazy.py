@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from aegmm_detect.extras import check_keras_backend
+
 
 def lazy_names(
     package: str, homes: Mapping[str, str]
@@ -31,7 +33,11 @@ def lazy_names(
     def getattr_(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(homes[name]), name)
+        try:
+            value = getattr(importlib.import_module(homes[name]), name)
+        except ImportError:
+            check_keras_backend()  # Keras cannot be imported on a back end that is not installed
+            raise
         setattr(sys.modules[package], name, value)  # the next access does not come here
         return value
 

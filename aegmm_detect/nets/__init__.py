@@ -1,1 +1,5 @@
 """Keras models and layers: weights and `call`, no training policy."""
+
+from aegmm_detect.extras import check_keras_backend
+
+check_keras_backend()

@@ -47,7 +47,8 @@ class AEGMM(keras.Model):
         code: keras.Model | None = None,
         context: keras.Model | None = None,
     ) -> None:
-        super().__init__(name=name)
+        # Whatever Keras is set to for the whole process: a fit and its saved file are float32.
+        super().__init__(name=name, dtype="float32")
         self.encoder = encoder_net
         self.decoder = decoder_net
         self.gmm_density = gmm_density_net
@@ -88,17 +89,19 @@ class AEGMM(keras.Model):
         """
         mode = _mode(training)
         code, extras = self.encode(x, training, noise)
-        x_recon = self.decoder(code, **mode)
+        # A user's nets may compute in another precision; what is made of their outputs does not.
+        x_recon = ops.cast(self.decoder(code, **mode), "float32")
+        code = ops.cast(code, "float32")
         stacked = len(code.shape) == 3
-        features = per_member(self.recon_features, x, x_recon, stacked)
-        features = ops.cast(features, code.dtype)
-        parts = [code, features]
+        features = per_member(self.recon_features, ops.cast(x, "float32"), x_recon, stacked)
+        parts = [code, ops.cast(features, "float32")]
         if self.context is not None:
-            context = ops.cast(self.context(x), code.dtype)
+            context = ops.cast(self.context(x), "float32")
             # The same for all members of an ensemble.
             parts.append(ops.broadcast_to(context, (*ops.shape(code)[:-1], context.shape[-1])))
         z = ops.concatenate(parts, axis=-1)
-        return ForwardPass(x, x_recon, z, self.gmm_density(z, **mode), extras)
+        gamma = ops.cast(self.gmm_density(z, **mode), "float32")
+        return ForwardPass(x, x_recon, z, gamma, extras)
 
     def encode(
         self, x: Tensor, training: bool | None = None, noise: Tensor | None = None

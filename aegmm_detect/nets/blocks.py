@@ -33,7 +33,8 @@ def build(
 ) -> Nets:
     """Encoder, mirrored decoder and density net of the DAGMM projects.
 
-    Code and output layers are linear; dropout sits between the density net's layers.
+    Code and output layers are linear; dropout sits between the density net's layers. All compute in
+    float32, whatever Keras is set to for the whole process.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def build(
         sizes.est_activation,
         dense,
         "softmax",
-        (lambda: Dropout(dropout, seed=next(seeds))) if dropout else None,
+        (lambda: Dropout(dropout, seed=next(seeds), dtype="float32")) if dropout else None,
     )
     return Nets(encoder, decoder, density)
 
@@ -117,7 +118,9 @@ def _dense(seeds: Iterator[int | None], members: int | None) -> _Dense:
         start = next(seeds)
         if members is None:
             init = keras.initializers.GlorotUniform(seed=start)
-            return keras.layers.Dense(units, activation, kernel_initializer=init, name=name)
+            return keras.layers.Dense(
+                units, activation, kernel_initializer=init, name=name, dtype="float32"
+            )
         own = [None if start is None else start + offset for offset in offsets]
         return StackedDense(units, own, activation, name=name)
 
@@ -133,7 +136,9 @@ def _chain(
     last: str | None = None,
     between: Callable[[], keras.layers.Layer] | None = None,
 ) -> keras.Sequential:
-    layers: list[keras.layers.Layer] = [keras.layers.InputLayer(batch_shape=inputs)]
+    layers: list[keras.layers.Layer] = [
+        keras.layers.InputLayer(batch_shape=inputs, dtype="float32")
+    ]
     for i, width in enumerate(widths):
         final = i == len(widths) - 1
         layers.append(dense(width, last if final else activation, f"dense_{i}"))

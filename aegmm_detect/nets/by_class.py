@@ -36,7 +36,7 @@ class NetsOfClasses(keras.Model):
     """Nets of all classes, as one for whoever wants their weights."""
 
     def __init__(self, nets: Sequence[keras.Model]) -> None:
-        super().__init__(name="nets_of_classes")
+        super().__init__(name="nets_of_classes", dtype="float32")
         self.nets = list(nets)
         self.built = True
 
@@ -52,7 +52,9 @@ def stack_by_class(blueprint: Blueprint, n_classes: int, seed: int | None) -> By
     for weight, own in zip(net.weights, alone.weights, strict=True):
         weight.assign(ops.concatenate([own] * n_classes, axis=0))
     # An ensemble's encoder takes rows that are the same for all members.
-    rows = keras.layers.InputLayer(batch_shape=(n_classes * each, None, blueprint.sizes.n_features))
+    rows = keras.layers.InputLayer(
+        batch_shape=(n_classes * each, None, blueprint.sizes.n_features), dtype="float32"
+    )
     encoder = keras.Sequential([rows, *net.encoder.layers], name="encoder")
     return ByClass(encoder, net.decoder, net.gmm_density, net.n_gmm, net.recon_features)
 

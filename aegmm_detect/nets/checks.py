@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from aegmm_detect.exceptions import ConfigurationError, NetTypeError
 from aegmm_detect.nets.aegmm import AEGMM
@@ -33,6 +34,24 @@ def check_types(nets: dict[str, Any], ready: str | None = "aegmm") -> None:
                 f"keras.Model (Sequential or functional). A detector needs {either}all of "
                 "encoder_net=, decoder_net= and gmm_density_net=."
             )
+
+
+def check_one_device(net: keras.Model) -> None:
+    """Raise where a `tf.distribute` strategy holds `net`, or would hold what becomes of it.
+
+    Raises
+    ------
+    ConfigurationError
+        Says what to do instead.
+    """
+    if tf.distribute.has_strategy() or any(
+        isinstance(variable.value, tf.distribute.DistributedValues) for variable in net.variables
+    ):
+        raise ConfigurationError(
+            "A detector trains and scores on one device, not under a tf.distribute strategy: make "
+            "its nets, make it and fit it outside of strategy.scope(). Several GPUs can fit "
+            "several detectors, one process each."
+        )
 
 
 def check_widths(net: AEGMM, n_gmm: int | None) -> None:

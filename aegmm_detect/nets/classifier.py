@@ -54,7 +54,7 @@ def encoder_of(net: AEGMM, row_shape: tuple[int, ...]) -> keras.Model:
     if not isinstance(net.code, GaussianCode):
         return net.encoder
     inner = net.encoder.layers if isinstance(net.encoder, keras.Sequential) else [net.encoder]
-    return keras.Sequential([keras.Input(row_shape), *inner, net.code.mean])
+    return keras.Sequential([keras.Input(row_shape, dtype="float32"), *inner, net.code.mean])
 
 
 def with_dropout(encoder: keras.Model, rate: float) -> list[keras.layers.Layer]:
@@ -74,7 +74,9 @@ def with_dropout(encoder: keras.Model, rate: float) -> list[keras.layers.Layer]:
     if not rate:
         return list(inner)
     # Names that a user's own layers hardly have: in a Sequential, each must be another.
-    dropouts = (Dropout(rate, name=f"pretraining_dropout_{i}") for i in itertools.count())
+    dropouts = (
+        Dropout(rate, name=f"pretraining_dropout_{i}", dtype="float32") for i in itertools.count()
+    )
     chain: list[keras.layers.Layer] = [next(dropouts)]
     seen_weights = False
     for layer in inner:
@@ -115,9 +117,9 @@ def classifier(
             weight.regularizer = keras.regularizers.L2(l2)
     init = keras.initializers.GlorotUniform(seed)
     softmax = keras.layers.Dense(
-        n_classes, "softmax", kernel_initializer=init, name="class_softmax"
+        n_classes, "softmax", kernel_initializer=init, name="class_softmax", dtype="float32"
     )
-    inputs = keras.Input(row_shape)
+    inputs = keras.Input(row_shape, dtype="float32")
     return keras.Sequential([inputs, *with_dropout(encoder, dropout), softmax])
 
 

@@ -54,7 +54,7 @@ class GaussianCode(Code):
         seed: int | None = None,
         name: str = "gaussian_code",
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.mean = mean
         self.log_variance = log_variance
         self.seed = seed
@@ -66,7 +66,9 @@ class GaussianCode(Code):
         init = keras.initializers.GlorotUniform
         seeds = (None, None) if seed is None else (seed, seed + 1)
         mean, log_variance = (
-            keras.layers.Dense(latent_dim, kernel_initializer=init(start), name=name)
+            keras.layers.Dense(
+                latent_dim, kernel_initializer=init(start), name=name, dtype="float32"
+            )
             for start, name in zip(seeds, ("mean", "log_variance"), strict=True)
         )
         return cls(mean, log_variance, seed)
@@ -159,7 +161,7 @@ class QuantizedCode(Code):
         decay: float = 0.99,
         name: str = "quantized_code",
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.n_codes = n_codes
         self.latent_dim = latent_dim
         self.members = members

@@ -51,7 +51,7 @@ class ScoringGraph(keras.layers.Layer):
         scales: ScoreScales | None = None,
         noise: FloatArray | None = None,
     ) -> None:
-        super().__init__(name="scoring", autocast=False)
+        super().__init__(name="scoring", autocast=False, dtype="float32")
         self.normalizer = normalizer
         self.net = net
         # Rounded once, after all float64 work. Tuples, which Keras does not take for weights.

@@ -132,6 +132,8 @@ def winner_net(
     """
     n_features = np.shape(maps[0])[-1] if len(maps) else 0
     layer = WinnerCoordinates([len(weights) for weights in maps], n_features)
-    net = keras.Sequential([keras.Input(row_shape or (n_features,)), layer], name="winners")
+    net = keras.Sequential(
+        [keras.Input(row_shape or (n_features,), dtype="float32"), layer], name="winners"
+    )
     layer.set_maps(maps)
     return net

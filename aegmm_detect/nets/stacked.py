@@ -36,7 +36,7 @@ class StackedDense(keras.layers.Layer):
         activation: Any = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         self.units = units
         self.seeds = tuple(seeds)
         self.activation = keras.activations.get(activation)

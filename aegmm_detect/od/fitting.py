@@ -88,6 +88,7 @@ class Fitting(Detector):
 
     def _fit(self, X: Any, y: Any, settings: FitConfig, how: How) -> keras.callbacks.History:
         check_process()
+        checks.check_one_device(self.net)
         labels = self._labels(y)
         loss_fn = how.own_loss
         if loss_fn is not None and not callable(loss_fn):

@@ -12,6 +12,7 @@ from aegmm_detect.calibration import Calibration
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, ScoreType
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.explanation import Explainer
+from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
 from aegmm_detect.od.copying import Copying
@@ -63,6 +64,7 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
                 f"{self.FIT_CONFIG.__name__}."
             )
         self.FAMILY.check(fit_config.density)
+        checks.check_one_device(net)
         self.config = config
         self._fit_config = fit_config
         self.net = net

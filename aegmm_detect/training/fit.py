@@ -83,7 +83,7 @@ class Trainer(keras.Model):
         mode: Mode = "graph",
         n_steps: int = 1,
     ) -> None:
-        super().__init__(name="trainer")
+        super().__init__(name="trainer", dtype="float32")
         self.net = net
         self.objective = objective
         self.mode = mode

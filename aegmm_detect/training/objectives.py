@@ -69,7 +69,8 @@ def choose_objective(
     def value(*out: Any) -> Any:
         return alone.function(ForwardPass(*out))["loss"]
 
-    outputs = (sample, *map(keras.ops.convert_to_numpy, net(sample, training=False)))
+    found = (keras.ops.cast(value, "float32") for value in net(sample, training=False))
+    outputs = (sample, *map(keras.ops.convert_to_numpy, found))
     if outputs[2].ndim > 2:  # an ensemble: one member speaks for all
         outputs = (sample, *(value[0] for value in outputs[1:]))
     reason = refuses_graph(value, *outputs)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from aegmm_detect.configs.few_labels import EpochsConfig
-from aegmm_detect.exceptions import NonFiniteLossError
+from aegmm_detect.exceptions import ConfigurationError, NonFiniteLossError
 from aegmm_detect.training.processes import check_process
 from aegmm_detect.types import Array, FloatArray, Tensor
 
@@ -65,8 +65,16 @@ def fit_to_targets(
         Training met NaN or infinity.
     ForkedProcessError
         TensorFlow cannot train in this process.
+    ConfigurationError
+        Keras cannot add up the net's penalties, because its own precision is another one.
     """
     check_process()
+    if keras.config.floatx() != "float32" and net.losses:
+        raise ConfigurationError(
+            f"keras.config.floatx() is {keras.config.floatx()!r}, and Keras cannot add penalties "
+            "of float32 layers (l2=, or regularizers of your encoder) to its loss then: call "
+            "keras.config.set_floatx('float32') before, or leave the penalties out (l2=0)."
+        )
     stopping = [
         keras.callbacks.EarlyStopping("val_loss", patience=count, restore_best_weights=True)
         for count in ([] if patience is None else [patience])

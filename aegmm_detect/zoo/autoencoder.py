@@ -79,7 +79,7 @@ def fit_autoencoder(
     encoder, decoder = plain_autoencoder(
         array.shape[1], config.hiddens, config.activation, config.seed
     )
-    inputs = keras.Input(array.shape[1:])
+    inputs = keras.Input(array.shape[1:], dtype="float32")
     net = keras.Sequential([inputs, *with_dropout(encoder, config.dropout), decoder])
     if config.seed is not None:
         seed_random_layers(net, config.seed)
