@@ -18,9 +18,7 @@ _LEFT_OUT = ("compile_config",)
 # A net of a thousand layers has some eight thousand.
 _MOST_OBJECTS = 20_000
 # Calls of layers in one pass; a model in a model in a model can ask for a number without end.
-_MOST_CALLS = 20_000
-# Steps of a recurrence that is written out: each becomes operations of its own.
-_MOST_UNROLLED = 1000
+_MOST_CALLS = 5000
 
 
 class Bound:
@@ -37,6 +35,16 @@ class Bound:
     def __init__(self, config: Any, objects: dict[str, Any]) -> None:
         self.config = config
         self.objects = objects
+
+    @property
+    def has_own_classes(self) -> bool:
+        """Whether some are neither of Keras nor of this package."""
+        packages = {
+            found.__module__.partition(".")[0]
+            for found in self.objects.values()
+            if isinstance(found, type)
+        }
+        return bool(packages - {"keras", "aegmm_detect"})
 
 
 def bind(config: Any, given: Mapping[str, Any], what: str) -> Bound:
@@ -61,11 +69,6 @@ def bind(config: Any, given: Mapping[str, Any], what: str) -> Bound:
     binder = _Binder(given, what)
     bound = binder.bound(config)
     _check_calls(bound, what)
-    if binder.unrolled and binder.largest > _MOST_UNROLLED:
-        raise ArtefactError(
-            f"{what} writes a recurrence out (unroll=True) over rows of up to {binder.largest:,} "
-            f"steps; at most {_MOST_UNROLLED:,} fit."
-        )
     return Bound(bound, binder.objects)
 
 
@@ -75,7 +78,6 @@ class _Binder:
         self.objects: dict[str, Any] = {}
         self._names: dict[int, str] = {}
         self._n_objects = 0
-        self.unrolled, self.largest = False, 0
 
     def bound(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -83,7 +85,6 @@ class _Binder:
         if not isinstance(value, dict):
             return value
         if "class_name" not in value:
-            self._note(value)
             return {key: self.bound(item) for key, item in value.items()}
         return self._object(value)
 
@@ -126,26 +127,29 @@ class _Binder:
             self.objects[alias] = found
         return self._names[id(found)]
 
-    def _note(self, settings: dict[str, Any]) -> None:
-        self.unrolled |= settings.get("unroll") is True
-        for key in ("batch_shape", "shape"):
-            sizes = settings.get(key)
-            if isinstance(sizes, list):
-                self.largest = max([self.largest, *(n for n in sizes if isinstance(n, int))])
-
 
 def _check_calls(bound: Any, what: str) -> None:
     if _calls(bound) > _MOST_CALLS:
-        raise ArtefactError(f"{what} calls its layers more than {_MOST_CALLS:,} times in one pass.")
+        raise ArtefactError(
+            f"{what} has too many layers: building it could take minutes. A functional model may "
+            "have a few thousand, a Sequential 100."
+        )
 
 
 def _calls(value: Any) -> int:
-    """Calls of layers that one pass through an object makes."""
+    """Calls of layers that building an object makes, where it has layers."""
     if isinstance(value, list):
-        return sum(_calls(item) for item in value)
+        return sum(map(_calls, value))
     if not isinstance(value, dict):
         return 0
-    nodes = value.get("inbound_nodes")
-    inner = sum(_calls(item) for key, item in value.items() if key != "inbound_nodes")
-    own = 1 if "class_name" in value else 0
-    return min((own + inner) * max(1, len(nodes) if isinstance(nodes, list) else 1), 10**9)
+    if not isinstance(layers := value.get("layers"), list):
+        return sum(map(_calls, value.values()))
+    calls, in_sequence = 0, True
+    for layer in layers:
+        nodes = layer.get("inbound_nodes") if isinstance(layer, dict) else None
+        in_sequence &= nodes is None
+        calls += (1 + _calls(layer)) * max(1, len(nodes) if isinstance(nodes, list) else 1)
+    # For each layer that it adds, Keras passes through all of a Sequential again.
+    times = max(1, len(layers) // 2) if in_sequence else 1
+    # Python's numbers know no bound, but writing large ones down takes time.
+    return min(calls * times, 10**9)

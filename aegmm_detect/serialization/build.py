@@ -1,7 +1,6 @@
 """A net from a vetted configuration and its weights, and no larger than these."""
 
 import collections
-import copy
 import hashlib
 import json
 import math
@@ -19,6 +18,8 @@ from aegmm_detect.types import Array
 _SLACK, _TIMES = 2**20, 4
 # Numbers that a layer may make of one row: 64 MiB in float32.
 _LARGEST_OUTPUT = 2**24
+# Of a recurrence that is written out: each step becomes operations of its own.
+_MOST_STEPS = 1000
 # Plans are remembered for nets alike; a service has few kinds.
 _REMEMBERED = 256
 
@@ -29,6 +30,7 @@ class Plan(NamedTuple):
     n_bytes: int  # of all variables
     dtypes: frozenset[str]  # of them
     largest_output: int  # numbers that one layer makes of one row
+    longest: int  # axis of any of them
 
 
 _plans: collections.OrderedDict[str, Plan] = collections.OrderedDict()
@@ -52,11 +54,22 @@ def check_size(bound: Bound, weights: Mapping[str, Array], what: str) -> None:
     ArtefactError
         Its variables or the outputs of a layer are too large.
     """
-    plan = _plan(bound)
+    try:
+        plan = _plan(bound)
+    except Exception:
+        # A layer of the user's own may need its variables while it is built.
+        if bound.has_own_classes:
+            return
+        raise
     stored = sum(array.nbytes for array in weights.values())
     if plan.n_bytes > _TIMES * stored + _SLACK:
         raise ArtefactError(
             f"{what} is described with {plan.n_bytes:,} bytes of weights; {stored:,} are stored."
+        )
+    if plan.longest > _MOST_STEPS and _is_unrolled(bound.config):
+        raise ArtefactError(
+            f"{what} writes a recurrence out (unroll=True) in a net with an axis of "
+            f"{plan.longest:,}; at most {_MOST_STEPS:,} fit."
         )
     if plan.largest_output > _LARGEST_OUTPUT:
         raise ArtefactError(
@@ -93,8 +106,8 @@ def _in_thread(bound: Bound) -> Plan:
     def run() -> None:
         try:
             with keras.StatelessScope(initialize_variables=False):
-                # Keras takes the configurations of functional models to pieces.
-                config = copy.deepcopy(bound.config)
+                # A copy, because Keras takes those of functional models to pieces.
+                config = _rolled_up(bound.config)
                 net = keras.saving.deserialize_keras_object(
                     config, custom_objects=bound.objects, safe_mode=True
                 )
@@ -114,7 +127,31 @@ def _measured(net: Any) -> Plan:
     variables = getattr(net, "variables", [])
     sizes = [math.prod(v.shape) * _item_size(v.dtype) for v in variables]
     dtypes = frozenset(keras.backend.standardize_dtype(v.dtype) for v in variables)
-    return Plan(sum(sizes), dtypes, max(_outputs(net), default=0))
+    shapes = _shapes(net)
+    return Plan(
+        sum(sizes),
+        dtypes,
+        max(map(math.prod, shapes), default=0),
+        max((n for shape in shapes for n in shape), default=0),
+    )
+
+
+def _rolled_up(config: Any) -> Any:
+    """Copy of a configuration in which recurrences are loops: the shapes are the same."""
+    if isinstance(config, list):
+        return [_rolled_up(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    copy = {key: _rolled_up(item) for key, item in config.items()}
+    return copy | {"unroll": False} if copy.get("unroll") is True else copy
+
+
+def _is_unrolled(config: Any) -> bool:
+    if isinstance(config, list):
+        return any(map(_is_unrolled, config))
+    if not isinstance(config, dict):
+        return False
+    return config.get("unroll") is True or any(map(_is_unrolled, config.values()))
 
 
 def _item_size(dtype: Any) -> int:
@@ -123,12 +160,12 @@ def _item_size(dtype: Any) -> int:
     return int(digits or 8) // 8 or 1
 
 
-def _outputs(net: Any) -> list[int]:
-    """Numbers that each layer or operation makes of one row."""
+def _shapes(net: Any) -> list[tuple[int, ...]]:
+    """What each layer or operation makes of one row."""
     parts = [*getattr(net, "layers", ()), *getattr(net, "operations", ())]
-    sizes = [size for part in parts if part is not net for size in _outputs(part)]
+    shapes = [shape for part in parts if part is not net for shape in _shapes(part)]
     for part in (net, *parts):
         for node in getattr(part, "_inbound_nodes", ()):
-            shapes = [getattr(tensor, "shape", ()) for tensor in node.output_tensors]
-            sizes.extend(math.prod(n or 1 for n in shape) for shape in shapes)
-    return sizes
+            for tensor in node.output_tensors:
+                shapes.append(tuple(n or 1 for n in getattr(tensor, "shape", ())))
+    return shapes

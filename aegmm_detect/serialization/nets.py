@@ -25,6 +25,7 @@ from aegmm_detect.types import Array
 CONFIG, WEIGHTS, ASSETS = "config.json", "model.weights.h5", "assets/"
 _METADATA = "metadata.json"
 _LAMBDA = "The object being serialized includes a `lambda`"
+_BOLD = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST = 600  # characters of an error of Keras's; the cause often stands last
 # Deep copies of Keras's own initialisers have warned so since NumPy 2.
 _HARMLESS = "__array__ implementation doesn't accept a copy keyword"
@@ -132,7 +133,8 @@ def shortened(error: BaseException) -> str:
 
     Its beginning and its end, because Keras puts the cause last.
     """
-    text = " ".join(str(error).split()) or type(error).__name__
+    # Keras writes some of them for a terminal, in bold.
+    text = " ".join(_BOLD.sub("", str(error)).split()) or type(error).__name__
     half = _LONGEST // 2
     return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
 
