@@ -110,6 +110,32 @@ def _need_onnx() -> object:
     return import_extra("tf2onnx.convert", "onnx", "Exporting to ONNX")
 
 
+def _with_constants(function: Any) -> Any:
+    """`function` with the tensors in it that it has from outside as constants.
+
+    Layers such as an adapted Normalization hold numbers that are no weights, and tf2onnx makes
+    inputs of them.
+    """
+    concrete = function.get_concrete_function()
+    graph = concrete.graph
+    variables = (tf.resource, tf.variant)
+    if all(outer.dtype in variables for outer, _ in graph.captures):
+        return function
+    names = sorted(concrete.structured_outputs)  # as TensorFlow sorts a dictionary's values
+
+    def whole(x: Any) -> Any:
+        values = {
+            inner.name: outer if outer.dtype in variables else tf.constant(outer.numpy())
+            for outer, inner in graph.captures
+        }
+        values[graph.inputs[0].name] = x
+        outputs = [tensor.name for tensor in concrete.outputs]
+        found = tf.graph_util.import_graph_def(graph.as_graph_def(), values, outputs, name="graph")
+        return dict(zip(names, found, strict=True))
+
+    return tf.function(whole, autograph=False, input_signature=function.input_signature)
+
+
 def _write_onnx(function: Any, graph: ScoringGraph, folder: Path) -> None:
     convert: Any = _need_onnx()
     # It logs a traceback for each product of more than two axes that it cannot simplify, and goes
@@ -120,7 +146,7 @@ def _write_onnx(function: Any, graph: ScoringGraph, folder: Path) -> None:
     try:
         with _told_as("tf2onnx cannot convert the graph"):
             convert.from_function(
-                function,
+                _with_constants(function),
                 input_signature=function.input_signature,
                 opset=_OPSET,
                 output_path=str(folder / MODEL_FILES["onnx"]),
@@ -150,8 +176,8 @@ def _load_light(folder: Path, metadata: ExportMetadata) -> Run:
         check_graph(model, read.format, read.model_file)
     except ArtefactError as error:
         raise ArtefactError(
-            f"The light scorer cannot run the graph that was made: {error} Names in quotes begin "
-            "with those of nets and layers: replace these. Try another format if you need them."
+            f"The light scorer cannot run the graph that was made: {error} Names in quotes hold "
+            "those of nets and layers: replace these. Try another format if you need them."
         ) from error
     return CheckedRuntime(model, read, read.model_file)
 

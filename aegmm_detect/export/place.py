@@ -103,7 +103,7 @@ def put(staged: Path, target: Path) -> None:
                 except OSError:
                     os.replace(former, target)
                     raise
-                shutil.rmtree(former, ignore_errors=True)
+                _remove(former)
         sync_folder(target.parent)
 
 
@@ -123,9 +123,16 @@ def _recover(target: Path) -> None:
         if metadata is None or _others(former, metadata):
             continue  # another program's
         if os.path.lexists(target):
-            shutil.rmtree(former, ignore_errors=True)
+            _remove(former)
         else:
             os.replace(former, target)
+
+
+def _remove(former: Path) -> None:
+    """Under a name that `sweep` knows, should this be killed half-way, too."""
+    left = former.with_suffix(".tmp")
+    os.replace(former, left)
+    shutil.rmtree(left, ignore_errors=True)
 
 
 def _metadata(folder: Path) -> ExportMetadata | None:

@@ -9,6 +9,7 @@ import keras
 from aegmm_detect.configs.aegmm import DetectorConfig
 from aegmm_detect.configs.export import ExportMetadata
 from aegmm_detect.exceptions import ConfigurationError, ThresholdNotInferredError
+from aegmm_detect.export.blame import untraceable
 from aegmm_detect.export.write import Subject, export
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.od.state import FittedState
@@ -81,9 +82,10 @@ class Exporting(abc.ABC):
                 "mixed batch, or set .threshold; float('inf') for scores alone."
             )
         if state.eager:
+            part = untraceable(self.net) or "recon_features"
             raise ConfigurationError(
-                "The nets run uncompiled, so there is no graph to export: write recon_features "
-                "with keras.ops in place of NumPy."
+                "The nets run uncompiled, so there is no graph to export: write "
+                f"{part} with keras.ops in place of NumPy."
             )
         assert self._scorer is not None  # there is a state
         subject = Subject(

@@ -106,7 +106,7 @@ _ATTRIBUTE = {
     3: Field("i", "int"),
     4: Field("s", "bytes"),
     5: Field("t", _TENSOR),
-    6: _refused("a graph within a node (a loop or a branch)"),
+    6: _refused("a graph within a node (a loop or a branch; unroll=True does without)"),
     7: Field("floats", "float", True),
     8: Field("ints", "int", True),
     9: Field("strings", "bytes", True),
