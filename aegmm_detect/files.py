@@ -125,6 +125,41 @@ def one_writer(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def lock_file(path: Path) -> int | None:
+    """Hold a lock under a name, for as long as this process lives; see `unlock_file`.
+
+    Returns
+    -------
+    What `unlock_file` takes; None on systems without locks.
+
+    Raises
+    ------
+    BlockingIOError
+        Another fit, process or thread holds it.
+    """
+    if sys.platform == "win32":
+        return None
+    while True:
+        descriptor = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, _FILE_MODE
+        )
+        locked = _lock(descriptor)
+        if locked is False:
+            os.close(descriptor)
+            raise BlockingIOError(f"{path} is locked")
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
+                return descriptor
+        os.close(descriptor)  # whoever held it has removed it in between
+
+
+def unlock_file(path: Path, descriptor: int | None) -> None:
+    """Give a lock back, and leave nothing under its name."""
+    if descriptor is not None:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(_TOKEN_BYTES)}.tmp")
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.training.plain import digest
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 # Keras sets these for every fit.
 _OF_THE_FIT = {"params", "_model", "model"}
+# Of CSVLogger.
+_OPEN_FILES = {"csv_file", "writer"}
 # No state: they do not change.
 _FIXED = (
     *(type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType),
@@ -31,7 +34,7 @@ _NO_MATTER = {"verbose", "append"}
 
 
 def check_callbacks(callbacks: Iterable[keras.callbacks.Callback]) -> None:
-    """Refuse what cannot go together with a checkpoint.
+    """Reject what cannot go together with a checkpoint.
 
     Raises
     ------
@@ -134,6 +137,78 @@ def set_states(callbacks: Sequence[keras.callbacks.Callback], states: Sequence[A
                 setattr(callback, name, value)
 
 
+def check_states(callbacks: Sequence[keras.callbacks.Callback], states: Sequence[Any]) -> None:
+    """Make sure that callbacks can take states of a file that anybody may have written.
+
+    Raises
+    ------
+    ValueError
+        Says which cannot, and why.
+    """
+    if len(callbacks) != len(states):
+        raise ValueError(f"states of {len(states)} callbacks for {len(callbacks)}")
+    for callback, state in zip(callbacks, states, strict=True):
+        if _speaks(callback):
+            continue  # what fits, only the callback knows
+        name = type(callback).__name__
+        if not isinstance(state, dict):
+            raise ValueError(f"the state of {name} is no dictionary")
+        for attribute, value in state.items():
+            if not (isinstance(attribute, str) and _may_take(callback, attribute, value)):
+                raise ValueError(f"{name} cannot take {str(attribute)[:60]!r} from a checkpoint")
+
+
+def _may_take(callback: keras.callbacks.Callback, name: str, value: Any) -> bool:
+    """Whether an attribute is one that training changes, and the value one that it may have."""
+    if name in _fixed_names(callback) or name.startswith("__"):
+        return False  # among them where it writes its files
+    of_class = inspect.getattr_static(type(callback), name, None)
+    if callable(of_class) or hasattr(of_class, "__get__"):
+        return False  # a method or a property
+    if not _is_kerass_own(callback):
+        return True
+    if isinstance(callback, keras.callbacks.History):
+        return _is_history(name, value)
+    if name in _OPEN_FILES:
+        return False
+    now = vars(callback).get(name)
+    if name == "best_weights":
+        return value is None or (
+            isinstance(value, list)
+            and all(isinstance(array, np.ndarray | np.generic) for array in value)
+        )
+    number = isinstance(value, bool | int | float | np.number | np.bool_)
+    if isinstance(now, bool | int | float | np.number | np.bool_):
+        return number or value is None
+    return number or value is None or (isinstance(value, list) and not isinstance(now, dict))
+
+
+def _is_history(name: str, value: Any) -> bool:
+    if name == "epoch":
+        return isinstance(value, list) and all(type(epoch) is int for epoch in value)
+    return (
+        name == "history"
+        and isinstance(value, dict)
+        and all(isinstance(k, str) and isinstance(column, list) for k, column in value.items())
+    )
+
+
+def _fixed_names(callback: keras.callbacks.Callback) -> set[str]:
+    """What no checkpoint keeps or brings back: of the fit, and texts that name files and runs."""
+    given = set(inspect.signature(type(callback).__init__).parameters)
+    keras_own = _is_kerass_own(callback)
+    texts = {
+        name
+        for name, value in vars(callback).items()
+        if isinstance(value, str | os.PathLike) and (keras_own or name in given)
+    }
+    return {*_OF_THE_FIT, *texts, *(("min_delta",) if hasattr(callback, "monitor_op") else ())}
+
+
+def _is_kerass_own(callback: keras.callbacks.Callback) -> bool:
+    return type(callback).__module__.split(".")[0] == "keras"
+
+
 def _spoken(callback: Any) -> Any:
     state = callback.get_state()
     if digest(state) is None:
@@ -146,16 +221,14 @@ def _spoken(callback: Any) -> Any:
 
 
 def _digests(callback: keras.callbacks.Callback) -> dict[str, str]:
-    left_out = set(_OF_THE_FIT)
-    if hasattr(callback, "monitor_op"):
-        # Keras turns its sign when it first compares, and would turn it again after resuming.
-        left_out.add("min_delta")
+    # `min_delta` among them: Keras turns its sign when it first compares, and would turn it again.
+    left_out = _fixed_names(callback)
     contents = {n: digest(v) for n, v in vars(callback).items() if n not in left_out}
     return {name: content for name, content in contents.items() if content is not None}
 
 
 def _not_kept(callback: keras.callbacks.Callback) -> list[str]:
-    if type(callback).__module__.split(".")[0] == "keras":
+    if _is_kerass_own(callback):
         return []
     return [
         name

@@ -8,14 +8,21 @@ from typing import Any
 
 import keras
 
+from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.exceptions import CheckpointError, ConfigurationError
+from aegmm_detect.files import lock_file, unlock_file
 from aegmm_detect.training import checkpoint_file
 from aegmm_detect.training.callback_state import CallbackStates, check_callbacks, set_states
+from aegmm_detect.training.checkpoint_content import CheckpointContent
 from aegmm_detect.training.fingerprint import differences
+from aegmm_detect.training.length import length_of_fit
 
 FILE_NAME = "fit.npz"
+# There while a fit goes on, and locked by it: a killed one leaves it unlocked.
+LOCK_NAME = ".fit.lock"
 # Longer values of a difference say no more.
 _MOST_CHARACTERS = 60
+_MOST_DIFFERENCES = 20
 
 
 class Checkpoint:
@@ -38,41 +45,49 @@ class Checkpoint:
         try:
             path = Path(folder).absolute()
             path.mkdir(parents=True, exist_ok=True)
-        except (TypeError, OSError) as error:
+        except (TypeError, ValueError, OSError) as error:
             raise ConfigurationError(
                 f"checkpoint_dir={folder!r} is no folder that can be used or made ({error})."
             ) from error
         self.path = path / FILE_NAME
-        self._found = checkpoint_file.read(self.path)
+        self._lock: int | None = None
+        self._read()
         self._fingerprint: dict[str, Any] = {}
 
     @property
     def epochs(self) -> int:
         """Epochs that are done."""
-        return 0 if self._found is None else self._found["epochs"]
+        return 0 if self._found is None else self._found.epochs
 
     @property
     def finished(self) -> bool:
         """Whether no training is left to do."""
-        return self._found is not None and self._found["finished"]
+        return self._found is not None and self._found.finished
 
     @property
     def stopped(self) -> bool:
         """Whether a callback has ended training after these epochs."""
-        return self._found is not None and self._found["stopped"]
+        return self._found is not None and self._found.stopped
 
     def seed(self, given: int | None) -> int:
         """The seed of the fit: what is given, or what was drawn when it began."""
         if given is not None:
             return given
         if self._found is not None:
-            return int(self._found["seed"])
+            return self._found.seed
         return secrets.randbelow(2**31)
 
+    def _read(self) -> None:
+        self._version = _version(self.path)
+        values = checkpoint_file.read(self.path)
+        self._found = None if values is None else CheckpointContent.of(values, self.path)
+
     def claim(
-        self, fingerprint: dict[str, Any], callbacks: Sequence[keras.callbacks.Callback]
+        self,
+        fingerprint: dict[str, Any],
+        callbacks: Sequence[keras.callbacks.Callback],
     ) -> None:
-        """Make sure that what is found belongs to the fit that is about to go on.
+        """Keep others out, and make sure that what is found belongs to the fit about to go on.
 
         Parameters
         ----------
@@ -84,24 +99,59 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            It belongs to another one; says what differs.
+            It belongs to another one, says what differs; or another fit goes on there.
         ConfigurationError
             A callback cannot be resumed.
         """
         check_callbacks(callbacks)
-        self._fingerprint = fingerprint
+        self._acquire()
+        try:
+            if self._version != _version(self.path):
+                self._read()  # another fit wrote it in between
+            self._fingerprint = fingerprint
+            self._check_found(callbacks)
+        except BaseException:
+            self.release()
+            raise
+
+    def _acquire(self) -> None:
+        lock = self.path.with_name(LOCK_NAME)
+        try:
+            self._lock = lock_file(lock)
+        except BlockingIOError:
+            raise CheckpointError(
+                f"Another fit goes on in {self.path.parent}. Wait until it ends, or choose another "
+                "checkpoint_dir."
+            ) from None
+        except OSError as problem:
+            raise CheckpointError(
+                f"{lock} cannot be made ({problem.strerror}). Delete it, or choose another "
+                "checkpoint_dir."
+            ) from problem
+
+    def release(self) -> None:
+        """Let other fits use the folder."""
+        if self._lock is not None:
+            unlock_file(self.path.with_name(LOCK_NAME), self._lock)
+            self._lock = None
+
+    def _check_found(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         if self._found is None:
             return
         found = [
-            f"{name} ({_short(then)} there, {_short(now)} here)"
-            for name, then, now in differences(self._found["fingerprint"], fingerprint)
+            f"{name[:_MOST_CHARACTERS]} ({_short(then)} there, {_short(now)} here)"
+            for name, then, now in differences(self._found.fingerprint, self._fingerprint)
         ]
         if found:
+            more = "" if len(found) <= _MOST_DIFFERENCES else f"; and {len(found)} in all"
             raise CheckpointError(
-                f"{self.path} is the checkpoint of another fit. What differs: {'; '.join(found)}. "
+                f"{self.path} is the checkpoint of another fit. What differs: "
+                f"{'; '.join(found[:_MOST_DIFFERENCES])}{more}. "
                 "Repeat the call that wrote it, or choose another checkpoint_dir, or delete the "
                 "file to train from the start."
             )
+        self._found.check_epochs(_epochs(self._fingerprint), self.path)
+        self._found.check_callbacks(_with_log(callbacks), self.path)
 
     def take_up(
         self, trainer: keras.Model, callbacks: Sequence[keras.callbacks.Callback]
@@ -119,28 +169,34 @@ class Checkpoint:
         Returns
         -------
         Callbacks of the fit: the user's, the log and the writer of checkpoints.
+
+        Raises
+        ------
+        CheckpointError
+            What was found does not fit the variables; none of them is changed.
         """
-        logs = [own for own in callbacks if isinstance(own, keras.callbacks.History)]
-        all_others = [*callbacks, *([] if logs else [keras.callbacks.History()])]
-        if self._found is not None:
-            for kept, variables in (
-                (self._found["net"], trainer.net.variables),
-                (self._found["optimizer"], trainer.optimizer.variables),
-            ):
+        all_others = _with_log(callbacks)
+        found = self._found
+        if found is not None:
+            net, optimizer = trainer.net.variables, trainer.optimizer.variables
+            found.check_variables(net, optimizer, self.path)
+            found.check_best_weights(all_others, trainer, self.path)
+            for variables, kept in ((net, found.net), (optimizer, found.optimizer)):
                 for variable, value in zip(variables, kept, strict=True):
                     variable.assign(value)
-        if self._found is not None and self.finished:
+        if found is not None and self.finished:
             for callback in all_others:
                 callback.set_model(trainer)
-                callback.set_params(self._found["params"])
+                callback.set_params(dict(found.params))
             self.restore_states(all_others)
-            trainer.history = (logs or all_others)[-1]
+            logs = [own for own in all_others if isinstance(own, keras.callbacks.History)]
+            trainer.history = logs[-1]
         return [*all_others, CheckpointWriter(self, all_others)]
 
     def restore_states(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Give callbacks, in the order of the fit, the states that were found."""
         if self._found is not None:
-            set_states(callbacks, self._found["callbacks"])
+            set_states(callbacks, self._found.callbacks)
 
     @property
     def after_failure(self) -> str:
@@ -240,3 +296,27 @@ class CheckpointWriter(keras.callbacks.Callback):
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 3] + "..."
+
+
+def _with_log(
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> list[keras.callbacks.Callback]:
+    """The user's callbacks, and a `History` if there is none among them."""
+    logged = any(isinstance(own, keras.callbacks.History) for own in callbacks)
+    return [*callbacks, *([] if logged else [keras.callbacks.History()])]
+
+
+def _epochs(fingerprint: dict[str, Any]) -> int:
+    """Of the whole fit that is described."""
+    names = ("epochs", "n_steps", "max_passes", "batch_size")
+    config = FitConfig(**{name: fingerprint["settings"][name] for name in names})
+    return length_of_fit(config, fingerprint["rows"]["number"]).epochs
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    """What changes whenever the file is replaced."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_size

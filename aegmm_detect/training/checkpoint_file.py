@@ -1,22 +1,31 @@
-"""One file that is complete at any time, however its writer dies."""
+"""One file that is complete at any time, however its writer dies; read with suspicion."""
 
 import io
 import json
-import zipfile
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
 from aegmm_detect.exceptions import CheckpointError
 from aegmm_detect.files import sync_folder, write_atomically
-from aegmm_detect.training.plain import pack, unpack
+from aegmm_detect.training.plain import KINDS, named_arrays, pack, unpack
 from aegmm_detect.types import Array
+from aegmm_detect.untrusted.arrays import array_from_bytes, array_to_bytes
+from aegmm_detect.untrusted.files import read_inside
+from aegmm_detect.untrusted.stored import read_stored, write_stored
+from aegmm_detect.untrusted.text import parsed_object
 
 # To be counted up when what a file holds changes.
 FORMAT = 1
-_TREE = "tree"
+_TREE = "tree.npy"
+_MEMBER = re.compile(r"tree\.npy|(0|[1-9][0-9]{0,6})\.npy")
+# Bytes of the file: beyond, zip files have another layout. With Adam, 170 million weights.
+_LARGEST = 2**31 - 2**20
+# Bytes and containers of the JSON, which take about ten times as much when they are read.
+_LONGEST, _MOST_CONTAINERS = 2**24, 2**19
+_ADVICE = "Put back a copy of it, or delete it to train from the start."
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
@@ -28,12 +37,28 @@ def write(path: Path, content: dict[str, Any]) -> None:
         Of the file, in a folder that exists.
     content
         Plain values.
+
+    Raises
+    ------
+    CheckpointError
+        They are more than can be read again.
     """
     arrays: dict[str, Array] = {}
     tree = json.dumps(pack({**content, "format": FORMAT}, arrays)).encode()
-    stream = io.BytesIO()
-    np.savez(stream, **{_TREE: np.frombuffer(tree, np.uint8)}, **arrays)  # type: ignore[arg-type]
-    write_atomically(path, stream.getvalue())
+    if not _is_bounded(tree):
+        raise CheckpointError(
+            f"{path} would hold more than {_MOST_CONTAINERS:,} lists or {_LONGEST:,} characters: "
+            "let the callbacks keep their numbers in NumPy arrays."
+        )
+    members = {_TREE: array_to_bytes(np.frombuffer(tree, np.uint8))}
+    for name, array in arrays.items():
+        members[f"{name}.npy"] = array_to_bytes(array)
+    if sum(map(len, members.values())) > _LARGEST:
+        raise CheckpointError(
+            f"{path} would have more than {_LARGEST:,} bytes. Fit without checkpoint_dir, or a "
+            "smaller net."
+        )
+    write_atomically(path, write_stored(members))
     sync_folder(path.parent)
 
 
@@ -45,29 +70,54 @@ def read(path: Path) -> dict[str, Any] | None:
     CheckpointError
         The file is damaged, or none of this kind.
     """
-    if not path.exists():
-        return None
     try:
-        with zipfile.ZipFile(path) as archive:
-            # Whole members: only at its end does `zipfile` compare a member's checksum.
-            arrays = {
-                name.removesuffix(".npy"): npy.read_array(
-                    io.BytesIO(archive.read(name)), allow_pickle=False
-                )
-                for name in archive.namelist()
-            }
-        content = dict(unpack(json.loads(arrays.pop(_TREE).tobytes()), arrays))
-        found = content.pop("format")
-    # What damaged bytes raise depends on where they are: a dozen classes, of four parsers.
-    except Exception as error:
+        file = read_inside(path.parent, path.name, _LARGEST, CheckpointError)
+    except FileNotFoundError:
+        if not path.is_symlink():
+            return None
+        raise CheckpointError(f"{path} is a link to nothing. {_ADVICE}") from None
+    except OSError as problem:
+        raise CheckpointError(f"{path} cannot be opened: {problem.strerror}.") from problem
+    try:
+        members = read_stored(io.BytesIO(file), path.name, _MEMBER.fullmatch, CheckpointError)
+        content = _content(members)
+    except (CheckpointError, ValueError) as problem:
         raise CheckpointError(
-            f"{path} cannot be read as a checkpoint ({type(error).__name__}: {error}): it is "
-            "damaged, or no file of this kind. Put back a copy of it, or delete it to train from "
-            "the start."
-        ) from error
+            f"{path} cannot be read as a checkpoint ({str(problem)[:300]}): it is damaged, or no "
+            f"file of this kind. {_ADVICE}"
+        ) from problem
+    found = content.pop("format")
     if found != FORMAT:
         raise CheckpointError(
-            f"{path} has format {found!r}, and this version of aegmm_detect reads {FORMAT}: resume "
-            "with the version that wrote it, or delete the file to train from the start."
+            f"{path} has format {str(found)[:40]}, and this version of aegmm_detect reads "
+            f"{FORMAT}: resume with the version that wrote it, or delete the file to train from "
+            "the start."
         )
     return content
+
+
+def _content(members: dict[str, bytes]) -> dict[str, Any]:
+    if _TREE not in members:
+        raise ValueError("it holds no tree")
+    arrays = {
+        name.removesuffix(".npy"): array_from_bytes(members[name], name, KINDS, CheckpointError)
+        for name in members
+    }
+    tree = arrays.pop(_TREE.removesuffix(".npy")).tobytes()
+    if not _is_bounded(tree):
+        raise ValueError("its tree is too large")
+    parsed = parsed_object(tree)
+    if parsed is None:
+        raise ValueError("its tree is no JSON object, or too deep")
+    if sorted(named_arrays(parsed)) != sorted(arrays):
+        raise ValueError("its arrays are not those that its tree names, each once")
+    content = unpack(parsed, arrays)
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise ValueError("its tree is no dictionary of named values")
+    if "format" not in content:
+        raise ValueError("it has no format")
+    return content
+
+
+def _is_bounded(tree: bytes) -> bool:
+    return len(tree) <= _LONGEST and tree.count(b"[") + tree.count(b"{") <= _MOST_CONTAINERS

@@ -10,6 +10,7 @@ import keras
 from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.numerics.objective import Objective
+from aegmm_detect.training.callback_checks import check_suited
 from aegmm_detect.training.checkpoint import Checkpoint
 from aegmm_detect.training.fit import check_log_metric, checked_callbacks
 from aegmm_detect.training.length import Length, length_of_fit
@@ -63,20 +64,24 @@ class Ready:
     def run(
         self, net: keras.Model, rows: TrainingRows, checkpoint: Checkpoint | None = None
     ) -> keras.callbacks.History:
-        """Train `net` in place; see `fit_network`."""
-        return fit_network(
-            net,
-            rows,
-            self.objective,
-            self.optimizer,
-            self.settings,
-            self.length,
-            eager=self.eager_net or self.eager_loss,
-            verbose=self.how.verbose,
-            log_metric=self.how.log_metric,
-            callbacks=self.callbacks,
-            checkpoint=checkpoint,
-        )
+        """Train `net` in place; see `fit_network`. The checkpoint's folder is free afterwards."""
+        try:
+            return fit_network(
+                net,
+                rows,
+                self.objective,
+                self.optimizer,
+                self.settings,
+                self.length,
+                eager=self.eager_net or self.eager_loss,
+                verbose=self.how.verbose,
+                log_metric=self.how.log_metric,
+                callbacks=self.callbacks,
+                checkpoint=checkpoint,
+            )
+        finally:
+            if checkpoint is not None:
+                checkpoint.release()
 
 
 def get_ready(
@@ -122,4 +127,5 @@ def get_ready(
     objective, eager_loss = choose_objective(how.own_loss, loss, net, sample)
     check_log_metric(how.log_metric, objective.columns)
     callbacks = checked_callbacks(how.callbacks)
+    check_suited(callbacks, optimizer)
     return Ready(settings, how, length, optimizer, objective, callbacks, eager_net, eager_loss)

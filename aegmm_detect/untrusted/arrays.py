@@ -53,4 +53,8 @@ def array_from_bytes(
     if not fits or math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
         raise error(f"{name} says {shape} of {dtype}, which it does not hold.")
     stream.seek(0)
-    return np.load(stream, allow_pickle=False)
+    try:
+        return np.load(stream, allow_pickle=False)
+    # Of no elements, a shape can still say sizes that no array has.
+    except (ValueError, OverflowError, MemoryError) as problem:
+        raise error(f"{name} says {shape}, which no array has: {problem}.") from problem
