@@ -7,7 +7,10 @@ from keras import ops
 
 from aegmm_detect.numerics.features import eucl_cosim_features, per_member
 from aegmm_detect.numerics.objective import ForwardPass
+from aegmm_detect.serialization.nets import pack, unpack
 from aegmm_detect.types import ReconFeatures, Tensor
+
+_NETS = ("encoder", "decoder", "gmm_density", "code", "context")
 
 
 @keras.saving.register_keras_serializable("aegmm_detect")
@@ -64,9 +67,9 @@ class AEGMM(keras.Model):
         # Part by part: any feature function that pickle can name will do. As an `AEGMM`, which
         # subclasses without a `call` of their own compute, too.
         kind = AEGMM if is_plain(self) else type(self)
-        parts = (self.encoder, self.decoder, self.gmm_density)
-        more = (self.n_gmm, self.recon_features, self.name, self.code, self.context)
-        return _rebuilt, (kind, *parts, *more)
+        nets = {name: getattr(self, name) for name in _NETS}
+        packed = {name: None if net is None else pack(net, name) for name, net in nets.items()}
+        return _rebuilt, (kind, packed, self.n_gmm, self.recon_features, self.name)
 
     def call(self, x: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstructions, latent vectors `z` (N, D) and memberships (N, K)."""
@@ -120,9 +123,10 @@ def is_plain(net: keras.Model) -> bool:
     )
 
 
-def _rebuilt(kind: type[AEGMM], *parts: Any) -> AEGMM:
-    *positional, code, context = parts
-    return kind(*positional, code=code, context=context)
+def _rebuilt(kind: type[AEGMM], packed: dict[str, Any], *settings: Any) -> AEGMM:
+    nets = {name: unpack(part, name) for name, part in packed.items()}
+    *three, code, context = (nets[name] for name in _NETS)
+    return kind(*three, *settings, code=code, context=context)
 
 
 def _mode(training: bool | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.serialization.nets import pack, unpack
 
 
 def net_to_train(name: str, net: Any, n_features: int) -> Any:
@@ -29,7 +30,8 @@ def net_to_train(name: str, net: Any, n_features: int) -> Any:
     if not isinstance(net, keras.Model):
         return net(n_features) if callable(net) else net
     try:
-        return copy.deepcopy(net)
+        packed = pack(net, name)
+        return copy.deepcopy(net) if packed is net else unpack(packed, name)
     except Exception as error:  # Keras writes and reads the net, with whatever code it brings
         raise ConfigurationError(
             f"{name} cannot be copied ({str(error).strip()[:200]}). Register its classes with "

@@ -22,6 +22,10 @@ from aegmm_detect.serialization.references import (
 _MISSING = object()
 # Of the training that the net was compiled for, and its optimizer's: not of the net.
 _LEFT_OUT = ("compile_config",)
+# Ends of the names of settings of Keras's layers.
+_HOLD_FUNCTIONS = ("activation", "initializer", "regularizer", "constraint")
+# Where a layer keeps what it was given under another name.
+_KEPT_AS = {"layer": "forward_layer"}
 
 
 class Described:
@@ -58,6 +62,22 @@ class Described:
             )
 
 
+def check_functions(net: keras.Model, what: str) -> None:
+    """Refuse functions in Keras's layers that have no name, before Keras stumbles over them.
+
+    Raises
+    ------
+    ArtefactError
+        Names the layer and the function.
+    """
+    for layer in net._flatten_layers():
+        if not _is_of_keras(layer):
+            continue
+        for name, value in vars(layer).items():
+            if name.endswith(_HOLD_FUNCTIONS) and value is not None and is_function(value):
+                function_reference(value, f"{what}: {layer.name}.{name}")
+
+
 def describe(config: dict[str, Any], value: Any, what: str) -> Described:
     """Put down the functions in `config` by what they are.
 
@@ -89,7 +109,7 @@ def _describe(config: dict[str, Any], value: Any, place: str, found: Described) 
     inner = config.get("config")
     if not isinstance(inner, dict):
         return
-    of_keras = type(value).__module__.partition(".")[0] == "keras"
+    of_keras = _is_of_keras(value)
     for key, written in inner.items():
         where = f"{place}.{key}" if place else key
         if key == "layers" and isinstance(written, list):
@@ -106,10 +126,8 @@ def _described(written: Any, held: Any, place: str, found: Described, of_keras: 
         if known.is_activation(written, held):
             found.functions[place] = held
             return written
-        # The text of a user's own class means what that class makes of it.
-        if _is_reference(written) or (of_keras and isinstance(written, str)):
-            return found.add_function(place, held)
-        return written
+        # What a user's own class writes otherwise means what that class makes of it.
+        return found.add_function(place, held) if of_keras or _is_reference(written) else written
     if _is_object(written):
         _describe(written, held, place, found)
     elif (
@@ -137,7 +155,7 @@ def _layers(written: list[Any], model: Any) -> Iterator[tuple[dict[str, Any], An
 def _held(value: Any, name: str, written: Any) -> Any:
     """What an object holds for a setting; `_MISSING` if that cannot be seen."""
     try:
-        held = getattr(value, name, _MISSING)
+        held = getattr(value, name, getattr(value, _KEPT_AS.get(name, name), _MISSING))
     except Exception:  # a property of the user's own class may fail in any way
         held = _MISSING
     if inspect.ismethod(held) and held.__self__ is value:
@@ -149,6 +167,10 @@ def _held(value: Any, name: str, written: Any) -> Any:
             if named and keras.saving.get_registered_name(other) == written["config"]:
                 return other
     return held
+
+
+def _is_of_keras(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] == "keras"
 
 
 def _is_object(written: Any) -> bool:

@@ -17,7 +17,7 @@ from aegmm_detect.exceptions import AEGMMError, ArtefactError
 from aegmm_detect.files import staged_folder
 from aegmm_detect.serialization.bind import bind
 from aegmm_detect.serialization.build import check_size
-from aegmm_detect.serialization.describe import Described, describe
+from aegmm_detect.serialization.describe import Described, check_functions, describe
 from aegmm_detect.serialization.references import REGISTER, holds_code
 from aegmm_detect.serialization.weights import arrays_of_h5, check_numbers, dtypes_of, h5_of_arrays
 from aegmm_detect.types import Array
@@ -60,6 +60,7 @@ def take_apart(net: keras.Model, what: str) -> tuple[NetParts, Described]:
         raise ArtefactError(
             f"{what} has no weights yet. Begin it with keras.Input(shape), or call fit first."
         )
+    check_functions(net, what)
     # Keras writes nets to paths.
     with staged_folder(_temporary("net")) as folder:
         path = folder / "net.keras"
@@ -176,3 +177,30 @@ def _as_not_loaded(what: str) -> Iterator[None]:
     # Keras raises whatever a configuration leads it to.
     except Exception as error:
         raise ArtefactError(f"Keras cannot load {what}: {shortened(error)}") from error
+
+
+class Packed(NamedTuple):
+    """A net for a copy or a pickle: the functions of the user's own go with it."""
+
+    parts: NetParts
+    own: dict[str, Any]
+
+
+def pack(net: keras.Model, what: str) -> Any:
+    """A net as plain data if it can be, for a copy that holds the very same functions.
+
+    Keras's own copies know functions by their bare name, and take one of Keras's for a function of
+    the user's that is called alike.
+    """
+    try:
+        parts, described = take_apart(net, what)
+    except ArtefactError:
+        return net
+    return Packed(parts, described.own)
+
+
+def unpack(packed: Any, what: str) -> keras.Model:
+    """Inverse of `pack`."""
+    if not isinstance(packed, Packed):
+        return packed
+    return put_together(packed.parts, what, packed.own)
