@@ -52,11 +52,11 @@ def log_euclidean(x: Tensor, x_recon: Tensor) -> Tensor:
 
 
 @_register
-def relative_euclidean(x: Tensor, x_recon: Tensor) -> Tensor:
-    """Relative residual ||x - x'|| / max(min(||x||, ||x'||), 1e-12) clipped to [0, 100], (N, 1)."""
+def relative_euclidean(x: Tensor, x_recon: Tensor, limit: float = RELATIVE_LIMIT) -> Tensor:
+    """Relative residual ||x - x'|| / max(min(||x||, ||x'||), 1e-12), (N, 1), at most `limit`."""
     smaller = ops.minimum(_norm(_flat(x)), _norm(_flat(x_recon)))
     ratio = euclidean(x, x_recon) / ops.maximum(smaller, _SMALLEST_NORM)
-    return ops.clip(ratio, 0.0, RELATIVE_LIMIT)
+    return ops.clip(ratio, 0.0, limit)
 
 
 @_register
@@ -76,12 +76,15 @@ def negative_cosine(x: Tensor, x_recon: Tensor) -> Tensor:
 
 
 @_register
-def eucl_cosim_features(x: Tensor, x_recon: Tensor) -> Tensor:
+def eucl_cosim_features(x: Tensor, x_recon: Tensor, max_eucl: float = RELATIVE_LIMIT) -> Tensor:
     """`[negative_cosine, relative_euclidean]`, (N, 2): the default of `OutlierAEGMM`.
 
-    The order and the sign that users of alibi-detect have in their density nets.
+    The order and the sign that users of alibi-detect have in their density nets. The second is at
+    most `max_eucl`. For a detector with another limit than 100, write a function of your own that
+    passes it on: saving a detector stores the name of its function, and no arguments.
     """
-    return ops.concatenate([negative_cosine(x, x_recon), relative_euclidean(x, x_recon)], axis=-1)
+    distance = relative_euclidean(x, x_recon, max_eucl)
+    return ops.concatenate([negative_cosine(x, x_recon), distance], axis=-1)
 
 
 @_register

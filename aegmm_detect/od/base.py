@@ -10,6 +10,7 @@ from aegmm_detect.exceptions import ConfigurationError, NotFittedError
 from aegmm_detect.inputs import Rows
 from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od.decisions import Decisions
+from aegmm_detect.od.meta import Meta
 from aegmm_detect.scoring_loop import (
     DEFAULT_BATCH_SIZE,
     checked_batches,
@@ -40,6 +41,8 @@ class Detector(Decisions):
 
     # What checks its settings, where it has any.
     CONFIG: ClassVar[type[DetectorConfig] | None] = None
+    # Whether a fit has changed weights, even if it did not end.
+    _begun: bool = False
 
     def __init__(
         self, threshold: float | None, data_type: str | None, nan_policy: NanPolicy
@@ -74,14 +77,26 @@ class Detector(Decisions):
 
     @property
     def meta(self) -> dict[str, Any]:
-        """Name, type, data type, version: a fresh dictionary each time, the caller's to change."""
-        return {
+        """Name, type, data type and version.
+
+        The data type can be set, ``meta["data_type"] = "image"``, and is saved with the detector.
+        `predict` returns a plain copy, which is the caller's to change.
+        """
+        entries = {
             "name": type(self).__name__,
             "detector_type": "outlier",
             "data_type": self._data_type,
             "online": False,
             "version": __version__,
         }
+        return Meta(entries, self._keep_data_type)
+
+    def _keep_data_type(self, data_type: str | None) -> None:
+        config = getattr(self, "config", None)
+        if config is not None:
+            # Past the guard against what changes nothing: this does, and is saved.
+            object.__setattr__(self, "config", config.replace(data_type=data_type))
+        self._data_type = data_type
 
     @property
     def fitted(self) -> bool:
@@ -134,13 +149,14 @@ class Detector(Decisions):
     def _require_fitted(self, method: str) -> None:
         if not self._fitted:
             name = type(self).__name__
-            raise NotFittedError(
-                f"{name}.{method}() needs a fitted detector: call {name}.fit(X) first."
-            )
+            why, when = "needs a fitted detector", "first"
+            if self._begun:
+                why, when = "has nothing to go by: the last fit was cut off or failed", "again"
+            raise NotFittedError(f"{name}.{method}() {why}: call {name}.fit(X) {when}.")
 
     def _forget_fit(self) -> None:
         """To be called when training starts to change weights."""
-        self._fitted = False
+        self._fitted, self._begun = False, True
         self._forget_decisions("the former fit")
 
     def _mark_fitted(

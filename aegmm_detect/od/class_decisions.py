@@ -231,7 +231,7 @@ class ClassDecisions(ClassScoring):
             "feature_score": self._shares(X, numbers) if return_feature_score else None,
             "is_outlier": outlier.astype(np.int64),
         }
-        return {"data": data, "meta": self.meta}
+        return {"data": data, "meta": dict(self.meta)}
 
     def _required_thresholds(self) -> FloatArray:
         missing = [label for label, value in self.class_thresholds.items() if value is None]

@@ -214,7 +214,7 @@ class Decisions(Calibrating):
         if calibration is not None:
             data["p_value"] = calibration.p_values(scores)
         data["is_outlier"] = decide(scores).astype(np.int64)
-        return {"data": data, "meta": self.meta}
+        return {"data": data, "meta": dict(self.meta)}
 
     def _decision(self, fdr: float | None) -> Callable[[FloatArray], Array]:
         """Scores -> which rows are outliers."""

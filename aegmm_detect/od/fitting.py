@@ -86,7 +86,9 @@ class Fitting(Detector):
             settings = settings.replace(seed=self.config.seed)
         return settings
 
-    def _fit(self, X: Any, y: Any, settings: FitConfig, how: How) -> keras.callbacks.History:
+    def _fit(
+        self, X: Any, y: Any, settings: FitConfig, how: How, trains: bool = True
+    ) -> keras.callbacks.History:
         check_process()
         checks.check_one_device(self.net)
         labels = self._labels(y)
@@ -100,6 +102,8 @@ class Fitting(Detector):
             raise ConfigurationError(
                 "autoencoder_share holds back terms that loss_fn replaces: leave one of them out."
             )
+        if not trains:
+            self._check_nothing_to_train(how)
         checkpoint = None if how.checkpoint_dir is None else Checkpoint(how.checkpoint_dir)
         if checkpoint is not None:
             settings = settings.replace(seed=checkpoint.seed(settings.seed))
@@ -135,11 +139,28 @@ class Fitting(Detector):
         self._forget_fit()
         if self._blueprint is not None:
             self._blueprint.reset(self.net, settings.seed)
-        self._begin(prepared, settings)
-        history = ready.run(self.net, prepared, checkpoint)
+        if trains:
+            self._begin(prepared, settings)
+            history = ready.run(self.net, prepared, checkpoint)
+        else:
+            history = keras.callbacks.History()
+            history.epoch = []
         self._adopt(self._state_of(prepared, settings, rows.columns.names, ready.eager_net))
         self._inspect(prepared, settings)
         return history
+
+    def _check_nothing_to_train(self, how: How) -> None:
+        if self._blueprint is not None:
+            raise ConfigurationError(
+                "epochs=0 keeps the weights that nets have, and nets that the package builds start "
+                "every fit from fresh ones: pass epochs=1 or more. epochs=0 is for trained nets of "
+                "your own."
+            )
+        if how.checkpoint_dir is not None:
+            raise ConfigurationError(
+                "epochs=0 trains nothing, so there is nothing to go on with: leave checkpoint_dir "
+                "out."
+            )
 
     def _state_of(
         self,

@@ -43,12 +43,14 @@ class OutlierLabelledAEGMM(OutlierAEGMM):
     FIT_CONFIG: ClassVar[type[LabelledFitConfig]] = LabelledFitConfig
     AUTO_FIT: ClassVar[FitConfig] = LabelledFitConfig.of(**Building.AUTO_FIT.model_dump())
 
-    def _fit(self, X: Any, y: Any, settings: FitConfig, how: How) -> keras.callbacks.History:
+    def _fit(
+        self, X: Any, y: Any, settings: FitConfig, how: How, trains: bool = True
+    ) -> keras.callbacks.History:
         if y is not None and how.own_loss is not None:
             raise ConfigurationError(
                 "loss_fn sees no labels, so y would be ignored: leave one of them out."
             )
-        return super()._fit(X, y, settings, how)
+        return super()._fit(X, y, settings, how, trains)
 
     def _loss(self, settings: FitConfig, prepared: TrainingRows) -> Loss:
         assert isinstance(settings, LabelledFitConfig)

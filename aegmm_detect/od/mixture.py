@@ -151,7 +151,8 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
         optimizer
             Keras optimizer: instance (cloned), class or name. Default Adam(1e-4), the paper's.
         epochs
-            Passes over the rows. Default 20.
+            Passes over the rows. Default 20. 0 leaves trained nets of yours as they are and
+            estimates the mixture alone.
         batch_size
             Rows per step, at least 2. Default 64. Larger ones train more stably. The last batch
             of an epoch is filled up with rows of that epoch.
@@ -205,10 +206,11 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
         IndefiniteCovarianceError
             No density of the training rows is finite: not fitted either, but the nets are trained.
         """
+        trains = isinstance(epochs, bool) or epochs != 0
         settings = self._settings(
             w_energy=w_energy,
             w_cov_diag=w_cov_diag,
-            epochs=epochs,
+            epochs=epochs if trains else UNSET,
             batch_size=batch_size,
             seed=seed,
             validation_split=validation_split,
@@ -217,7 +219,7 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
             steps_per_execution=steps_per_execution,
         )
         how = How(loss_fn, optimizer, verbose, log_metric, callbacks, checkpoint_dir)
-        return self._fit(X, y, settings, how)
+        return self._fit(X, y, settings, how, trains)
 
     @property
     def state(self) -> FittedState | None:

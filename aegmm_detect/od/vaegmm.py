@@ -60,7 +60,7 @@ class OutlierVAEGMM(Building):
     n_gmm
         Number of mixture components. Default: what the density net returns.
     latent_dim
-        Width of the code.
+        Width of the code. With `vaegmm` it can be left out, or must agree.
     samples
         Draws of the code for a score. Default 10, as in alibi-detect's interface; 0 scores by the
         mean of the code, at a tenth of the time, and is what `auto` does.
@@ -130,8 +130,6 @@ class OutlierVAEGMM(Building):
                     "encoder_net ends before it."
                 )
             code = GaussianCode.of_width(NetSizes.width(latent_dim, "latent_dim"), seed)
-        elif latent_dim is not None:
-            raise ConfigurationError("vaegmm= brings its own code: leave latent_dim out.")
         parts = Parts(encoder_net, decoder_net, gmm_density_net)
         net = checked_net("vaegmm", vaegmm, parts, n_gmm, recon_features, code)
         if not is_plain(net) or not isinstance(net.code, GaussianCode):
@@ -139,6 +137,11 @@ class OutlierVAEGMM(Building):
                 "vaegmm= has no code that is drawn, so samples= and beta= would be ignored: pass "
                 "an aegmm_detect.models.tensorflow.VAEGMM, or the nets; OutlierAEGMM(aegmm=...) "
                 "takes any model."
+            )
+        if latent_dim not in (None, net.code.latent_dim):
+            raise ConfigurationError(
+                f"vaegmm= has a code of width {net.code.latent_dim}, but latent_dim={latent_dim}: "
+                f"leave latent_dim out, or pass latent_dim={net.code.latent_dim}."
             )
         super().__init__(net, threshold, config, fit_config or self.FIT_CONFIG())
 
@@ -183,8 +186,9 @@ class OutlierVAEGMM(Building):
         X, loss_fn, w_energy, w_cov_diag, optimizer, epochs, batch_size, verbose, log_metric, \
         callbacks, y, seed, validation_split, clip_norm, jit_compile, steps_per_execution, \
         checkpoint_dir
-            As for `OutlierAEGMM`. `loss_fn` also gets ``w_recon=`` and `cov_elbo`'s entry; the
-            divergence is added to it.
+            As for `OutlierAEGMM`. `loss_fn` also gets ``w_recon=`` and, if it takes an argument of
+            that name, `cov_elbo`'s entry: ``sim=``, ``cov_diag=`` or ``cov_full=``, with the
+            numbers in place of None. The divergence is added to it.
 
         Returns
         -------
@@ -194,12 +198,13 @@ class OutlierVAEGMM(Building):
         ------
         As for `OutlierAEGMM`.
         """
+        trains = isinstance(epochs, bool) or epochs != 0
         settings = self._settings(
             w_recon=w_recon,
             w_energy=w_energy,
             w_cov_diag=w_cov_diag,
             cov_elbo=cov_elbo,
-            epochs=epochs,
+            epochs=epochs if trains else UNSET,
             batch_size=batch_size,
             kl_warmup=kl_warmup,
             seed=seed,
@@ -209,7 +214,7 @@ class OutlierVAEGMM(Building):
             steps_per_execution=steps_per_execution,
         )
         how = How(loss_fn, optimizer, verbose, log_metric, callbacks, checkpoint_dir)
-        return self._fit(X, y, settings, how)
+        return self._fit(X, y, settings, how, trains)
 
     @classmethod
     def _more_of_nets(cls, config: VAEGMMConfig, sizes: NetSizes) -> dict[str, Any]:
@@ -218,7 +223,7 @@ class OutlierVAEGMM(Building):
     def _loss(self, settings: FitConfig, prepared: TrainingRows) -> Loss:
         assert isinstance(settings, VAEGMMFitConfig)
         plain = super()._loss(settings, prepared)
-        covariance = _recon_covariance(settings, prepared)
+        kind, value, covariance = _recon_covariance(settings, prepared)
 
         def likelihood(out: ForwardPass, _: Any) -> Any:
             def of_rows(x: Any, x_recon: Any) -> Any:
@@ -228,8 +233,7 @@ class OutlierVAEGMM(Building):
 
         recon = Term("recon", settings.w_recon, likelihood, of_rows=True)
         weights: dict[str, Any] = {"w_recon": settings.w_recon, **plain.weights}
-        weights.update(settings.cov_elbo)
-        return plain._replace(terms=(recon, *plain.terms[1:]), weights=weights)
+        return plain._replace(terms=(recon, *plain.terms[1:]), weights=weights, more={kind: value})
 
     def _code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
         assert isinstance(settings, VAEGMMFitConfig)
@@ -264,11 +268,14 @@ class OutlierVAEGMM(Building):
             logger.info("Dimensions of the code in use: %d of %d.", n_active, by_dimension.size)
 
 
-def _recon_covariance(settings: VAEGMMFitConfig, prepared: TrainingRows) -> ReconCovariance:
+def _recon_covariance(
+    settings: VAEGMMFitConfig, prepared: TrainingRows
+) -> tuple[str, Any, ReconCovariance]:
+    """Kind, numbers and what is made of them; in place of None, those of the training rows."""
     ((kind, value),) = settings.cov_elbo.items()
     n_features = int(np.prod(prepared.shape))
     if kind == "sim":
-        return ReconCovariance.same(float(value), n_features)
+        return kind, value, ReconCovariance.same(float(value), n_features)
     if value is None:
         rows = prepared.usual
         covariance = covariance_of(rows.batches(rows_per_pass(rows.shape)))
@@ -282,7 +289,7 @@ def _recon_covariance(settings: VAEGMMFitConfig, prepared: TrainingRows) -> Reco
         )
     try:
         if kind == "cov_full":
-            return ReconCovariance.full(value)
-        return ReconCovariance.diagonal(value)
+            return kind, value.astype("float32"), ReconCovariance.full(value)
+        return kind, value.astype("float32"), ReconCovariance.diagonal(value)
     except np.linalg.LinAlgError as error:
         raise ConfigurationError(f"cov_elbo={{{kind!r}: ...}}: {error}.") from error

@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import keras
@@ -39,6 +40,7 @@ class Loss(NamedTuple):
     weights: Mapping[str, Any]  # what a user's loss gets beside a batch's outputs, by name
     of_code: tuple[Term, ...] = ()  # added to either
     family: Family = GAUSSIAN  # kind of the mixture that the terms are given
+    more: Mapping[str, Any] = MappingProxyType({})  # what a user's loss gets if it takes it
 
 
 def choose_objective(
@@ -64,7 +66,8 @@ def choose_objective(
     if loss_fn is None:
         return from_terms((*loss.terms, *loss.of_code), family=loss.family), False
     _check_arguments(loss_fn, loss.weights)
-    alone = from_loss_fn(loss_fn, loss.weights)
+    weights = {**loss.weights, **_accepted(loss_fn, loss.more)}
+    alone = from_loss_fn(loss_fn, weights)
 
     def value(*out: Any) -> Any:
         return alone.function(ForwardPass(*out))["loss"]
@@ -81,7 +84,7 @@ def choose_objective(
         )
     if reason is not None:
         _warn_uncompiled("loss_fn", reason)
-    return from_loss_fn(loss_fn, loss.weights, loss.of_code), reason is not None
+    return from_loss_fn(loss_fn, weights, loss.of_code), reason is not None
 
 
 def _check_arguments(loss_fn: LossFn, weights: Mapping[str, Any]) -> None:
@@ -98,6 +101,18 @@ def _check_arguments(loss_fn: LossFn, weights: Mapping[str, Any]) -> None:
             f"{len(weights)} by name: {error}. Take them all, or **weights for those you do not "
             "need."
         ) from error
+
+
+def _accepted(loss_fn: LossFn, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `more` that `loss_fn` takes by name."""
+    try:
+        parameters = inspect.signature(loss_fn).parameters
+    except (TypeError, ValueError):
+        return {}
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return dict(more)
+    positional = inspect.Parameter.POSITIONAL_ONLY
+    return {n: v for n, v in more.items() if n in parameters and parameters[n].kind != positional}
 
 
 def _warn_uncompiled(what: str, reason: str) -> None:

@@ -202,3 +202,11 @@ def test_concats_of_the_same_functions_are_equal():
     assert hash(one) == hash(features.concat(features.euclidean, features.negative_cosine))
     assert one != features.concat(features.negative_cosine, features.euclidean)
     assert one != features.euclidean
+
+
+def test_the_relative_distance_ends_at_the_limit_that_is_given():
+    x = np.array([[1e-6, 0.0], [1.0, 0.0]], dtype="float32")
+    x_recon = np.array([[1.0, 0.0], [3.0, 0.0]], dtype="float32")
+    found = np.asarray(features.eucl_cosim_features(x, x_recon, max_eucl=5.0))
+    np.testing.assert_allclose(found, [[-1.0, 5.0], [-1.0, 2.0]], rtol=1e-6)
+    assert features.eucl_cosim_features(x, x_recon)[0, 1] == 100

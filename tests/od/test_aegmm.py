@@ -391,7 +391,7 @@ def test_y_is_refused_and_none_accepted(make_nets, normal_rows):
 @pytest.mark.parametrize(
     "setting",
     [
-        {"epochs": 0},
+        {"epochs": -1},
         {"batch_size": 1},
         {"w_energy": -1.0},
         {"validation_split": 1.0},
@@ -909,3 +909,29 @@ def test_what_is_no_callback_is_refused_and_nothing_is_lost(make_nets, normal_ro
     with pytest.raises(ConfigurationError, match="callbacks holds"):
         detector.fit(normal_rows, **QUICK, callbacks=callbacks)
     np.testing.assert_array_equal(detector.score(normal_rows), before)
+
+
+# --- no training -----------------------------------------------------------------------------
+
+
+def test_no_epochs_estimate_the_mixture_of_trained_nets_and_leave_them(make_nets, normal_rows):
+    nets = make_nets()
+    detector = OutlierAEGMM(threshold=0.0, **nets)
+    before = weights(detector)
+    history = detector.fit(normal_rows, epochs=0, verbose=0)
+    assert history.history == {}
+    assert history.epoch == []
+    for old, new in zip(before, weights(detector), strict=True):
+        np.testing.assert_array_equal(old, new)
+    still = OutlierAEGMM(threshold=0.0, **nets)
+    still.fit(normal_rows, **STILL)
+    np.testing.assert_array_equal(detector.score(normal_rows), still.score(normal_rows))
+
+
+def test_no_epochs_are_rejected_where_nets_would_be_fresh_or_nothing_is_kept(
+    make_nets, normal_rows, tmp_path
+):
+    with pytest.raises(ConfigurationError, match="trained nets of your own"):
+        OutlierAEGMM.from_sizes(6, [4, 1], [3, 2]).fit(normal_rows, epochs=0)
+    with pytest.raises(ConfigurationError, match="leave checkpoint_dir out"):
+        OutlierAEGMM(**make_nets()).fit(normal_rows, epochs=0, checkpoint_dir=tmp_path)

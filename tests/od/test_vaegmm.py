@@ -238,6 +238,39 @@ def test_what_does_not_fit_is_refused(given, message):
         OutlierVAEGMM(0.0, **nets(), **given)
 
 
+def test_a_ready_net_and_the_width_of_its_code_go_together():
+    made = nets()
+    ready = VAEGMM(*(made[n] for n in ("encoder_net", "decoder_net", "gmm_density_net")), 2, 2)
+    assert OutlierVAEGMM(0.0, vaegmm=ready, latent_dim=2).net is ready
+    with pytest.raises(ConfigurationError, match=r"width 2, but latent_dim=3.*latent_dim=2"):
+        OutlierVAEGMM(0.0, vaegmm=ready, latent_dim=3)
+
+
+def test_a_loss_gets_the_covariance_by_the_name_it_takes(normal_rows):
+    seen = {}
+
+    def loss(x, x_recon, z, gamma, w_recon, w_energy, w_cov_diag):
+        seen["plain"] = True
+        return keras.ops.mean((x - x_recon) ** 2) + w_energy * keras.ops.mean(z**2)
+
+    def of_sim(x, x_recon, z, gamma, w_recon, w_energy, w_cov_diag, sim=None):
+        seen["sim"] = sim
+        return loss(x, x_recon, z, gamma, w_recon, w_energy, w_cov_diag)
+
+    def of_any(x, x_recon, z, gamma, **more):
+        seen["any"] = more["cov_diag"]
+        return keras.ops.mean((x - x_recon) ** 2)
+
+    for loss_fn, cov in ((loss, "sim"), (of_sim, "sim"), (of_sim, "diag"), (of_any, "diag")):
+        detector = OutlierVAEGMM(0.0, **nets(), latent_dim=2, samples=0)
+        chosen = {"sim": 0.3} if cov == "sim" else {"cov_diag": None}
+        detector.fit(normal_rows, loss_fn, cov_elbo=chosen, **QUICK)
+        if cov == "sim" and loss_fn is of_sim:
+            assert seen.pop("sim") == 0.3
+    assert seen.pop("sim") is None
+    np.testing.assert_allclose(seen["any"], normal_rows.var(axis=0), rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("cov", "message"),
     [

@@ -1,0 +1,47 @@
+"""What a detector says of itself, with the one entry that a user may set."""
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from aegmm_detect.exceptions import ConfigurationError
+
+
+class Meta(dict[str, Any]):
+    """A dictionary whose `data_type` can be set, for the detector it is of, and nothing else.
+
+    Parameters
+    ----------
+    entries
+        What it holds.
+    keep
+        Called with a new data type: text or None.
+    """
+
+    def __init__(self, entries: dict[str, Any], keep: Callable[[str | None], None]) -> None:
+        super().__init__(entries)
+        self._keep = keep
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key != "data_type":
+            self._reject()
+        self._keep(value)
+        super().__setitem__(key, value)
+
+    def update(self, *args: Any, **entries: Any) -> None:
+        """Set entries, as `dict` does; only the data type may differ from what is there."""
+        for key, value in dict(*args, **entries).items():
+            if key not in self or self[key] != value:
+                self[key] = value
+
+    def _reject(self, *_: Any, **__: Any) -> NoReturn:
+        raise ConfigurationError(
+            "Only detector.meta['data_type'] can be set. The rest says what the detector is; copy "
+            "it for entries of your own: {**detector.meta, 'key': value}. predict returns such a "
+            "copy."
+        )
+
+    __delitem__ = __ior__ = clear = pop = popitem = setdefault = _reject
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        # A copy or pickle is of no detector: a plain dictionary.
+        return dict, (dict(self),)
