@@ -151,6 +151,7 @@ class Checkpoint:
                 "file to train from the start."
             )
         self._found.check_epochs(_epochs(self._fingerprint), self.path)
+        self._found.check_numbers(self._fingerprint["nets"]["weights"], self.path)
         self._found.check_callbacks(_with_log(callbacks), self.path)
 
     def take_up(

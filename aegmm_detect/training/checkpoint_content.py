@@ -67,18 +67,32 @@ class CheckpointContent(BaseModel):
         except ValueError as error:
             raise _damaged(where, str(error)) from error
 
-    def check_variables(self, net: Sequence[Any], optimizer: Sequence[Any], where: object) -> None:
-        """Raise unless variables can take what is kept of them: number, shapes, dtypes, values.
+    def check_numbers(self, shapes: Sequence[Sequence[int]], where: object) -> None:
+        """Raise unless the variables hold numbers that training can go on from.
 
         Parameters
         ----------
-        net
-            Variables of the nets; must be finite.
-        optimizer
-            Its variables. A square of a gradient may be too large for its dtype, so infinity is
-            no damage.
+        shapes
+            Of the variables of the nets. There can be more in the file, which nets get when they
+            have seen the rows; then `check_variables` alone compares them.
         where
             The file, for errors.
+
+        Raises
+        ------
+        CheckpointError
+            Other shapes; NaN; infinity in the nets. The square of a gradient may be too large for
+            its dtype, so infinity in the optimizer is no damage.
+        """
+        found = [list(value.shape) for value in self.net]
+        if len(found) == len(shapes) and found != [list(shape) for shape in shapes]:
+            raise _damaged(where, "the variables of the nets have other shapes")
+        for part, values in (("nets", self.net), ("optimizer", self.optimizer)):
+            if any(_is_broken(value, part == "nets") for value in values):
+                raise _damaged(where, f"the variables of the {part} hold NaN or infinity")
+
+    def check_variables(self, net: Sequence[Any], optimizer: Sequence[Any], where: object) -> None:
+        """Raise unless variables can take what is kept of them: number, shapes and dtypes.
 
         Raises
         ------
@@ -99,8 +113,6 @@ class CheckpointContent(BaseModel):
                 if found != wanted:
                     name = getattr(variable, "path", part)
                     raise _damaged(where, f"{found[:100]} for {name} of the {part}, {wanted}")
-                if _is_broken(value, part == "nets"):
-                    raise _damaged(where, f"the variables of the {part} hold NaN or infinity")
 
     def check_best_weights(
         self, callbacks: Sequence[keras.callbacks.Callback], trainer: keras.Model, where: object
