@@ -70,12 +70,16 @@ def read_stored(
         size = stream.seek(0, io.SEEK_END)
         with zipfile.ZipFile(stream) as archive:
             infos = archive.infolist()
-            for info in infos:
-                _check(info, where, allowed, error)
             names = [info.filename for info in infos]
             first = min((info.header_offset for info in infos), default=0)
             if first or size != archive.start_dir + _directory_size(infos) + len(archive.comment):
-                raise error(f"{where} is damaged: it has bytes before or behind its members.")
+                # Of a file that was cut, the end of a zip file inside of it is taken for its own.
+                raise error(
+                    f"{where} is damaged or cut short: it has bytes before or behind its members. "
+                    "Restore it from a copy, or write it again."
+                )
+            for info in infos:
+                _check(info, where, allowed, error)
             if len(set(names)) < len(names) or sum(info.file_size for info in infos) > size:
                 raise error(f"{where} holds a member twice, or more than its own size.")
             return {info.filename: archive.read(info) for info in infos}
