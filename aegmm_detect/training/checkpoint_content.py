@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 import keras
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from aegmm_detect.exceptions import CheckpointError
 from aegmm_detect.training.callback_state import check_states
@@ -31,6 +31,13 @@ class CheckpointContent(BaseModel):
     optimizer: list[np.ndarray | np.generic]
     callbacks: list[Any]
     params: dict[str, bool | int | str | None]
+
+    @field_validator("fingerprint")
+    @classmethod
+    def _is_json(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if not _is_json(value):
+            raise ValueError("no description of a fit")
+        return value
 
     @classmethod
     def of(cls, values: dict[str, Any], where: object) -> Self:
@@ -132,6 +139,14 @@ def _is_broken(value: Array | np.generic, infinity: bool) -> bool:
     # Eight bits are not known to all functions of NumPy.
     numbers = np.asarray(value).astype(np.float64)
     return bool(np.isnan(numbers).any() or (infinity and np.isinf(numbers).any()))
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(map(_is_json, value))
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def _damaged(where: object, told: str) -> CheckpointError:

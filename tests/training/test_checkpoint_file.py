@@ -2,6 +2,9 @@
 
 import contextlib
 import os
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -125,3 +128,42 @@ def test_another_format_is_refused(path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(CheckpointError, match=r"has format 0, and .* reads 1"):
         read(path)
+
+
+def leave_as_killed(path):
+    """Start a write in another process and kill it when its temporary file is there."""
+    program = (
+        "import os, signal, sys; from pathlib import Path; "
+        "from aegmm_detect.training import checkpoint_file; "
+        "os.fsync = lambda _: (print('written', flush=True), signal.pause()); "
+        "checkpoint_file.write(Path(sys.argv[1]), {'other': 1})"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals and locks")
+def test_what_a_killed_writer_leaves_is_swept_and_what_another_one_writes_is_not(path):
+    with leave_as_killed(path) as other:
+        try:
+            assert other.stdout.readline() == "written\n"
+            (temporary,) = os.listdir(path.parent)
+            assert re.fullmatch(r"\.fit\.npz\.[0-9a-f]{16}\.tmp", temporary)
+            write(path, CONTENT)
+            assert sorted(os.listdir(path.parent)) == [temporary, "fit.npz"]
+        finally:
+            other.kill()
+    write(path, CONTENT)
+    assert os.listdir(path.parent) == ["fit.npz"]
+
+
+def test_a_link_in_place_of_the_file_is_replaced_and_not_followed(path):
+    other = path.with_name("other")
+    other.write_text("mine")
+    path.symlink_to(other)
+    path.with_name("fit.npz.tmp").symlink_to(other)
+    write(path, CONTENT)
+    assert other.read_text() == "mine"
+    assert not path.is_symlink()
+    assert_holds(path)

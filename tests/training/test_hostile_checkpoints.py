@@ -122,6 +122,7 @@ EARLY = {
     "texts for nets": replaced("net", ["x"]),
     "seed": replaced("seed", 2**70),
     "fingerprint": replaced("fingerprint", []),
+    "fingerprint by numbers": lambda found: found["fingerprint"]["nets"].update({0.5: 1}),
     "params": replaced("params", {"epochs": [1]}),
     "another place for files": lambda found: found["callbacks"][1].update(filepath="/tmp/other"),
     "a method": state_with(on_epoch_end=1),
