@@ -33,7 +33,7 @@ if sys.argv[1] == "tensorflow":
     import tensorflow
 else:
     from aegmm_detect.scoring import Scorer
-    Scorer(sys.argv[1]).score(np.zeros((1, int(sys.argv[2])), np.float32))
+    Scorer(sys.argv[1], trusted=True).score(np.zeros((1, int(sys.argv[2])), np.float32))
 seconds = time.perf_counter() - start
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(f"[{seconds}, {int(peak.split()[1]) * 1024}]")

@@ -62,7 +62,7 @@ class Scorer:
                 "anything: if you trust whoever wrote it, use tf.saved_model.load. For a Scorer, "
                 "export with format='onnx' or 'litert'."
             )
-        where = str(self._path / self._metadata.model_file)
+        self._where = where = str(self._path / self._metadata.model_file)
         RUNTIMES[self._metadata.format].engine()
         check_graph(model, self._metadata.format, where)
         if not trusted:
@@ -157,7 +157,19 @@ class Scorer:
     def _score_span(self, rows: FloatArray) -> FloatArray:
         with np.errstate(over="ignore"):  # beyond float32 is infinite, and scores NaN
             converted = np.ascontiguousarray(rows, dtype=self._metadata.input.dtype)
-        return self._runtime(converted)[0]
+            scores = self._runtime(converted)[0]
+            unknown = np.isnan(scores)
+            # Or the rows would be blamed for what the graph does.
+            if unknown.any() and _has_finite_row(converted[unknown].astype(np.float32)):
+                raise ArtefactError(
+                    f"{self._where} scores NaN for rows that are finite: it is no graph that a "
+                    "detector has exported. Export it again."
+                )
+        return scores
+
+
+def _has_finite_row(rows: FloatArray) -> bool:
+    return bool(np.isfinite(rows.reshape(len(rows), -1)).all(axis=1).any())
 
 
 def _again(path: str, trusted: bool, known: str) -> Scorer:

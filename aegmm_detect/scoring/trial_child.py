@@ -75,6 +75,7 @@ def _limit(size: int, rows: int) -> None:
         pass
     for kind, limit in limits:
         hard = resource.getrlimit(kind)[1]
-        if hard == resource.RLIM_INFINITY or limit <= hard:
-            resource.setrlimit(kind, (limit, limit))
+        # At the first limit the system says why it ends a process; at the second it does not.
+        if hard == resource.RLIM_INFINITY or limit < hard:
+            resource.setrlimit(kind, (limit, limit + 1))
     signal.alarm(_ALARM)

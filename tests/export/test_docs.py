@@ -19,7 +19,7 @@ def test_the_page_runs_as_written(make_nets, normal_rows, tmp_path, monkeypatch)
     detector.fit(normal_rows, epochs=1, verbose=0, seed=0, jit_compile=False)
     names = {"detector": detector, "X_mixed": normal_rows, "X_new": normal_rows[:50]}
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:   .*\n|\n)+)", PAGE)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     for block in blocks:
         exec(compile(re.sub(r"^   ", "", block, flags=re.M), "docs/export.rst", "exec"), names)
     want = detector.predict(normal_rows[:50])["data"]
