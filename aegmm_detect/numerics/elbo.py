@@ -13,7 +13,8 @@ from keras import ops
 from aegmm_detect.numerics import gmm
 from aegmm_detect.types import FloatArray, Tensor
 
-# Share of the mean variance that is added to each: constant columns have none.
+# Added to a variance: a share of its own, for float32, and a constant column, which has none, gets
+# that share of the mean variance in its place.
 _FLOOR = 1e-6
 
 
@@ -52,14 +53,19 @@ class ReconCovariance(NamedTuple):
 
 
 def covariance_of(batches: Iterable[FloatArray]) -> FloatArray:
-    """Covariance (F, F) of rows that come in batches (N, ...), in float64."""
+    """Covariance (F, F) of rows that come in batches (N, ...), in float64.
+
+    With 1e-6 of the mean variance on the diagonal: nearly constant columns would decide alone.
+    """
     total: gmm.Moments | None = None
     for batch in batches:
         flat = ops.convert_to_tensor(batch.reshape(len(batch), -1), dtype="float64")
         moments = gmm.moments(flat, ops.ones((len(batch), 1), dtype="float64"))
         total = moments if total is None else gmm.merge(total, moments)
     assert total is not None  # nobody trains on no rows
-    return ops.convert_to_numpy(total.scatter[0] / total.mass[0])
+    covariance = ops.convert_to_numpy(total.scatter[0] / total.mass[0])
+    variances = np.diagonal(covariance)
+    return covariance + np.diag(np.full(len(variances), _FLOOR * variances.mean()))
 
 
 def negative_log_likelihood(x: Tensor, x_recon: Tensor, covariance: ReconCovariance) -> Tensor:
@@ -77,5 +83,6 @@ def negative_log_likelihood(x: Tensor, x_recon: Tensor, covariance: ReconCovaria
 def _floored(variances: FloatArray) -> FloatArray:
     if not (np.isfinite(variances).all() and (variances >= 0.0).all()):
         raise np.linalg.LinAlgError("Variances are finite and not negative")
-    largest = variances.mean()
-    return variances + _FLOOR * (largest if largest > 0.0 else 1.0)
+    mean = variances.mean()
+    floor = _FLOOR * (mean if mean > 0.0 else 1.0)
+    return np.where(variances > 0.0, variances * (1.0 + _FLOOR), floor)

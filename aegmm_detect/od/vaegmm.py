@@ -179,7 +179,8 @@ class OutlierVAEGMM(Building):
         cov_elbo
             Covariance of a prepared row around its reconstruction, one of: ``{'sim': standard
             deviation}`` (default .05), ``{'cov_diag': variances (F,)}``, ``{'cov_full': matrix (F,
-            F)}``. None in the place of numbers: that of the training rows.
+            F)}``. None in the place of numbers: that of the training rows, with 1e-6 of its mean
+            variance added to each.
         kl_warmup
             Share of training over which the divergence's weight rises from 0 to `beta` (Bowman et
             al. 2016), against codes that say nothing. Default 0: there from the start.

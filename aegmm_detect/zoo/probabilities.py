@@ -62,6 +62,10 @@ class FittedClassifier:
             parts.append(total / total.sum(axis=1, keepdims=True))
         return np.concatenate(parts)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Compiled programs stay in this process; a copy compiles its own.
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
     @functools.cached_property
     def _once(self) -> Callable[[Tensor], Tensor]:
         return compiled(functools.partial(self.net, training=False), self.row_shape)

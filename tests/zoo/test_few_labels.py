@@ -1,5 +1,8 @@
 """A classifier that starts from a pre-trained encoder."""
 
+import copy
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -450,3 +453,15 @@ def test_public_names_resolve_and_are_listed():
     for name in aegmm_detect.zoo.__all__:
         assert getattr(aegmm_detect.zoo, name) is not None
         assert name in dir(aegmm_detect.zoo)
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))]
+)
+def test_copies_and_pickles_predict_the_same_whatever_has_been_compiled(fitted, rows, copied):
+    expected = fitted.predict_proba(rows[0]), fitted.predict_proba(rows[0], monte_carlo=2)
+    other = copied(fitted)
+    assert np.array_equal(other.predict_proba(rows[0]), expected[0])
+    assert np.array_equal(other.predict_proba(rows[0], monte_carlo=2), expected[1])
+    other.fit(rows[0], rows[1][::-1], verbose=0)
+    assert np.array_equal(fitted.predict_proba(rows[0]), expected[0])
