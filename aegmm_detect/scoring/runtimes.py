@@ -6,7 +6,6 @@ threads inside one operation. What engines say and answer is checked: graphs com
 
 import collections
 import math
-from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,11 +13,11 @@ import numpy as np
 from aegmm_detect.configs.export import ExportMetadata, Format
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.extras import import_extra
+from aegmm_detect.scoring.ends import check_answer, check_ends, litert_ends, onnx_ends
 from aegmm_detect.types import Array, FloatArray
 
 # Scores float32 (N,), decisions int64 (N,).
 Outputs = tuple[FloatArray, Array]
-_DTYPES = (np.dtype(np.float32), np.dtype(np.int64))
 # Rows per call of an engine, and the memory they may take: fewer of wide rows.
 _SPAN, _SPAN_BYTES = 4096, 8 * 2**20
 # Of what an engine says: enough for its reason.
@@ -63,7 +62,7 @@ class OnnxRuntime:
         options.log_severity_level = 4  # fatal ones; errors are raised
         self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        _check_ends(_onnx_ends(inputs), _onnx_ends(outputs), metadata)
+        check_ends(onnx_ends(inputs), onnx_ends(outputs), metadata)
         self._input, self._outputs = metadata.input.name, list(metadata.outputs)
 
     def __call__(self, rows: FloatArray) -> Outputs:
@@ -122,7 +121,7 @@ class _Interpreter:
         inputs, outputs = signature.get_input_details(), signature.get_output_details()
         # It holds the interpreter, which then refuses to run.
         del signature
-        _check_ends(_litert_ends(inputs), _litert_ends(outputs), metadata)
+        check_ends(litert_ends(inputs), litert_ends(outputs), metadata)
         self._input = inputs[metadata.input.name]["index"]
         self._outputs = [outputs[name]["index"] for name in metadata.outputs]
         interpreter.resize_tensor_input(self._input, (tile, *metadata.input.shape))
@@ -141,7 +140,7 @@ class _Interpreter:
         self._interpreter.set_tensor(self._input, tile)
         self._interpreter.invoke()
         scores, is_outlier = (self._interpreter.get_tensor(i) for i in self._outputs)
-        _check_answer((scores, is_outlier), len(tile))
+        check_answer((scores, is_outlier), len(tile))
         return scores[: len(rows)], is_outlier[: len(rows)]
 
 
@@ -190,62 +189,12 @@ class CheckedRuntime:
         """
         try:
             outputs = self._run(rows)
-            _check_answer(outputs, len(rows))
+            check_answer(outputs, len(rows))
         except Exception as error:
             raise ArtefactError(
                 f"{self._name} cannot score {len(rows)} rows with {self._where}: {_told(error)}"
             ) from error
         return outputs
-
-
-# Type of a tensor as onnxruntime names it.
-_TENSORS = {
-    "tensor(float)": np.dtype(np.float32),
-    "tensor(double)": np.dtype(np.float64),
-    "tensor(int64)": np.dtype(np.int64),
-}
-_Ends = Mapping[str, tuple[Any, Sequence[Any]]]
-
-
-def _onnx_ends(nodes: Sequence[Any]) -> _Ends:
-    return {node.name: (_TENSORS.get(node.type), node.shape) for node in nodes}
-
-
-def _litert_ends(details: dict[str, Any]) -> _Ends:
-    return {
-        name: (np.dtype(detail["dtype"]), detail["shape_signature"].tolist())
-        for name, detail in details.items()
-    }
-
-
-def _check_ends(inputs: _Ends, outputs: _Ends, metadata: ExportMetadata) -> None:
-    """Names, types and shapes of inputs and outputs; only their number of rows is left open."""
-    rows = metadata.input
-    want = {rows.name: (np.dtype(rows.dtype), rows.shape)}
-    found = {name: (dtype, tuple(shape[1:])) for name, (dtype, shape) in inputs.items()}
-    if found != want:
-        raise ArtefactError(f"it takes {_list(found)}, and its metadata say {_list(want)}.")
-    types = {name: dtype for name, (dtype, _) in outputs.items()}
-    if types != dict(zip(metadata.outputs, _DTYPES, strict=True)):
-        answers = ", ".join(f"{name[:80]} of {dtype}" for name, dtype in types.items())
-        raise ArtefactError(f"it answers with {answers}, and not with scores and decisions.")
-
-
-def _list(ends: _Ends) -> str:
-    return ", ".join(
-        f"{name[:80]!r} of {dtype}, rows of shape {shape}" for name, (dtype, shape) in ends.items()
-    )
-
-
-def _check_answer(outputs: Sequence[Array], n_rows: int) -> None:
-    """One score and one decision a row."""
-    found = [(np.shape(part), getattr(part, "dtype", None)) for part in outputs]
-    if found != [((n_rows,), dtype) for dtype in _DTYPES]:
-        raise ArtefactError(
-            "its answers have the shapes and types "
-            + ", ".join(f"{shape} {dtype}" for shape, dtype in found)
-            + f"; ({n_rows},) float32 and ({n_rows},) int64 fit."
-        )
 
 
 def _told(error: Exception) -> str:

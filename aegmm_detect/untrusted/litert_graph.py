@@ -7,104 +7,10 @@ import numpy as np
 
 from aegmm_detect.types import Array
 from aegmm_detect.untrusted.flatbuffer import Buffer, Table
-from aegmm_detect.untrusted.flow import Rules, Step, check_flow, words
+from aegmm_detect.untrusted.flow import Step, check_flow
+from aegmm_detect.untrusted.litert_operations import OPERATIONS, RULES
 from aegmm_detect.untrusted.protobuf import UnfitError
 
-# Found as `onnx_graph.OPERATIONS` were; with their numbers in the format.
-# There is none among them that opens a file, keeps state, or runs another graph.
-OPERATIONS = {
-    101: "ABS",
-    0: "ADD",
-    56: "ARG_MAX",
-    79: "ARG_MIN",
-    1: "AVERAGE_POOL_2D",
-    126: "BATCH_MATMUL",
-    37: "BATCH_TO_SPACE_ND",
-    130: "BROADCAST_TO",
-    53: "CAST",
-    104: "CEIL",
-    2: "CONCATENATION",
-    3: "CONV_2D",
-    132: "CONV_3D",
-    141: "CONV_3D_TRANSPOSE",
-    108: "COS",
-    128: "CUMSUM",
-    4: "DEPTHWISE_CONV_2D",
-    42: "DIV",
-    111: "ELU",
-    71: "EQUAL",
-    47: "EXP",
-    70: "EXPAND_DIMS",
-    94: "FILL",
-    8: "FLOOR",
-    9: "FULLY_CONNECTED",
-    36: "GATHER",
-    150: "GELU",
-    61: "GREATER",
-    62: "GREATER_EQUAL",
-    117: "HARD_SWISH",
-    98: "LEAKY_RELU",
-    58: "LESS",
-    63: "LESS_EQUAL",
-    73: "LOG",
-    86: "LOGICAL_AND",
-    87: "LOGICAL_NOT",
-    84: "LOGICAL_OR",
-    14: "LOGISTIC",
-    50: "LOG_SOFTMAX",
-    55: "MAXIMUM",
-    17: "MAX_POOL_2D",
-    40: "MEAN",
-    57: "MINIMUM",
-    18: "MUL",
-    59: "NEG",
-    72: "NOT_EQUAL",
-    85: "ONE_HOT",
-    83: "PACK",
-    34: "PAD",
-    60: "PADV2",
-    78: "POW",
-    54: "PRELU",
-    96: "RANGE",
-    91: "REDUCE_ANY",
-    140: "REDUCE_ALL",
-    82: "REDUCE_MAX",
-    89: "REDUCE_MIN",
-    81: "REDUCE_PROD",
-    19: "RELU",
-    21: "RELU6",
-    20: "RELU_N1_TO_1",
-    22: "RESHAPE",
-    23: "RESIZE_BILINEAR",
-    97: "RESIZE_NEAREST_NEIGHBOR",
-    105: "REVERSE_V2",
-    116: "ROUND",
-    76: "RSQRT",
-    64: "SELECT",
-    123: "SELECT_V2",
-    77: "SHAPE",
-    158: "SIGN",
-    66: "SIN",
-    65: "SLICE",
-    25: "SOFTMAX",
-    38: "SPACE_TO_BATCH_ND",
-    49: "SPLIT",
-    102: "SPLIT_V",
-    75: "SQRT",
-    92: "SQUARE",
-    99: "SQUARED_DIFFERENCE",
-    43: "SQUEEZE",
-    45: "STRIDED_SLICE",
-    41: "SUB",
-    74: "SUM",
-    28: "TANH",
-    69: "TILE",
-    48: "TOPK_V2",
-    39: "TRANSPOSE",
-    67: "TRANSPOSE_CONV",
-    88: "UNPACK",
-    93: "ZEROS_LIKE",
-}
 _MARK, _VERSION = b"TFL3", 3
 # Types of numbers, by the format's numbers for them.
 _TYPES: dict[int, np.dtype[Any]] = {
@@ -114,52 +20,6 @@ _TYPES: dict[int, np.dtype[Any]] = {
     6: np.dtype("?"),
     10: np.dtype("<f8"),
 }
-_AXES = {
-    name: (1,)
-    for name in words(
-        """
-        ARG_MAX ARG_MIN CUMSUM EXPAND_DIMS MEAN PAD REDUCE_ALL REDUCE_ANY REDUCE_MAX REDUCE_MIN
-        REDUCE_PROD REVERSE_V2 SUM TOPK_V2 TRANSPOSE
-        """
-    )
-}
-_MAKING = {
-    "BROADCAST_TO": (1,),
-    "CONV_3D_TRANSPOSE": (0,),
-    "FILL": (0,),
-    "RANGE": (0, 1, 2),
-    "RESIZE_BILINEAR": (1,),
-    "RESIZE_NEAREST_NEIGHBOR": (1,),
-    "TILE": (1,),
-    "TRANSPOSE_CONV": (0,),
-}
-_RULES = Rules(
-    sizes={
-        **_AXES,
-        **_MAKING,
-        "BATCH_TO_SPACE_ND": (1, 2),
-        "ONE_HOT": (1,),
-        "PADV2": (1,),
-        "RESHAPE": (1,),
-        "SLICE": (1, 2),
-        "SPACE_TO_BATCH_ND": (1, 2),
-        "SPLIT": (0,),
-        "SPLIT_V": (1, 2),
-        "STRIDED_SLICE": (1, 2, 3),
-    },
-    making=_MAKING,
-    shapes=frozenset({"SHAPE"}),
-    like={},
-    integers=frozenset(),
-    second_integers=frozenset({"TOPK_V2"}),
-    dividing=frozenset({"DIV"}),
-    on_shapes=words(
-        """
-        CAST CONCATENATION EXPAND_DIMS GATHER MUL PACK REDUCE_PROD RESHAPE SHAPE SLICE SQUEEZE
-        STRIDED_SLICE UNPACK
-        """
-    ),
-)
 # Places of fields in tables, as the format numbers them.
 _CODES, _SUBGRAPHS, _BUFFERS, _SIGNATURES, _EXTERNAL = 1, 2, 4, 7, (8, 9)
 _DATA, _ELSEWHERE = 0, (1, 2)
@@ -205,7 +65,7 @@ def check_litert(content: bytes) -> None:
             constants[str(i)] = _numbers(tensor, kinds[i], data[at])
     _check_signatures(model, graph, len(tensors))
     steps = [_step(operator, names, kinds) for operator in graph.tables(_OPERATORS)]
-    check_flow(steps, _indices(graph, _INPUTS, len(tensors)), constants, _RULES)
+    check_flow(steps, _indices(graph, _INPUTS, len(tensors)), constants, RULES)
 
 
 def _operation(code: Table) -> str:

@@ -10,7 +10,7 @@ from aegmm_detect.export import formats
 from aegmm_detect.registry import DETECTORS, get_detector
 from aegmm_detect.untrusted.flow import words
 from aegmm_detect.untrusted.graph import check_graph
-from aegmm_detect.untrusted.litert_graph import OPERATIONS as LITERT
+from aegmm_detect.untrusted.litert_operations import OPERATIONS as LITERT
 from aegmm_detect.untrusted.onnx_graph import OPERATIONS as ONNX
 
 ALONE = sorted(set(DETECTORS) - {"PerClassAEGMM"})  # it makes no graph
