@@ -20,6 +20,7 @@ from aegmm_detect.types import ReconFeatures
 
 logger = logging.getLogger(__name__)
 
+_MOST_CHARACTERS = 500
 _NETS = ("encoder_net", "decoder_net", "gmm_density_net")
 
 
@@ -77,7 +78,14 @@ def from_alibi_detect(
             "scores would change."
         )
     nets = {name: read_net(folder / "model" / f"{name}.h5") for name in _NETS}
-    detector = _assemble(nets, state, recon_features, meta["data_type"], folder)
+    # A layer that can be made can still fail when rows go through it, in any way.
+    try:
+        detector = _assemble(nets, state, recon_features, meta["data_type"], folder)
+    except MigrationError:
+        raise
+    except Exception as error:
+        told = " ".join(str(error).split())[:_MOST_CHARACTERS] or type(error).__name__
+        raise MigrationError(f"What {folder} holds does not fit together: {told}") from error
     version = meta.get("version")
     # Any other value may contain itself many times over.
     told = version[:20] if isinstance(version, str) else "of an unknown version"
@@ -101,16 +109,13 @@ def _assemble(
             state.n_gmm,
             n_gmm,
         )
-    try:
-        detector = OutlierAEGMM(
-            state.threshold,
-            **nets,
-            n_gmm=n_gmm,
-            recon_features=recon_features,
-            data_type=data_type,
-        )
-    except ConfigurationError as error:
-        raise MigrationError(f"What {folder} holds does not fit together: {error}") from error
+    detector = OutlierAEGMM(
+        state.threshold,
+        **nets,
+        n_gmm=n_gmm,
+        recon_features=recon_features,
+        data_type=data_type,
+    )
     n_dim = nets["gmm_density_net"].input_shape[-1]
     if n_dim != mixture.n_dim:
         raise MigrationError(

@@ -88,6 +88,16 @@ def test_a_description_that_is_too_deep_is_an_error(path):
         read_net(path)
 
 
+def test_a_layer_that_fails_on_rows_is_an_error(artefact):
+    def softmax_over_nothing(layers):
+        layers[-1]["config"]["activation"] = "linear"
+        added("Softmax", axis=[0, 5])(layers)
+
+    change_config(artefact / "model" / "gmm_density_net.h5", softmax_over_nothing)
+    with pytest.raises(MigrationError, match=r"does not fit together: .*Softmax"):
+        from_alibi_detect(artefact)
+
+
 FILES = ["meta.dill", "OutlierAEGMM.dill", "model/encoder_net.h5", "model/gmm_density_net.h5"]
 
 
