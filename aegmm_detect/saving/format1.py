@@ -7,15 +7,14 @@ from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.saving.manifest import Artefact
 from aegmm_detect.saving.nets import configuration, is_asset, net_to_bytes
 from aegmm_detect.serialization.nets import CONFIG, WEIGHTS, NetParts
-from aegmm_detect.serialization.weights import marked
-from aegmm_detect.types import Array
-from aegmm_detect.untrusted.hdf5 import read_datasets
+from aegmm_detect.serialization.weights import renamed
+from aegmm_detect.untrusted.hdf5 import Contents, read_contents
 from aegmm_detect.untrusted.stored import read_stored
 
 _SUFFIX = ".keras"
 _MEMBERS = ("metadata.json", CONFIG, WEIGHTS)
-# Of the optimizer of a net that was compiled.
-_NOT_OF_NETS = "optimizer/"
+# Attribute of the groups of layers, with and without weights.
+_NAME = "name"
 
 
 def upgraded(artefact: Artefact) -> Artefact:
@@ -35,17 +34,17 @@ def upgraded(artefact: Artefact) -> Artefact:
         if missing := {CONFIG, WEIGHTS} - found.keys():
             raise ArtefactError(f"{role} lacks {', '.join(sorted(missing))}.")
     # One process reads them all, for starting it takes longer than reading.
-    weights = read_datasets(
-        {role: found[WEIGHTS] for role, found in members.items()}, ArtefactError
+    weights = read_contents(
+        {role: found[WEIGHTS] for role, found in members.items()}, ArtefactError, (_NAME,)
     )
     new = {role: net_to_bytes(_parts(role, members[role], weights[role])) for role in old}
     return Artefact(manifest, {**contents, **new})
 
 
-def _parts(role: str, members: Mapping[str, bytes], weights: Mapping[str, Array]) -> NetParts:
+def _parts(role: str, members: Mapping[str, bytes], found: Contents) -> NetParts:
     assets = {name: content for name, content in members.items() if is_asset(name)}
-    kept = {path: array for path, array in weights.items() if not path.startswith(_NOT_OF_NETS)}
-    return NetParts(configuration(members[CONFIG], role), marked(kept), assets)
+    weights = renamed(found.datasets, found.attributes)
+    return NetParts(configuration(members[CONFIG], role), weights, assets)
 
 
 def _is_part(name: str) -> bool:

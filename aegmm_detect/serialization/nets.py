@@ -19,7 +19,13 @@ from aegmm_detect.serialization.bind import bind
 from aegmm_detect.serialization.build import check_size
 from aegmm_detect.serialization.describe import Described, check_functions, describe
 from aegmm_detect.serialization.references import REGISTER, holds_code
-from aegmm_detect.serialization.weights import arrays_of_h5, check_numbers, dtypes_of, h5_of_arrays
+from aegmm_detect.serialization.weights import (
+    arrays_of_h5,
+    check_numbers,
+    count,
+    dtypes_of,
+    h5_of_arrays,
+)
 from aegmm_detect.types import Array
 
 CONFIG, WEIGHTS, ASSETS = "config.json", "model.weights.h5", "assets/"
@@ -108,6 +114,11 @@ def put_together(parts: NetParts, what: str, given: Mapping[str, Any]) -> keras.
             )
     if not isinstance(net, keras.Model):
         raise ArtefactError(f"{what} is a {type(net).__name__}, which is no net.")
+    # Keras leaves a layer for which it finds nothing as it was drawn.
+    if not bound.has_own_classes and count(parts.weights) < len(net.weights):
+        raise ArtefactError(
+            f"{what} has {len(net.weights)} weights, and {count(parts.weights)} are stored."
+        )
     found = {keras.backend.standardize_dtype(v.dtype) for v in net.variables}
     if strange := dtypes_of(parts.weights) - found:
         raise ArtefactError(f"{what} has weights of {sorted(strange)} stored, and holds none such.")

@@ -5,7 +5,7 @@ can crash on a flipped bit. So it only ever reads what this process has written.
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import h5py
 import numpy as np
@@ -16,6 +16,8 @@ from aegmm_detect.types import Array
 # NumPy has no such type, and HDF5 keeps its bits: they go by as integers, under a marked name.
 _BFLOAT16 = "bfloat16"
 _MARK = f"|{_BFLOAT16}"
+# Keras wants to find a group for a layer without weights, too.
+_GROUP = "/"
 # Of the optimizer that the net was compiled with.
 _NOT_OF_NETS = "optimizer/"
 
@@ -31,7 +33,11 @@ def arrays_of_h5(content: bytes, what: str) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
 
     def keep(path: str, found: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(found, h5py.Group) or path.startswith(_NOT_OF_NETS):
+        if path.startswith(_NOT_OF_NETS):
+            return
+        if isinstance(found, h5py.Group):
+            if not len(found):
+                arrays[path + _GROUP] = np.empty(0, np.float32)
             return
         values = found[()]
         if found.attrs.get("dtype") == _BFLOAT16:
@@ -49,13 +55,23 @@ def arrays_of_h5(content: bytes, what: str) -> dict[str, Array]:
     return arrays
 
 
-def marked(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Arrays as another reader of HDF5 returns them, under the names that are used here."""
-    bits = {path for path, array in arrays.items() if array.dtype == "V2"}
-    return {
-        path + _MARK if path in bits else path: array.view(np.uint16) if path in bits else array
-        for path, array in arrays.items()
-    }
+def renamed(arrays: Mapping[str, Array], groups: Iterable[str]) -> dict[str, Array]:
+    """What another reader of HDF5 returns, under the names that are used here.
+
+    Parameters
+    ----------
+    arrays
+        By path; bfloat16 as ``V2``.
+    groups
+        Paths of groups, with and without arrays.
+    """
+    found = {f"{path}{_GROUP}": np.empty(0, np.float32) for path in groups}
+    for path, array in arrays.items():
+        if array.dtype == "V2":
+            found[path + _MARK] = array.view(np.uint16)
+        elif not path.startswith(_NOT_OF_NETS):
+            found[path] = array
+    return found
 
 
 def h5_of_arrays(arrays: Mapping[str, Array]) -> bytes:
@@ -63,7 +79,9 @@ def h5_of_arrays(arrays: Mapping[str, Array]) -> bytes:
     stream = io.BytesIO()
     with h5py.File(stream, "w") as file:
         for path, array in arrays.items():
-            if path.endswith(_MARK):
+            if path.endswith(_GROUP):
+                file.require_group(path)
+            elif path.endswith(_MARK):
                 data = file.create_dataset(path.removesuffix(_MARK), data=array.view("V2"))
                 data.attrs["dtype"] = _BFLOAT16
             else:
@@ -87,8 +105,15 @@ def check_numbers(arrays: Mapping[str, Array], what: str) -> None:
             raise ArtefactError(f"{what}: the weights {path} are not finite.")
 
 
+def count(arrays: Mapping[str, Array]) -> int:
+    """How many variables are stored."""
+    return sum(not path.endswith(_GROUP) for path in arrays)
+
+
 def dtypes_of(arrays: Mapping[str, Array]) -> set[str]:
     """Types of the weights, as Keras calls them."""
     return {
-        _BFLOAT16 if path.endswith(_MARK) else array.dtype.name for path, array in arrays.items()
+        _BFLOAT16 if path.endswith(_MARK) else array.dtype.name
+        for path, array in arrays.items()
+        if not path.endswith(_GROUP)
     }

@@ -256,10 +256,9 @@ def test_all_spellings_are_the_same_in_a_fresh_process(tmp_path):
     ends = [tf.nn.softmax, keras.activations.softmax, ops.softmax, own.softmax, "softmax"]
     for number in range(len(spellings) // 12 + 1):
         some = spellings[12 * number : 12 * number + 12]
-        norm = [layers.BatchNormalization() for _ in some]
-        hidden = [layers.Dense(4, f) for f in some]
-        stack = [part for pair in zip(hidden, norm, strict=True) for part in pair]
-        encoder = keras.Sequential([keras.Input((4,)), *stack, layers.Dense(1)])
+        x = keras.Input((4,))
+        side_by_side = layers.Concatenate()([layers.Dense(4, f)(x) for f in some])
+        encoder = keras.Model(x, layers.Dense(1)(side_by_side))
         detector = detector_with(encoder, end=ends[number % len(ends)])
         save_detector(detector, tmp_path / f"{number}.aegmm")
         wanted[f"encoder-{number}"] = outputs(encoder)
