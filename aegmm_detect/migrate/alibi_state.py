@@ -8,7 +8,7 @@ import numpy as np
 
 from aegmm_detect.exceptions import ForeignNameError, MigrationError
 from aegmm_detect.migrate import arrays, inert_pickle
-from aegmm_detect.migrate.inert_pickle import Named, described
+from aegmm_detect.migrate.named import Named, described
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.types import Array
 from aegmm_detect.untrusted.files import read_inside

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from aegmm_detect.exceptions import MigrationError
-from aegmm_detect.migrate.inert_pickle import Named, described
+from aegmm_detect.migrate.named import Named, described
 from aegmm_detect.types import Array
 
 # NumPy 2 renamed its private module.

@@ -14,42 +14,12 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from aegmm_detect.exceptions import ForeignNameError, MigrationError
+from aegmm_detect.migrate.named import Named
 
 # A state has some hundred instructions, a function of the user's own some thousand.
 MOST_OPCODES = 100_000
 # Characters of a module and a name.
 _LONGEST_NAME = 500
-
-
-class Named:
-    """A name that a pickle refers to, or a call of one; looked up and run by nobody.
-
-    Parameters
-    ----------
-    name
-        Module and attribute, with a dot between them.
-    arguments
-        Of the call; None for the bare name.
-    """
-
-    __slots__ = ("arguments", "name", "state")
-
-    def __init__(self, name: str, arguments: tuple[Any, ...] | None = None) -> None:
-        self.name = name
-        self.arguments = arguments
-        self.state: Any = None  # what the pickle would have restored the object from
-
-    def is_just(self, names: Collection[str]) -> bool:
-        """Whether this is one of `names` and neither called nor filled."""
-        return self.name in names and self.arguments is None and self.state is None
-
-    def __repr__(self) -> str:
-        return self.name if self.arguments is None else f"{self.name}(...)"
-
-
-def described(value: Any) -> str:
-    """A short text for errors: values may contain themselves many times over."""
-    return repr(value) if isinstance(value, Named) else type(value).__name__
 
 
 def read(data: bytes, source: str, known: Collection[str] | None) -> Any:

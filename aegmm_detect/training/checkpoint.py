@@ -10,16 +10,15 @@ import keras
 
 from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.exceptions import CheckpointError, ConfigurationError
-from aegmm_detect.files import lock_file, unlock_file
 from aegmm_detect.training import checkpoint_file
-from aegmm_detect.training.callback_state import CallbackStates, check_callbacks, set_states
+from aegmm_detect.training.callback_state import check_callbacks, set_states
 from aegmm_detect.training.checkpoint_content import CheckpointContent
+from aegmm_detect.training.checkpoint_lock import FolderLock
+from aegmm_detect.training.checkpoint_writer import CheckpointWriter
 from aegmm_detect.training.fingerprint import differences
 from aegmm_detect.training.length import length_of_fit
 
 FILE_NAME = "fit.npz"
-# There while a fit goes on, and locked by it: a killed one leaves it unlocked.
-LOCK_NAME = ".fit.lock"
 # Longer values of a difference say no more.
 _MOST_CHARACTERS = 60
 _MOST_DIFFERENCES = 20
@@ -50,7 +49,7 @@ class Checkpoint:
                 f"checkpoint_dir={folder!r} is no folder that can be used or made ({error})."
             ) from error
         self.path = path / FILE_NAME
-        self._lock: int | None = None
+        self._lock = FolderLock(path)
         self._read()
         self._fingerprint: dict[str, Any] = {}
 
@@ -104,7 +103,7 @@ class Checkpoint:
             A callback cannot be resumed.
         """
         check_callbacks(callbacks)
-        self._acquire()
+        self._lock.acquire()
         try:
             if self._version != _version(self.path):
                 self._read()  # another fit wrote it in between
@@ -114,26 +113,9 @@ class Checkpoint:
             self.release()
             raise
 
-    def _acquire(self) -> None:
-        lock = self.path.with_name(LOCK_NAME)
-        try:
-            self._lock = lock_file(lock)
-        except BlockingIOError:
-            raise CheckpointError(
-                f"Another fit goes on in {self.path.parent}. Wait until it ends, or choose another "
-                "checkpoint_dir."
-            ) from None
-        except OSError as problem:
-            raise CheckpointError(
-                f"{lock} cannot be made ({problem.strerror}). Delete it, or choose another "
-                "checkpoint_dir."
-            ) from problem
-
     def release(self) -> None:
         """Let other fits use the folder."""
-        if self._lock is not None:
-            unlock_file(self.path.with_name(LOCK_NAME), self._lock)
-            self._lock = None
+        self._lock.release()
 
     def _check_found(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         if self._found is None:
@@ -244,54 +226,6 @@ class Checkpoint:
             "params": params,
         }
         checkpoint_file.write(self.path, content)
-
-
-class CheckpointWriter(keras.callbacks.Callback):
-    """Keeps a fit's `Checkpoint` up to date; the last of its callbacks.
-
-    Parameters
-    ----------
-    checkpoint
-        Of the fit. A resumed one gives the callbacks their states back.
-    callbacks
-        All others, a `History` among them.
-    """
-
-    def __init__(
-        self, checkpoint: Checkpoint, callbacks: Sequence[keras.callbacks.Callback]
-    ) -> None:
-        super().__init__()
-        self._checkpoint = checkpoint
-        self._callbacks = callbacks
-        self._states = CallbackStates(callbacks)
-        self._epochs, self._stopped = checkpoint.epochs, checkpoint.stopped
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Take note of the callbacks' states; write a first file, or put back what was found."""
-        self._states.begin()
-        self._checkpoint.restore_states(self._callbacks)
-        if self._epochs == 0:
-            # Keeps a drawn seed and initial weights, and tells before the work if it cannot.
-            self._write()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write what the next epoch needs."""
-        self._epochs, self._stopped = epoch + 1, bool(self.model.stop_training)
-        self._write()
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Write the final weights, which callbacks may have brought back."""
-        self._write(finished=True)
-
-    def _write(self, finished: bool = False) -> None:
-        self._checkpoint.write(
-            self.model,
-            self._epochs,
-            self._states.get(finished),
-            self.params,
-            stopped=self._stopped,
-            finished=finished,
-        )
 
 
 def _short(value: Any) -> str:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from aegmm_detect.exceptions import ForeignNameError, MigrationError
 from aegmm_detect.migrate import from_alibi_detect, inert_pickle
-from aegmm_detect.migrate.inert_pickle import Named, read
+from aegmm_detect.migrate.inert_pickle import read
+from aegmm_detect.migrate.named import Named
 
 ATOMS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 PLAIN = st.recursive(

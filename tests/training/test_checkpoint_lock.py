@@ -1,5 +1,6 @@
 """One folder is for one fit at a time; whoever is killed holds nothing."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import pytest
 from aegmm_detect.exceptions import CheckpointError
 from aegmm_detect.files import lock_file, unlock_file
 from aegmm_detect.od import OutlierAEGMM
-from aegmm_detect.training.checkpoint import FILE_NAME, LOCK_NAME
+from aegmm_detect.training.checkpoint import FILE_NAME
+from aegmm_detect.training.checkpoint_lock import LOCK_NAME
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
 QUICK = {"epochs": 2, "verbose": 0, "jit_compile": False}
@@ -69,6 +71,19 @@ def test_the_lock_ends_with_the_fit_however_that_ends(rows, tmp_path):
     (tmp_path / FILE_NAME).unlink()
     small().fit(rows, **QUICK, checkpoint_dir=tmp_path)
     assert caught.value is not refused.value
+
+
+def test_a_fit_that_fails_before_it_begins_holds_nothing(rows, tmp_path, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OutlierAEGMM, "_begin", fail)
+        with pytest.raises(MemoryError):
+            small().fit(rows, **QUICK, checkpoint_dir=tmp_path)
+    gc.collect()
+    assert os.listdir(tmp_path) == []
+    small().fit(rows, **QUICK, checkpoint_dir=tmp_path)
 
 
 def test_a_killed_process_does_not_block_the_next(rows, tmp_path):
