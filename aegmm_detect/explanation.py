@@ -11,7 +11,7 @@ from keras import ops
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.training.estimate import rows_per_pass
 from aegmm_detect.training.processes import check_process
-from aegmm_detect.training.tracing import Mode, first_call
+from aegmm_detect.training.tracing import Mode, device_of, first_call
 from aegmm_detect.types import BoolArray, FloatArray, Tensor
 
 # Points of the midpoint rule on the way from the reconstruction to the row: at first, and at most.
@@ -86,6 +86,10 @@ class Explainer:
 
     def _parts(self, rows: FloatArray, middles: FloatArray) -> "_Parts":
         """What explanations of finite rows are made of; the slope as a mean over all `middles`."""
+        with tf.device(device_of(self._graph)):
+            return self._tiled_parts(rows, middles)
+
+    def _tiled_parts(self, rows: FloatArray, middles: FloatArray) -> "_Parts":
         size = max(1, min(_TILE, rows_per_pass(rows.shape[1:]) // _POINTS))
         groups = middles.reshape(-1, _POINTS)
         empty = np.empty((0, *rows.shape[1:]), dtype=np.float32)

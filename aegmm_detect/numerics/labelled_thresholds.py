@@ -117,7 +117,8 @@ def pu(scores: FloatArray, y: IntArray) -> float:
     Assumes that inliers were labelled at random, whatever their scores; that inliers and outliers
     hardly overlap (where they do, c comes out low and the threshold high); and that higher scores
     mean outliers, nothing else of their shape. With few labels the highest scores are all
-    unlabelled by chance: about (1 - c) / c rows are flagged even if none is an outlier.
+    unlabelled by chance: about 2 (1 - c) / c rows are flagged even if none is an outlier, or if all
+    outliers lie far away.
 
     Parameters
     ----------

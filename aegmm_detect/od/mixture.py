@@ -173,8 +173,8 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
         clip_norm
             Largest norm of the gradient. Default None: no clipping.
         jit_compile
-            True: XLA; False: plain graph; 'auto' (default): XLA where the run is long enough to
-            earn back the 3-6 s of compiling.
+            True: XLA; False: plain graph; 'auto' (default): XLA on a GPU, and elsewhere where the
+            run is long enough to earn back the 3-6 s of compiling.
         steps_per_execution
             Most steps in a compiled block. Default 512, fewer where rows are wide; 1 for callbacks
             that need every step.

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.training.processes import check_process
-from aegmm_detect.training.tracing import Mode, first_call
+from aegmm_detect.training.tracing import Mode, device_of, first_call
 from aegmm_detect.types import FloatArray, Tensor
 
 # Small enough that one row alone is quick, large enough for the nets to be busy.
@@ -43,6 +43,7 @@ class RowScorer:
 
     def __init__(self, graph: ScoringGraph, eager: bool = False) -> None:
         self._graph = graph
+        self._device = device_of(graph)
         self._mode: Mode = "eager" if eager else "xla"
         self._programs: dict[int, Any] = {}  # by number of tiles
         self._compiling = threading.Lock()
@@ -79,10 +80,11 @@ class RowScorer:
         out[start : start + len(rows)] = self._run(tiles).reshape(-1)[: len(rows)]
 
     def _run(self, tiles: FloatArray) -> FloatArray:
-        if self._mode == "eager":
-            return np.stack([np.asarray(self._graph(tf.constant(tile))) for tile in tiles])
-        program = self._programs.get(len(tiles)) or self._compile(tiles)
-        return np.asarray(program(tf.constant(tiles)))
+        with tf.device(self._device):
+            if self._mode == "eager":
+                return np.stack([np.asarray(self._graph(tf.constant(tile))) for tile in tiles])
+            program = self._programs.get(len(tiles)) or self._compile(tiles)
+            return np.asarray(program(tf.constant(tiles)))
 
     def _compile(self, tiles: FloatArray) -> Any:
         with self._compiling:  # servers score from many threads

@@ -15,6 +15,14 @@ logger = logging.getLogger(__name__)
 Mode = Literal["xla", "graph", "eager"]
 
 
+def device_of(layer: keras.layers.Layer) -> str | None:
+    """The device that holds the weights of `layer`, for `tf.device`; None where it has none.
+
+    Programs have to run there, and would not within a caller's scope of another device.
+    """
+    return next((str(variable.value.device) for variable in layer.variables), None)
+
+
 def refuses_graph(function: Callable[..., Any], *args: Any) -> str | None:
     """None if `function` can be traced for arguments like `args`, else the reason why not.
 
