@@ -166,8 +166,11 @@ def principal_components(sample: FloatArray, most: int) -> Projection | None:
     n_axes = min(most, flat.shape[1], len(flat) // 8)
     if n_axes == 0:
         return None
+    # Cost goes by the shorter side: a covariance (F, F) of long rows would take minutes and all
+    # memory, and the decomposition of the rows themselves takes N^2 F steps.
+    solver = "full" if len(flat) < flat.shape[1] else "covariance_eigh"
     with np.errstate(invalid="ignore"):  # rows that are all alike have no share of variance
-        pca = PCA(n_axes, svd_solver="covariance_eigh").fit(flat.astype(np.float64))
+        pca = PCA(n_axes, svd_solver=solver).fit(flat.astype(np.float64))
     return Projection(pca.mean_, pca.components_.T)
 
 

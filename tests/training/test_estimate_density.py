@@ -1,5 +1,7 @@
 """The density after training, as the settings say."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -261,6 +263,32 @@ def test_principal_components_are_capped(n_rows, most, want):
     assert projection.axes.shape == (6, want)
     oracle = PCA(want, svd_solver="full").fit(sample.astype(np.float64)).transform(sample)
     np.testing.assert_allclose(np.abs(projection(sample)), np.abs(oracle), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("n_rows", "n_features"), [(64, 300), (300, 64), (64, 64)])
+def test_principal_components_span_the_same_space_however_they_are_found(n_rows, n_features):
+    rng = np.random.default_rng(0)
+    scales = np.r_[np.array([9.0, 7.0, 5.0, 3.0]), np.full(n_features - 4, 0.1)]
+    sample = (rng.normal(size=(n_rows, n_features)) * scales + 2.0).astype("float32")
+    found = principal_components(sample, 4)
+    want = PCA(4, svd_solver="full").fit(sample.astype(np.float64))
+    np.testing.assert_allclose(
+        found.axes @ found.axes.T, want.components_.T @ want.components_, atol=1e-9
+    )
+    np.testing.assert_allclose(found.mean, want.mean_, rtol=1e-9)
+    batches = StreamRows(lambda: iter(np.array_split(sample, 7)), n_rows, (n_features,))
+    streamed = principal_components(sample_rows(batches, n_rows, 0), 4)
+    np.testing.assert_array_equal(streamed.axes, found.axes)
+
+
+def test_principal_components_of_a_few_long_rows_take_little_memory():
+    sample = np.random.default_rng(0).normal(size=(32, 4000)).astype("float32")
+    tracemalloc.start()
+    projection = principal_components(sample, 20)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert projection.axes.shape == (4000, 4)
+    assert peak < 4000 * 4000 * 8 / 4  # a matrix of all features would be four times as much
 
 
 def test_principal_components_of_images_are_those_of_their_pixels():
