@@ -139,6 +139,7 @@ EARLY = {
     "NaN": spoilt("net", -1, lambda w: w * np.nan),
     "infinity": spoilt("net", -1, lambda w: w + np.inf),
     "NaN in the optimizer": spoilt("optimizer", -1, lambda w: w * np.nan),
+    "complex": spoilt("net", 0, lambda w: w.astype(np.complex64)),
     "state by numbers": lambda found: found["callbacks"].__setitem__(0, {1: 2}),
 }
 # Rejected before any variable is.
