@@ -6,8 +6,8 @@ One checkpoint of a fit that was cut off is changed again and again: bits and st
 members of the zip file, and, well formed, values of its JSON tree and its arrays. Each is given to
 the same call of `fit`. `rejected` is a `CheckpointError`; `resumed` ends with finite scores, for
 some changes do no harm, and some are what another fit might have written; `trained` is another of
-the package's errors, after weights of any size that fit; anything else is a finding, and is reported
-with the number of its case. `seconds_to_reject` are of the processor, for the slowest.
+the package's errors, after weights of any size that fit; anything else is a finding, and is
+reported with the number of its case. `seconds_to_reject` are of the processor, for the slowest.
 """
 
 import argparse

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from aegmm_detect.training import checkpoint_file
 from aegmm_detect.training.plain import digest, pack, unpack
 
 DTYPES = st.one_of(
@@ -103,3 +104,21 @@ def test_all_else_is_not_plain(value):
     assert digest(value) is None
     with pytest.raises(TypeError, match="is not plain"):
         pack(value, {})
+
+
+def test_what_contains_itself_or_is_too_deep_is_not_plain():
+    circle, deep = [], 0
+    circle.append(circle)
+    for _ in range(25):
+        deep = [deep]
+    for value in (circle, deep, 1 << 5000):
+        assert digest(value) is None
+
+
+def test_the_deepest_that_is_plain_is_read_within_a_checkpoint(tmp_path):
+    deep = 1
+    for _ in range(20):
+        deep = {"a": deep}
+    assert digest(deep) is not None
+    checkpoint_file.write(tmp_path / "fit.npz", {"callbacks": [{"state": deep}]})
+    assert checkpoint_file.read(tmp_path / "fit.npz") == {"callbacks": [{"state": deep}]}
