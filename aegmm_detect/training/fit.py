@@ -203,16 +203,21 @@ class Trainer(keras.Model):
     def _dispatcher(self, step: Callable[..., Any], phase: str) -> Callable[..., dict[str, Any]]:
         program: Callable[..., Any] | None = None
 
-        def trace(mode: Mode) -> Callable[..., Any]:
+        def trace(block: Any, mode: Mode) -> Callable[..., Any]:
             if mode == "eager":
                 return step
-            return tf.function(step, autograph=False, jit_compile=mode == "xla")
+            # Traced here and once, as all blocks have the same shapes: TensorFlow counts traces of
+            # one line of code, and would warn users who fit several detectors.
+            function = tf.function(step, autograph=False, jit_compile=mode == "xla")
+            return function.get_concrete_function(*block)
 
         def function(iterator: Iterator[Any]) -> dict[str, Any]:
             nonlocal program
             block = next(iterator)
             if program is None:
-                result, program, self.mode = first_call(trace, self.mode, *block)
+                result, program, self.mode = first_call(
+                    functools.partial(trace, block), self.mode, *block
+                )
             else:
                 result = program(*block)
             sums, taken, finite = result

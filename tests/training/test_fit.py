@@ -10,6 +10,7 @@ from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets.aegmm import AEGMM
 from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.objective import ForwardPass, aegmm_terms, evaluate, from_terms
+from aegmm_detect.od import OutlierAEGMM
 from aegmm_detect.training.data import ArrayRows, array_blocks, plan
 from aegmm_detect.training.estimate import estimate_mixture
 from aegmm_detect.training.length import length_of_fit
@@ -140,3 +141,14 @@ def test_tracing_tells_numpy_from_graph_functions():
     assert has_gradient(lambda a: tf.square(a), x)
     assert not has_gradient(lambda a: np.square(np.asarray(a)), x)
     assert not has_gradient(lambda a: tf.constant(np.square(a.numpy())), x)
+
+
+def test_fits_in_a_loop_do_not_make_tensorflow_warn_of_traces(normal_rows, caplog):
+    tf.get_logger().addHandler(caplog.handler)  # its messages do not reach the root logger
+    try:
+        for seed in range(6):
+            detector = OutlierAEGMM.from_sizes(6, [2], [2], threshold=0.0, seed=seed)
+            detector.fit(normal_rows[:64], epochs=1, validation_split=0.25, verbose=0)
+    finally:
+        tf.get_logger().removeHandler(caplog.handler)
+    assert "retracing" not in caplog.text
