@@ -29,6 +29,7 @@ from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.scoring.runtimes import RUNTIMES
 from aegmm_detect.scoring.trial import identity, note_passed
+from aegmm_detect.training.processes import check_process
 from aegmm_detect.types import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ def export(
     """
     if format not in WRITERS:
         raise ConfigurationError(f"format={format!r}: pass one of {', '.join(get_args(Format))}.")
+    check_process()
     known: Format = format
     writer = WRITERS[known]
     writer.needs()

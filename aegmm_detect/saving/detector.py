@@ -14,6 +14,7 @@ from aegmm_detect.saving.format1 import upgraded
 from aegmm_detect.saving.parts import artefact_of, detector_from, versions
 from aegmm_detect.saving.paths import where_to_load, where_to_save
 from aegmm_detect.serialization.nets import shortened
+from aegmm_detect.training.processes import check_process
 from aegmm_detect.types import UNSET
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def save_detector(
         The file system's: no space, no permission. A detector saved there before is unharmed.
     """
     _warn_of("legacy", legacy)
+    check_process()
     path = where_to_save(filepath)
     artefact = artefact_of(detector, check=True)
     if path.suffix.lower() == SUFFIX:
@@ -91,6 +93,7 @@ def load_detector(
         The file system's: no permission, no space for temporary files.
     """
     _warn_of("enable_unsafe_loading", enable_unsafe_loading)
+    check_process()
     path = where_to_load(filepath)
     artefact = read_directory(path) if path.is_dir() else read_archive(path)
     try:
