@@ -10,7 +10,6 @@ from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.frozen_mixture import FrozenMixture, in_double, read_only
 from aegmm_detect.types import FloatArray, Tensor
 
-
 # How far W cov W' may be from the unit matrix: rounding under a condition of 1e12 leaves 1e-4.
 _WHITE = 1e-2
 
