@@ -14,15 +14,13 @@ from aegmm_detect.training.plain import KINDS, named_arrays, pack, unpack
 from aegmm_detect.types import Array
 from aegmm_detect.untrusted.arrays import array_from_bytes, array_to_bytes
 from aegmm_detect.untrusted.files import read_inside
-from aegmm_detect.untrusted.stored import read_stored, write_stored
+from aegmm_detect.untrusted.stored import LARGEST, read_stored, write_stored
 from aegmm_detect.untrusted.text import parsed_object
 
 # To be counted up when what a file holds changes.
 FORMAT = 1
 _TREE = "tree.npy"
 _MEMBER = re.compile(r"tree\.npy|(0|[1-9][0-9]{0,6})\.npy")
-# Bytes of the file: beyond, zip files have another layout. With Adam, 170 million weights.
-_LARGEST = 2**31 - 2**20
 # Bytes and containers of the JSON, which take about ten times as much when they are read.
 _LONGEST, _MOST_CONTAINERS = 2**24, 2**19
 _ADVICE = "Put back a copy of it, or delete it to train from the start."
@@ -53,9 +51,9 @@ def write(path: Path, content: dict[str, Any]) -> None:
     members = {_TREE: array_to_bytes(np.frombuffer(tree, np.uint8))}
     for name, array in arrays.items():
         members[f"{name}.npy"] = array_to_bytes(array)
-    if sum(map(len, members.values())) > _LARGEST:
+    if sum(map(len, members.values())) > LARGEST:
         raise CheckpointError(
-            f"{path} would have more than {_LARGEST:,} bytes. Fit without checkpoint_dir, or a "
+            f"{path} would have more than {LARGEST:,} bytes. Fit without checkpoint_dir, or a "
             "smaller net."
         )
     write_atomically(path, write_stored(members))
@@ -71,7 +69,7 @@ def read(path: Path) -> dict[str, Any] | None:
         The file is damaged, or none of this kind.
     """
     try:
-        file = read_inside(path.parent, path.name, _LARGEST, CheckpointError)
+        file = read_inside(path.parent, path.name, LARGEST, CheckpointError)
     except FileNotFoundError:
         if not path.is_symlink():
             return None

@@ -30,8 +30,25 @@ _ENTRY, _END = 46, 22
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
+# Beyond, zip files have another layout, which is not read here.
+LARGEST = 2**31 - 2**20
+_MOST_MEMBERS = 2**16 - 2
+
+
 def write_stored(members: Mapping[str, bytes]) -> bytes:
-    """Zip file of `members`, by name, as bytes."""
+    """Zip file of `members`, by name, as bytes.
+
+    Raises
+    ------
+    ArtefactError
+        They are more than could be read again.
+    """
+    size = sum(map(len, members.values()))
+    if size > LARGEST or len(members) > _MOST_MEMBERS:
+        raise ArtefactError(
+            f"{size:,} bytes in {len(members):,} parts do not fit in one file: at most {LARGEST:,} "
+            f"bytes in {_MOST_MEMBERS:,} parts do. Save to a directory, or make the nets smaller."
+        )
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
