@@ -7,7 +7,7 @@ from keras import ops
 
 from aegmm_detect.numerics.features import eucl_cosim_features, per_member
 from aegmm_detect.numerics.objective import ForwardPass
-from aegmm_detect.serialization.nets import pack, unpack
+from aegmm_detect.serialization.copies import pack, unpack
 from aegmm_detect.types import ReconFeatures, Tensor
 
 _NETS = ("encoder", "decoder", "gmm_density", "code", "context")

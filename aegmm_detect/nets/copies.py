@@ -6,7 +6,8 @@ from typing import Any
 import keras
 
 from aegmm_detect.exceptions import ConfigurationError
-from aegmm_detect.serialization.nets import pack, unpack
+from aegmm_detect.listing import one_line
+from aegmm_detect.serialization.copies import pack, unpack
 
 
 def net_to_train(name: str, net: Any, n_features: int) -> Any:
@@ -34,7 +35,7 @@ def net_to_train(name: str, net: Any, n_features: int) -> Any:
         return copy.deepcopy(net) if packed is net else unpack(packed, name)
     except Exception as error:  # Keras writes and reads the net, with whatever code it brings
         raise ConfigurationError(
-            f"{name} cannot be copied ({str(error).strip()[:200]}). Register its classes with "
+            f"{name} cannot be copied ({one_line(error)}). Register its classes with "
             "keras.saving.register_keras_serializable, or pass a function of the number of columns "
             "that returns the net."
         ) from error

@@ -26,14 +26,11 @@ def check_settings(manifest: Manifest, cls: Any) -> None:
     ArtefactError
         Names what is missing.
     """
-    kinds: list[tuple[str, dict[str, Any], Any, Any]] = [
-        ("config", manifest.config, getattr(cls, "CONFIG", None), MixtureDetector.CONFIG),
-        ("fit_config", manifest.fit_config, getattr(cls, "FIT_CONFIG", None), None),
-    ]
-    for name, stored, own, shared in kinds:
-        if own is None:
-            continue
-        base = shared or MixtureDetector.FIT_CONFIG
+    for name, stored, base in (
+        ("config", manifest.config, MixtureDetector.CONFIG),
+        ("fit_config", manifest.fit_config, MixtureDetector.FIT_CONFIG),
+    ):
+        own = getattr(cls, name.upper(), None) or base
         if missing := own.model_fields.keys() - base.model_fields.keys() - stored.keys():
             raise ArtefactError(
                 f"It says that it is an {manifest.detector}, and its {name} lacks "

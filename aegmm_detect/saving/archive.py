@@ -72,4 +72,4 @@ def _is_detector(path: Path) -> bool:
             members = read_stored(stream, str(path), _MEMBER.fullmatch)
     except ArtefactError:
         return False
-    return is_ours(members.get(MANIFEST, b"")) is not None
+    return is_ours(members.get(MANIFEST, b""))

@@ -30,7 +30,7 @@ _OURS = rf"{re.escape(MANIFEST)}|\.{re.escape(MANIFEST)}\.pending|{FILE_NAME}"
 _PENDING = f".{MANIFEST}.pending"
 # A file of another package's detectors, and who reads them.
 _OF_ALIBI = "meta.dill"
-FROM_ALIBI = "aegmm_detect.migrate.from_alibi_detect reads what alibi-detect has saved."
+_FROM_ALIBI = "aegmm_detect.migrate.from_alibi_detect reads what alibi-detect has saved."
 # A writer replaces the files while they are read: how often to begin again.
 _ATTEMPTS = 5
 
@@ -100,7 +100,7 @@ def _manifest(folder: Path, name: str = MANIFEST) -> Manifest:
     try:
         content = read_inside(folder, name, LARGEST_MANIFEST)
     except FileNotFoundError:
-        hint = FROM_ALIBI if (folder / _OF_ALIBI).exists() else "Pass what save_detector wrote."
+        hint = _FROM_ALIBI if (folder / _OF_ALIBI).exists() else "Pass what save_detector wrote."
         raise ArtefactError(
             f"{folder} has no {MANIFEST}: it is not a saved detector. {hint}"
         ) from None
@@ -127,7 +127,7 @@ def _refuse_foreign(folder: Path) -> None:
     ]
     if names:
         told = ", ".join(sorted(names)[:5]) + (", ..." if len(names) > 5 else "")
-        hint = f" {FROM_ALIBI}" if _OF_ALIBI in names else ""
+        hint = f" {_FROM_ALIBI}" if _OF_ALIBI in names else ""
         raise ArtefactError(
             f"{folder} holds other files: {told}. Save to a directory of its own.{hint}"
         )

@@ -23,7 +23,7 @@ def upgraded(artefact: Artefact) -> Artefact:
     Raises
     ------
     ArtefactError
-        A file is none that Keras writes.
+        Keras did not write one of the files.
     """
     manifest, contents = artefact
     old = [role for role, entry in manifest.files.items() if entry.name.endswith(_SUFFIX)]

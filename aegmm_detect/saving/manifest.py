@@ -160,10 +160,10 @@ class Manifest(Settings):
             ) from error
 
 
-def is_ours(content: bytes) -> dict[str, Any] | None:
-    """Fields of a manifest of this package, unchecked; None for any other content."""
+def is_ours(content: bytes) -> bool:
+    """Whether this is a manifest of this package, damaged or not."""
     fields = parsed_object(content)
-    return fields if fields is not None and fields.get("format") == FORMAT else None
+    return fields is not None and fields.get("format") == FORMAT
 
 
 class Artefact(NamedTuple):

@@ -49,7 +49,7 @@ def configuration(content: bytes, what: str) -> dict[str, Any]:
     Raises
     ------
     ArtefactError
-        It is none, or out of bounds.
+        Not a JSON object, or too deep.
     """
     fields = parsed_object(content)
     if fields is None:

@@ -27,11 +27,11 @@ from aegmm_detect.saving.manifest import (
     file_entry,
 )
 from aegmm_detect.saving.nets import net_from_bytes, net_to_bytes
+from aegmm_detect.saving.round_trip import check_comes_back
 from aegmm_detect.saving.state import arrays_from_bytes, arrays_of, arrays_to_bytes, state_from
-from aegmm_detect.saving.trial import check_comes_back
 from aegmm_detect.serialization.describe import Described
 from aegmm_detect.serialization.features import features_from_json, features_to_json
-from aegmm_detect.serialization.nets import put_together, take_apart
+from aegmm_detect.serialization.nets import deserialize_net, serialize_net
 from aegmm_detect.version import __version__
 
 _STATE = "state"
@@ -71,7 +71,7 @@ def artefact_of(detector: Any, check: bool = False) -> Artefact:
     own = _Own()
     contents: dict[str, bytes] = {}
     for role, part in _parts(net).items():
-        net_parts, described = take_apart(part, role)
+        net_parts, described = serialize_net(part, role)
         contents[role] = net_to_bytes(net_parts)
         own.add(described)
     rows = None
@@ -188,7 +188,7 @@ def _net_entry(net: keras.Model, own: _Own) -> NetEntry:
 def _net_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> keras.Model:
     entry = artefact.manifest.net
     parts = {
-        role: put_together(net_from_bytes(artefact.contents[role], role), role, custom_objects)
+        role: deserialize_net(net_from_bytes(artefact.contents[role], role), role, custom_objects)
         for role in (*_ROLES[entry.kind], *entry.parts)
     }
     if entry.kind == "ready":

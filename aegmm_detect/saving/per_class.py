@@ -127,7 +127,7 @@ def restored(artefact: Artefact, parts: Mapping[str, Any]) -> PerClassAEGMM:
         raise ArtefactError("It holds a class label twice.")
     fitted = {part.fitted for part in members.values()}
     if fitted != ({True} if manifest.input is not None else set()):
-        raise ArtefactError("It is made of detectors that are not fitted, or of none.")
+        raise ArtefactError("Its detectors are not fitted, or there are none.")
     calibration = None
     if _STATE in artefact.contents:
         arrays = arrays_from_bytes(artefact.contents[_STATE])

@@ -11,17 +11,17 @@ from typing import Any
 import keras
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.serialization import known
+from aegmm_detect.serialization import allow_list
 from aegmm_detect.serialization.references import (
     FUNCTION,
+    OF_TRAINING,
     function_reference,
     is_function,
+    is_of_keras,
     own_name,
 )
 
 _MISSING = object()
-# Of the training that the net was compiled for, and its optimizer's: not of the net.
-_LEFT_OUT = ("compile_config",)
 # Ends of the names of settings of Keras's layers.
 _HOLD_FUNCTIONS = ("activation", "initializer", "regularizer", "constraint")
 # Where a layer keeps what it was given under another name.
@@ -70,8 +70,9 @@ def check_functions(net: keras.Model, what: str) -> None:
     ArtefactError
         Names the layer and the function.
     """
+    # The public `layers` leaves out cells, wrapped layers, and what users' layers hold.
     for layer in net._flatten_layers():
-        if not _is_of_keras(layer):
+        if not is_of_keras(type(layer)):
             continue
         for name, value in vars(layer).items():
             if name.endswith(_HOLD_FUNCTIONS) and value is not None and is_function(value):
@@ -101,7 +102,7 @@ def describe(config: dict[str, Any], value: Any, what: str) -> Described:
 
 
 def _describe(config: dict[str, Any], value: Any, place: str, found: Described) -> None:
-    for key in _LEFT_OUT:
+    for key in OF_TRAINING:
         config.pop(key, None)
     if not hasattr(value, "get_config"):
         return
@@ -109,7 +110,7 @@ def _describe(config: dict[str, Any], value: Any, place: str, found: Described) 
     inner = config.get("config")
     if not isinstance(inner, dict):
         return
-    of_keras = _is_of_keras(value)
+    of_keras = is_of_keras(type(value))
     for key, written in inner.items():
         where = f"{place}.{key}" if place else key
         if key == "layers" and isinstance(written, list):
@@ -123,7 +124,7 @@ def _describe(config: dict[str, Any], value: Any, place: str, found: Described) 
 def _described(written: Any, held: Any, place: str, found: Described, of_keras: bool) -> Any:
     """What to write for one setting that an object holds."""
     if held is not _MISSING and is_function(held) and written is not None:
-        if known.is_activation(written, held):
+        if allow_list.is_activation(written, held):
             found.functions[place] = held
             return written
         # What a user's own class writes otherwise means what that class makes of it.
@@ -167,10 +168,6 @@ def _held(value: Any, name: str, written: Any) -> Any:
             if named and keras.saving.get_registered_name(other) == written["config"]:
                 return other
     return held
-
-
-def _is_of_keras(value: Any) -> bool:
-    return type(value).__module__.partition(".")[0] == "keras"
 
 
 def _is_object(written: Any) -> bool:

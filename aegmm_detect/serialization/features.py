@@ -8,11 +8,11 @@ import keras
 
 from aegmm_detect.exceptions import AEGMMError, ArtefactError
 from aegmm_detect.numerics.features import Concat
-from aegmm_detect.serialization import known
-from aegmm_detect.serialization.bind import bind
+from aegmm_detect.serialization import allow_list
 from aegmm_detect.serialization.describe import Described, describe
 from aegmm_detect.serialization.nets import keras_at_work, shortened
 from aegmm_detect.serialization.references import FUNCTION, is_function, not_known
+from aegmm_detect.serialization.vet import vet
 from aegmm_detect.types import ReconFeatures
 
 _FEATURES = "recon_features"
@@ -33,7 +33,7 @@ def features_to_json(function: ReconFeatures) -> tuple[dict[str, Any], Described
         with keras_at_work(_FEATURES):
             config = json.loads(json.dumps(keras.saving.serialize_keras_object(function)))
         described = describe(config, function, _FEATURES)
-    _check(function, described)
+    _check(function)
     return config, described
 
 
@@ -54,26 +54,29 @@ def features_from_json(config: Any, given: Mapping[str, Any]) -> ReconFeatures:
     """
     if not isinstance(config, dict) or "class_name" not in config:
         raise ArtefactError(f"{_FEATURES} is described in no known way.")
-    bound = bind(config, given, _FEATURES)
+    vetted = vet(config, given, _FEATURES)
     if config["class_name"] == FUNCTION:
-        function = bound.objects[bound.config["config"]]
+        function = vetted.objects[vetted.config["config"]]
     else:
         try:
             function = keras.saving.deserialize_keras_object(
-                bound.config, custom_objects=bound.objects, safe_mode=True
+                vetted.config, custom_objects=vetted.objects, safe_mode=True
             )
         except AEGMMError:
             raise
         except Exception as error:  # Keras raises whatever a configuration leads it to
             raise ArtefactError(f"Keras cannot load {_FEATURES}: {shortened(error)}") from error
-    _check(function, Described(_FEATURES))
+    _check(function)
     return function
 
 
-def _check(function: Any, described: Described) -> None:
+def _check(function: Any) -> None:
     """Refuse Keras's own objects, which take other arguments."""
     for part in function.functions if isinstance(function, Concat) else (function,):
-        listed = known.name_of_function(part) or type(part).__module__.startswith("keras.")
+        listed = allow_list.name_of_function(part) or type(part).__module__.startswith("keras.")
         if not callable(part) or listed:
-            name = known.name_of_function(part) or f"{type(part).__module__}.{type(part).__name__}"
-            raise not_known(described.what, name)
+            name = (
+                allow_list.name_of_function(part)
+                or f"{type(part).__module__}.{type(part).__name__}"
+            )
+            raise not_known(_FEATURES, name)

@@ -15,10 +15,10 @@ import keras
 
 from aegmm_detect.exceptions import AEGMMError, ArtefactError
 from aegmm_detect.files import staged_folder
-from aegmm_detect.serialization.bind import bind
-from aegmm_detect.serialization.build import check_size
 from aegmm_detect.serialization.describe import Described, check_functions, describe
+from aegmm_detect.serialization.plan import check_size
 from aegmm_detect.serialization.references import REGISTER, holds_code
+from aegmm_detect.serialization.vet import vet
 from aegmm_detect.serialization.weights import (
     arrays_of_h5,
     check_numbers,
@@ -45,7 +45,7 @@ class NetParts(NamedTuple):
     assets: dict[str, bytes]  # by name, such as 'assets/layers/lookup/vocabulary.txt'
 
 
-def take_apart(net: keras.Model, what: str) -> tuple[NetParts, Described]:
+def serialize_net(net: keras.Model, what: str) -> tuple[NetParts, Described]:
     """A net as plain data, and the functions that it holds.
 
     Parameters
@@ -68,7 +68,7 @@ def take_apart(net: keras.Model, what: str) -> tuple[NetParts, Described]:
         )
     check_functions(net, what)
     # Keras writes nets to paths.
-    with staged_folder(_temporary("net")) as folder:
+    with staged_folder(_temporary()) as folder:
         path = folder / "net.keras"
         with keras_at_work(what):
             net.save(path)
@@ -81,8 +81,8 @@ def take_apart(net: keras.Model, what: str) -> tuple[NetParts, Described]:
     return NetParts(config, weights, assets), described
 
 
-def put_together(parts: NetParts, what: str, given: Mapping[str, Any]) -> keras.Model:
-    """Inverse of `take_apart`.
+def deserialize_net(parts: NetParts, what: str, given: Mapping[str, Any]) -> keras.Model:
+    """Inverse of `serialize_net`.
 
     Parameters
     ----------
@@ -100,28 +100,30 @@ def put_together(parts: NetParts, what: str, given: Mapping[str, Any]) -> keras.
     OSError
         No space for temporary files.
     """
-    bound = bind(parts.config, given, what)
+    vetted = vet(parts.config, given, what)
     check_numbers(parts.weights, what)
     with _as_not_loaded(what):
-        check_size(bound, parts.weights, what)
-    content = _keras_file(bound.config, parts)
-    with staged_folder(_temporary("net")) as folder:
+        check_size(vetted, parts.weights, what)
+    content = _keras_file(vetted.config, parts)
+    with staged_folder(_temporary()) as folder:
         path = folder / "net.keras"
         path.write_bytes(content)
         with _as_not_loaded(what), _without_noise():
             net = keras.saving.load_model(
-                path, custom_objects=bound.objects, compile=False, safe_mode=True
+                path, custom_objects=vetted.objects, compile=False, safe_mode=True
             )
     if not isinstance(net, keras.Model):
-        raise ArtefactError(f"{what} is a {type(net).__name__}, which is no net.")
+        raise ArtefactError(f"{what} is a {type(net).__name__}, not a keras.Model.")
     # Keras leaves a layer for which it finds nothing as it was drawn.
-    if not bound.has_own_classes and count(parts.weights) < len(net.weights):
+    if not vetted.has_own_classes and count(parts.weights) < len(net.weights):
         raise ArtefactError(
             f"{what} has {len(net.weights)} weights, and {count(parts.weights)} are stored."
         )
     found = {keras.backend.standardize_dtype(v.dtype) for v in net.variables}
     if strange := dtypes_of(parts.weights) - found:
-        raise ArtefactError(f"{what} has weights of {sorted(strange)} stored, and holds none such.")
+        raise ArtefactError(
+            f"{what} stores weights of type {sorted(strange)}, which the net does not have."
+        )
     return net
 
 
@@ -136,8 +138,8 @@ def _keras_file(config: dict[str, Any], parts: NetParts) -> bytes:
     return stream.getvalue()
 
 
-def _temporary(name: str) -> Path:
-    return Path(tempfile.gettempdir()) / f"aegmm_detect-{name}"
+def _temporary() -> Path:
+    return Path(tempfile.gettempdir()) / "aegmm_detect-net"
 
 
 def shortened(error: BaseException) -> str:
@@ -188,30 +190,3 @@ def _as_not_loaded(what: str) -> Iterator[None]:
     # Keras raises whatever a configuration leads it to.
     except Exception as error:
         raise ArtefactError(f"Keras cannot load {what}: {shortened(error)}") from error
-
-
-class Packed(NamedTuple):
-    """A net for a copy or a pickle: the functions of the user's own go with it."""
-
-    parts: NetParts
-    own: dict[str, Any]
-
-
-def pack(net: keras.Model, what: str) -> Any:
-    """A net as plain data if it can be, for a copy that holds the very same functions.
-
-    Keras's own copies know functions by their bare name, and take one of Keras's for a function of
-    the user's that is called alike.
-    """
-    try:
-        parts, described = take_apart(net, what)
-    except ArtefactError:
-        return net
-    return Packed(parts, described.own)
-
-
-def unpack(packed: Any, what: str) -> keras.Model:
-    """Inverse of `pack`."""
-    if not isinstance(packed, Packed):
-        return packed
-    return put_together(packed.parts, what, packed.own)

@@ -10,10 +10,12 @@ import keras
 import numpy as np
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.serialization import known
+from aegmm_detect.serialization import allow_list
 
 REGISTER = "@keras.saving.register_keras_serializable('my_package')"
 FUNCTION = "function"
+# Parts of Keras's configurations that belong to the training of a net, and not to the net.
+OF_TRAINING = ("compile_config",)
 # Classes of Keras whose settings are a program, or say where to load one from.
 _CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 
@@ -40,7 +42,7 @@ def function_reference(function: Any, what: str) -> dict[str, Any]:
     ArtefactError
         It has no name by which it, and no other, can be found again.
     """
-    if (name := known.name_of_function(function)) is not None:
+    if (name := allow_list.name_of_function(function)) is not None:
         module, _, short = name.rpartition(".")
         return _reference(module, short, None)
     if not isinstance(function, types.FunctionType):
@@ -63,9 +65,9 @@ def function_reference(function: Any, what: str) -> dict[str, Any]:
 def own_name(value: Any) -> str | None:
     """Name to ask for when `value`, a function or class that is not registered, is loaded."""
     if isinstance(value, type):
-        if f"{value.__module__}.{value.__name__}" in known.classes() or _is_of_keras(value):
+        if f"{value.__module__}.{value.__name__}" in allow_list.classes() or is_of_keras(value):
             return None
-    elif known.name_of_function(value) is not None:
+    elif allow_list.name_of_function(value) is not None:
         return None
     name = keras.saving.get_registered_name(value)
     return None if keras.saving.get_registered_object(name) is value else name
@@ -91,7 +93,7 @@ def find_function(config: Mapping[str, Any], given: Mapping[str, Any], what: str
     name, module = config["config"], config.get("module")
     if not isinstance(name, str):
         raise ArtefactError(f"{what} describes a function without a name.")
-    listed = known.functions().get(f"{module}.{name}")
+    listed = allow_list.functions().get(f"{module}.{name}")
     if listed is not None and config.get("registered_name") is None:
         return listed
     found = find(name, given)
@@ -105,7 +107,7 @@ def find_class(config: Mapping[str, Any], given: Mapping[str, Any], what: str) -
     name = config["class_name"]
     full = f"{config.get('module')}.{name}"
     registered = config.get("registered_name")
-    listed = known.classes().get(full)
+    listed = allow_list.classes().get(full)
     if listed is not None and registered in (None, name):
         return listed
     found = find(registered if isinstance(registered, str) else name, given)
@@ -151,7 +153,8 @@ def _reference(module: str | None, name: str, registered: str | None) -> dict[st
     }
 
 
-def _is_of_keras(cls: type) -> bool:
+def is_of_keras(cls: type) -> bool:
+    """Whether a class is one of Keras's own."""
     return cls.__module__.partition(".")[0] == "keras"
 
 

@@ -1,11 +1,19 @@
-"""A program that a fuzz runs: it crashes on the file called 'b'."""
+"""A module that a fuzz runs: some files crash it, hang it, or make it raise what it should not."""
 
 import os
-import sys
+import time
 
-from benchmarks import fuzzing
+from aegmm_detect.exceptions import ArtefactError
 
-for name in sys.argv[1:]:
-    if name == "b":
-        os._exit(3)
-    fuzzing.report("loaded")
+
+def open_file(path):
+    print("words of a library", end="")
+    match path.name:
+        case "crash":
+            os._exit(3)
+        case "hang":
+            time.sleep(600)
+        case "raw":
+            raise KeyError("x")
+        case "rejected":
+            raise ArtefactError("no")

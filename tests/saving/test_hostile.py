@@ -34,10 +34,24 @@ def archive(artefact, tmp_path):
     return tmp_path / "saved.aegmm"
 
 
+class KerasWasAsked(BaseException):
+    """Nothing catches it."""
+
+
 @pytest.fixture
 def no_keras(monkeypatch):
     """What hashes give away never reaches Keras."""
-    monkeypatch.setattr(keras.saving, "load_model", None)
+
+    def asked(*_args, **_settings):
+        raise KerasWasAsked
+
+    for name in ("load_model", "deserialize_keras_object"):
+        monkeypatch.setattr(keras.saving, name, asked)
+
+
+def test_a_whole_detector_does_reach_keras(archive, no_keras):
+    with pytest.raises(KerasWasAsked):
+        load_detector(archive)
 
 
 @pytest.fixture
@@ -238,7 +252,7 @@ def refused(artefact, path, message):
 
 
 def edited_net(content, edit):
-    """A `.keras` file with another configuration."""
+    """The file of a net with another configuration."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     config = json.loads(members["config.json"])
@@ -309,7 +323,11 @@ def test_nets_with_code_in_them_do_not_run_it(
     try:
         for edit in (as_layer, as_activation):
             net = edited_net(artefact.contents["encoder"], edit)
-            refused(reseal(artefact, {"encoder": net}), tmp_path / "x.aegmm", "encoder|holds|fit")
+            refused(
+                reseal(artefact, {"encoder": net}),
+                tmp_path / "x.aegmm",
+                r"encoder (needs|holds)|Keras cannot load encoder",
+            )
     finally:
         keras.src.backend.common.global_state.set_global_attribute("safe_mode_saving", None)
 

@@ -6,8 +6,8 @@ import pytest
 from keras import layers, ops
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.serialization import known
-from aegmm_detect.serialization.nets import put_together, take_apart
+from aegmm_detect.serialization import allow_list
+from aegmm_detect.serialization.nets import deserialize_net, serialize_net
 
 ROW, SERIES, IMAGE, VOLUME = (6,), (8, 4), (8, 8, 4), (4, 4, 4, 2)
 
@@ -101,14 +101,15 @@ ELSEWHERE = {
     *("AdditiveAttention", "Attention", "GroupQueryAttention", "MultiHeadAttention"),
     *("InputLayer", "GRUCell", "LSTMCell", "SimpleRNNCell"),
 }
-_PLAIN = [n.rpartition(".")[2] for n in known.classes() if n.startswith("keras.layers.")]
+_PLAIN = [n.rpartition(".")[2] for n in allow_list.classes() if n.startswith("keras.layers.")]
 
 
 def comes_back(net):
     rng = np.random.default_rng(0)
     inputs = [rng.uniform(0.0, 8.0, size=(3, *i.shape[1:])).astype("f4") for i in net.inputs]
     inputs = inputs[0] if len(inputs) == 1 else inputs
-    loaded = put_together(*[(p := take_apart(net, "net"))[0], "net", p[1].own])
+    parts, described = serialize_net(net, "net")
+    loaded = deserialize_net(parts, "net", described.own)
     same = [np.asarray(n(inputs, training=False)) for n in (net, loaded)]
     np.testing.assert_array_equal(*same)
     for mine, theirs in zip(net.weights, loaded.weights, strict=True):
@@ -168,9 +169,9 @@ def test_a_layer_that_two_models_share_is_rejected_since_keras_loses_its_weights
     x = keras.Input(ROW)
     shared = layers.Dense(6, "tanh")
     inner = keras.Sequential([keras.Input(ROW), shared, layers.Dense(6)])
-    parts, described = take_apart(keras.Model(x, shared(inner(x))), "net")
+    parts, described = serialize_net(keras.Model(x, shared(inner(x))), "net")
     with pytest.raises(ArtefactError, match="cannot load net"):
-        put_together(parts, "net", described.own)
+        deserialize_net(parts, "net", described.own)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64", "mixed_float16"])
@@ -182,6 +183,6 @@ def test_a_net_that_is_compiled_is_saved_without_its_training():
     net = keras.Sequential([keras.Input(ROW), layers.Dense(6)])
     net.compile("adam", "mse")
     net.fit(np.zeros((8, 6)), np.zeros((8, 6)), verbose=0)
-    parts, _ = take_apart(net, "net")
+    parts, _ = serialize_net(net, "net")
     assert not any("optimizer" in path for path in parts.weights)
     comes_back(net)

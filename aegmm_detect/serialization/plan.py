@@ -1,4 +1,4 @@
-"""A net from a vetted configuration and its weights, and no larger than these."""
+"""What building a net would take, found without taking it."""
 
 import collections
 import hashlib
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import keras
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.serialization.bind import Bound
+from aegmm_detect.serialization.vet import Vetted
 from aegmm_detect.types import Array
 
 # Variables that are not stored (states of random generators) and ones that are stored in less.
@@ -28,7 +28,6 @@ class Plan(NamedTuple):
     """What building a net would take."""
 
     n_bytes: int  # of all variables
-    dtypes: frozenset[str]  # of them
     largest_output: int  # numbers that one layer makes of one row
     longest: int  # axis of any of them
 
@@ -37,12 +36,12 @@ _plans: collections.OrderedDict[str, Plan] = collections.OrderedDict()
 _lock = threading.Lock()
 
 
-def check_size(bound: Bound, weights: Mapping[str, Array], what: str) -> None:
+def check_size(vetted: Vetted, weights: Mapping[str, Array], what: str) -> None:
     """Refuse a net that takes more memory than what is stored of it.
 
     Parameters
     ----------
-    bound
+    vetted
         Its configuration.
     weights
         As stored.
@@ -55,10 +54,10 @@ def check_size(bound: Bound, weights: Mapping[str, Array], what: str) -> None:
         Its variables or the outputs of a layer are too large.
     """
     try:
-        plan = _plan(bound)
+        plan = _plan(vetted)
     except Exception:
         # A layer of the user's own may need its variables while it is built.
-        if bound.has_own_classes:
+        if vetted.has_own_classes:
             return
         raise
     stored = sum(array.nbytes for array in weights.values())
@@ -66,7 +65,7 @@ def check_size(bound: Bound, weights: Mapping[str, Array], what: str) -> None:
         raise ArtefactError(
             f"{what} is described with {plan.n_bytes:,} bytes of weights; {stored:,} are stored."
         )
-    if plan.longest > _MOST_STEPS and _is_unrolled(bound.config):
+    if plan.longest > _MOST_STEPS and _is_unrolled(vetted.config):
         raise ArtefactError(
             f"{what} writes a recurrence out (unroll=True) in a net with an axis of "
             f"{plan.longest:,}; at most {_MOST_STEPS:,} fit."
@@ -78,16 +77,16 @@ def check_size(bound: Bound, weights: Mapping[str, Array], what: str) -> None:
         )
 
 
-def _plan(bound: Bound) -> Plan:
+def _plan(vetted: Vetted) -> Plan:
     # What a name stands for belongs to it: two classes may share a description.
-    names = [f"{alias}={id(found)}" for alias, found in bound.objects.items()]
-    text = json.dumps([bound.config, names], sort_keys=True)
+    names = [f"{alias}={id(found)}" for alias, found in vetted.objects.items()]
+    text = json.dumps([vetted.config, names], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
     with _lock:
         if key in _plans:
             _plans.move_to_end(key)
             return _plans[key]
-    plan = _in_thread(bound)
+    plan = _in_thread(vetted)
     with _lock:
         _plans[key] = plan
         while len(_plans) > _REMEMBERED:
@@ -95,7 +94,7 @@ def _plan(bound: Bound) -> Plan:
     return plan
 
 
-def _in_thread(bound: Bound) -> Plan:
+def _in_thread(vetted: Vetted) -> Plan:
     """Build the net without its weights.
 
     In a thread of its own, because Keras remembers variables to be filled by thread, and these
@@ -107,12 +106,12 @@ def _in_thread(bound: Bound) -> Plan:
         try:
             with keras.StatelessScope(initialize_variables=False):
                 # A copy, because Keras takes those of functional models to pieces.
-                config = _rolled_up(bound.config)
+                config = _rolled_up(vetted.config)
                 net = keras.saving.deserialize_keras_object(
-                    config, custom_objects=bound.objects, safe_mode=True
+                    config, custom_objects=vetted.objects, safe_mode=True
                 )
                 found.append(_measured(net))
-        except Exception as error:  # Keras raises whatever a configuration leads it to
+        except BaseException as error:  # to be raised where it is waited for
             found.append(error)
 
     thread = threading.Thread(target=run, name="aegmm_detect-plan")
@@ -126,11 +125,9 @@ def _in_thread(bound: Bound) -> Plan:
 def _measured(net: Any) -> Plan:
     variables = getattr(net, "variables", [])
     sizes = [math.prod(v.shape) * _item_size(v.dtype) for v in variables]
-    dtypes = frozenset(keras.backend.standardize_dtype(v.dtype) for v in variables)
     shapes = _shapes(net)
     return Plan(
         sum(sizes),
-        dtypes,
         max(map(math.prod, shapes), default=0),
         max((n for shape in shapes for n in shape), default=0),
     )
@@ -165,6 +162,8 @@ def _shapes(net: Any) -> list[tuple[int, ...]]:
     parts = [*getattr(net, "layers", ()), *getattr(net, "operations", ())]
     shapes = [shape for part in parts if part is not net for shape in _shapes(part)]
     for part in (net, *parts):
+        # Keras has no public name for all outputs of a layer that is called several times. A test
+        # sees to it that this one still leads to them.
         for node in getattr(part, "_inbound_nodes", ()):
             for tensor in node.output_tensors:
                 shapes.append(tuple(n or 1 for n in getattr(tensor, "shape", ())))

@@ -9,25 +9,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.serialization.references import FUNCTION, find_class, find_function, holds_code
+from aegmm_detect.serialization.references import (
+    FUNCTION,
+    OF_TRAINING,
+    find_class,
+    find_function,
+    holds_code,
+)
 from aegmm_detect.untrusted.text import is_bounded
 
 # Values that Keras writes as objects: numbers and text, an argument that is a tensor of the graph.
 _VALUES = {"__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"}
-_LEFT_OUT = ("compile_config",)
 # A net of a thousand layers has some eight thousand.
 _MOST_OBJECTS = 20_000
 # Calls of layers in one pass; a model in a model in a model can ask for a number without end.
 _MOST_CALLS = 5000
 
 
-class Bound:
+class Vetted:
     """A configuration that Keras may see.
 
     Parameters
     ----------
     config
-        As `bind` has made it.
+        As `vet` has made it.
     objects
         What its names stand for: to be passed to Keras as custom objects.
     """
@@ -47,7 +52,7 @@ class Bound:
         return bool(packages - {"keras", "aegmm_detect"})
 
 
-def bind(config: Any, given: Mapping[str, Any], what: str) -> Bound:
+def vet(config: Any, given: Mapping[str, Any], what: str) -> Vetted:
     """Vet a configuration.
 
     Parameters
@@ -66,26 +71,26 @@ def bind(config: Any, given: Mapping[str, Any], what: str) -> Bound:
     """
     if not is_bounded(config):
         raise ArtefactError(f"{what} is described by too many levels or too large a number.")
-    binder = _Binder(given, what)
-    bound = binder.bound(config)
-    _check_calls(bound, what)
-    return Bound(bound, binder.objects)
+    resolver = _Resolver(given, what)
+    resolved = resolver.resolved(config)
+    _check_calls(resolved, what)
+    return Vetted(resolved, resolver.objects)
 
 
-class _Binder:
+class _Resolver:
     def __init__(self, given: Mapping[str, Any], what: str) -> None:
         self._given, self._what = given, what
         self.objects: dict[str, Any] = {}
         self._names: dict[int, str] = {}
         self._n_objects = 0
 
-    def bound(self, value: Any) -> Any:
+    def resolved(self, value: Any) -> Any:
         if isinstance(value, list):
-            return [self.bound(item) for item in value]
+            return [self.resolved(item) for item in value]
         if not isinstance(value, dict):
             return value
         if "class_name" not in value:
-            return {key: self.bound(item) for key, item in value.items()}
+            return {key: self.resolved(item) for key, item in value.items()}
         return self._object(value)
 
     def _object(self, value: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +105,7 @@ class _Binder:
         if not complete or ("module" not in value and name not in _VALUES):
             raise ArtefactError(f"{self._what} holds {name!r:.100}, described in no known way.")
         if name in _VALUES:
-            return {key: self.bound(item) for key, item in value.items()}
+            return {key: self.resolved(item) for key, item in value.items()}
         if name == FUNCTION:
             function = find_function(value, self._given, self._what)
             alias = self._alias(function)
@@ -111,9 +116,9 @@ class _Binder:
                 "registered_name": alias,
             }
         rest = {
-            key: self.bound(item)
+            key: self.resolved(item)
             for key, item in value.items()
-            if key not in ("class_name", "module", "registered_name", *_LEFT_OUT)
+            if key not in ("class_name", "module", "registered_name", *OF_TRAINING)
         }
         if not isinstance(rest["config"], dict):
             raise ArtefactError(f"{self._what} holds a {name!r} without settings.")
@@ -128,8 +133,8 @@ class _Binder:
         return self._names[id(found)]
 
 
-def _check_calls(bound: Any, what: str) -> None:
-    if _calls(bound) > _MOST_CALLS:
+def _check_calls(config: Any, what: str) -> None:
+    if _calls(config) > _MOST_CALLS:
         raise ArtefactError(
             f"{what} has too many layers: building it could take minutes. A functional model may "
             "have a few thousand, a Sequential 100."
