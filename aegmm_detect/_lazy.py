@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aegmm_detect.extras import check_keras_backend
+from aegmm_detect.backend import check_keras_backend
 
 
 def lazy_names(

@@ -137,7 +137,8 @@ def _obstacle(array: Array) -> str:
     """What `astype(float)` would not take, if there is anything."""
     for place, value in enumerate(itertools.islice(array.flat, _LOOKED_AT)):
         try:
-            np.nan if is_missing(value) else float(value)
+            if not is_missing(value):
+                float(value)
         except (TypeError, ValueError):
             text = str(value) if isinstance(value, np.str_) else value
             row = place // max(1, math.prod(array.shape[1:]))
@@ -149,7 +150,7 @@ def _obstacle(array: Array) -> str:
 
 
 def _example(array: Array) -> str:
-    """A value that is no number, if there is one soon."""
+    """A value that is not a number, if there is one soon."""
     for value in itertools.islice(array.flat, _LOOKED_AT):
         if not isinstance(value, (int, float, np.number)):
             text = str(value) if isinstance(value, np.str_) else value

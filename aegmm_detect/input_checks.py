@@ -6,12 +6,11 @@ Every error says what came, what fits and what to do.
 import itertools
 import math
 from collections.abc import Sequence, Sized
-from typing import Any
 
 import numpy as np
 
 from aegmm_detect.exceptions import InvalidInputError
-from aegmm_detect.listing import MOST, some_of
+from aegmm_detect.listing import MOST, first_few, some_of
 from aegmm_detect.types import Array
 
 
@@ -140,16 +139,12 @@ def refuse_non_finite(rows: Array, name: str, remedy: str, columns: Sequence[str
         With row numbers and names.
     """
     if len(rows):
-        what = f"row{'s' if len(rows) > 1 else ''} (first: {_first_few(rows)})"
+        what = f"row{'s' if len(rows) > 1 else ''} (first: {first_few(rows)})"
         if columns:
-            what += f", column{'s' if len(columns) > 1 else ''} {_first_few(columns)}"
+            what += f", column{'s' if len(columns) > 1 else ''} {first_few(columns)}"
         raise InvalidInputError(
             f"{name} holds NaN, infinity or values beyond float32 in {len(rows)} {what}. {remedy}"
         )
-
-
-def _first_few(items: Sequence[Any] | Array) -> str:
-    return ", ".join(str(item) for item in items[:5]) + (", ..." if len(items) > 5 else "")
 
 
 def check_label_count(labels: Sized, n_rows: int) -> None:

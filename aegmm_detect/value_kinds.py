@@ -71,32 +71,39 @@ def is_missing(value: Any) -> bool:
 
 def remedy(found: Found, column: str) -> str:
     """How `column`, an expression such as ``X['a']``, becomes numbers."""
-    if found.kind == "dates":
-        how = ", format='ISO8601'" if isinstance(found.value, str) else ""
-        return (
-            "dates: take what matters about them as numbers, such as the hour or the seconds since "
-            f"a fixed day, (pd.to_datetime({column}{how}) - pd.Timestamp('2000-01-01'))"
-            ".dt.total_seconds()"
-        )
-    return {
-        "durations": f"durations: use {column}.dt.total_seconds()",
-        "decimals": f"decimal.Decimal: use {column}.astype(float)",
-        "numbers": f"numbers stored as text, such as {found.shown}: use {column}.astype(float)",
-        "nearly": (
-            f"numbers stored as text but for {found.n_bad} "
-            f"value{'s' if found.n_bad > 1 else ''}, the first {found.shown} in row {found.row} "
-            f"(counted from 0): pd.to_numeric({column}, errors='coerce') makes those NaN"
-        ),
-        "commas": (
-            f"numbers with a comma, such as {found.shown}: where it is the decimal sign, use "
-            f"{column}.str.replace(',', '.').astype(float)"
-        ),
-        "text": (
-            ("text" if isinstance(found.value, (str, bytes)) else "objects")
-            + ("" if found.value is None else f", such as {found.shown}")
-            + ": encode it, for example with sklearn.preprocessing.OneHotEncoder, or drop it"
-        ),
-    }[found.kind]
+    match found.kind:
+        case "dates":
+            how = ", format='ISO8601'" if isinstance(found.value, str) else ""
+            return (
+                "dates: take what matters about them as numbers, such as the hour or the seconds "
+                f"since a fixed day, (pd.to_datetime({column}{how}) - pd.Timestamp('2000-01-01'))"
+                ".dt.total_seconds()"
+            )
+        case "durations":
+            return f"durations: use {column}.dt.total_seconds()"
+        case "decimals":
+            return f"decimal.Decimal: use {column}.astype(float)"
+        case "numbers":
+            return f"numbers stored as text, such as {found.shown}: use {column}.astype(float)"
+        case "nearly":
+            return (
+                f"numbers stored as text but for {found.n_bad} "
+                f"value{'s' if found.n_bad > 1 else ''}, the first {found.shown} in row "
+                f"{found.row} (counted from 0): pd.to_numeric({column}, errors='coerce') makes "
+                "those NaN"
+            )
+        case "commas":
+            return (
+                f"numbers with a comma, such as {found.shown}: where it is the decimal sign, use "
+                f"{column}.str.replace(',', '.').astype(float)"
+            )
+        case "text":
+            what = "text" if isinstance(found.value, (str, bytes)) else "objects"
+            example = "" if found.value is None else f", such as {found.shown}"
+            return (
+                f"{what}{example}: encode it, for example with "
+                "sklearn.preprocessing.OneHotEncoder, or drop it"
+            )
 
 
 def _with_comma(value: Any) -> float:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "aegmm_detect"
 
 BASE = {
+    "backend",
     "exceptions",
     "types",
     "configs",

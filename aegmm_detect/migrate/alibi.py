@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from aegmm_detect.exceptions import ConfigurationError, MigrationError
+from aegmm_detect.listing import one_line
 from aegmm_detect.migrate.alibi_state import AlibiState, read_meta
 from aegmm_detect.migrate.keras2 import read_net
 from aegmm_detect.nets import checks
@@ -20,7 +21,6 @@ from aegmm_detect.types import ReconFeatures
 
 logger = logging.getLogger(__name__)
 
-_MOST_CHARACTERS = 500
 _NETS = ("encoder_net", "decoder_net", "gmm_density_net")
 
 
@@ -84,8 +84,9 @@ def from_alibi_detect(
     except MigrationError:
         raise
     except Exception as error:
-        told = " ".join(str(error).split())[:_MOST_CHARACTERS] or type(error).__name__
-        raise MigrationError(f"What {folder} holds does not fit together: {told}") from error
+        raise MigrationError(
+            f"What {folder} holds does not fit together: {one_line(error)}"
+        ) from error
     version = meta.get("version")
     # Any other value may contain itself many times over.
     told = version[:20] if isinstance(version, str) else "of an unknown version"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from aegmm_detect.exceptions import ForeignNameError, MigrationError
+from aegmm_detect.listing import one_line
 from aegmm_detect.migrate.named import Named
 
 # A state has some hundred instructions, a function of the user's own some thousand.
@@ -52,10 +53,9 @@ def read(data: bytes, source: str, known: Collection[str] | None) -> Any:
     except MigrationError:
         raise
     except Exception as error:
-        told = str(error)[:_LONGEST_NAME] or type(error).__name__
         raise MigrationError(
-            f"{source} cannot be read: {told}. It is damaged, or alibi-detect did not write it: "
-            "copy the directory again."
+            f"{source} cannot be read: {one_line(error)}. It is damaged, or alibi-detect did not "
+            "write it: copy the directory again."
         ) from error
 
 
@@ -98,8 +98,8 @@ class _Machine:
         full = f"{module}.{name}"
         if self._known is not None and full not in self._known:
             raise ForeignNameError(
-                f"{self._source} refers to {full!r}, which is none of the array types that the "
-                "state of a detector is made of. Nothing of it was run."
+                f"{self._source} refers to {full!r}, which no detector state needs. "
+                "Nothing of it was run."
             )
         self._stack.append(Named(full))
 

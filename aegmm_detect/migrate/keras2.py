@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from aegmm_detect.exceptions import MigrationError
+from aegmm_detect.listing import one_line
 from aegmm_detect.migrate import hdf5
 from aegmm_detect.migrate.layers import rebuild
 from aegmm_detect.migrate.sizes import check_row, check_sizes
@@ -36,9 +37,8 @@ def read_net(path: Path) -> keras.Sequential:
     except MigrationError:
         raise
     except Exception as error:
-        told = str(error).strip().partition("\n")[0][:300] or type(error).__name__
         raise MigrationError(
-            f"{path.name} describes no net that can be made: {told}. It is damaged, or "
+            f"{path.name} describes no net that can be made: {one_line(error)}. It is damaged, or "
             "alibi-detect did not write it: copy the directory again."
         ) from error
 

@@ -1,5 +1,5 @@
 """Keras models and layers: weights and `call`, no training policy."""
 
-from aegmm_detect.extras import check_keras_backend
+from aegmm_detect.backend import check_keras_backend
 
 check_keras_backend()

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from aegmm_detect.exceptions import InvalidInputError
+from aegmm_detect.listing import first_few
 from aegmm_detect.types import IntArray
-
-_SHOWN = 5
 
 
 def as_labels(y: Any) -> list[Hashable]:
@@ -72,8 +71,7 @@ def class_numbers(labels: Sequence[Hashable], classes: Sequence[Hashable]) -> In
 
 def listed(labels: Sequence[Hashable]) -> str:
     """The first few labels, for messages."""
-    more = ", ..." if len(labels) > _SHOWN else ""
-    return ", ".join(map(repr, labels[:_SHOWN])) + more
+    return first_few(labels, repr)
 
 
 def _is_missing(label: Any) -> bool:

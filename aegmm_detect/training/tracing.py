@@ -7,6 +7,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from aegmm_detect.listing import one_line
 from aegmm_detect.training.processes import check_process
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def refuses_graph(function: Callable[..., Any], *args: Any) -> str | None:
     try:
         tf.function(function, autograph=False).get_concrete_function(*specs)
     except (NotImplementedError, TypeError, AttributeError, ValueError) as error:
-        return str(error).splitlines()[0] if str(error) else type(error).__name__
+        return one_line(error)
     return None
 
 
@@ -74,7 +75,8 @@ def first_call(
     mode
         What to try.
     args
-        Of the program. Later calls must have the same shapes, or the fall-back does not cover them.
+        Of the program. Later calls must have the same shapes, or they may fail without the
+        fallback.
 
     Returns
     -------
@@ -89,7 +91,7 @@ def first_call(
         # XLA refuses a program before running any of it, so it can be run again.
         logger.warning(
             "XLA cannot compile these nets; they run as a plain graph, which is slower: %s",
-            str(error).splitlines()[0],
+            one_line(error),
         )
     program = trace("graph")
     return program(*args), program, "graph"
