@@ -135,7 +135,7 @@ def lock_file(path: Path) -> int | None:
     Raises
     ------
     BlockingIOError
-        Another fit, process or thread holds it.
+        Another process, thread or part of this one holds it.
     """
     if sys.platform == "win32":
         return None

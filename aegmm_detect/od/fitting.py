@@ -133,9 +133,8 @@ class Fitting(Detector):
                 "log_metric": how.log_metric,
             }
             callbacks = ready.callbacks
-            checkpoint.claim(
-                fingerprint(named, self.net, ready.optimizer, prepared, callbacks), callbacks
-            )
+            described = fingerprint(named, self.net, ready.optimizer, prepared, callbacks)
+            checkpoint.claim(described, callbacks, self.net, ready.optimizer)
         self._forget_fit()
         if self._blueprint is not None:
             self._blueprint.reset(self.net, settings.seed)

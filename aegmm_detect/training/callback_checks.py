@@ -1,12 +1,31 @@
-"""Keras's callbacks that would end training with an error after its first epoch."""
+"""What a user's callbacks have to be, looked at before the first step of a fit."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import keras
 
 from aegmm_detect.exceptions import ConfigurationError
 
 _RATES = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+
+
+def checked_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """One callback or several, nested or not, as a list.
+
+    Raises
+    ------
+    ConfigurationError
+        An item is not a Keras callback.
+    """
+    listening = [] if callbacks is None else keras.tree.flatten(callbacks)
+    for callback in listening:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise ConfigurationError(
+                f"callbacks holds {callback!r}: pass keras.callbacks.Callback objects, or a list "
+                "of them."
+            )
+    return listening
 
 
 def check_suited(
@@ -26,7 +45,7 @@ def check_suited(
     ConfigurationError
         A callback changes a learning rate that a schedule decides, or saves whole models.
     """
-    # A schedule is the only learning rate that is no number there.
+    # A schedule is the only learning rate that is not a number there.
     scheduled = isinstance(optimizer.get_config().get("learning_rate"), dict)
     for callback in callbacks:
         name = type(callback).__name__
@@ -43,4 +62,25 @@ def check_suited(
                 f"{name} would save what trains the nets, and that cannot be loaded again. Pass "
                 "ModelCheckpoint('best.weights.h5', save_weights_only=True, ...), or "
                 "checkpoint_dir= to resume; save a fitted detector with save_detector."
+            )
+
+
+def check_resumable(callbacks: Iterable[keras.callbacks.Callback]) -> None:
+    """Reject callbacks that cannot go together with a checkpoint.
+
+    Raises
+    ------
+    ConfigurationError
+        Says why.
+    """
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            raise ConfigurationError(
+                "checkpoint_dir and BackupAndRestore both take up a fit that was cut off: leave "
+                "BackupAndRestore out."
+            )
+        if isinstance(callback, keras.callbacks.CSVLogger) and not callback.append:
+            raise ConfigurationError(
+                "CSVLogger begins its file again whenever a fit is resumed: with checkpoint_dir, "
+                "pass CSVLogger(..., append=True)."
             )

@@ -9,7 +9,7 @@ import inspect
 import logging
 import os
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -31,27 +31,6 @@ _FIXED = (
 )
 # What training does cannot depend on these.
 _NO_MATTER = {"verbose", "append"}
-
-
-def check_callbacks(callbacks: Iterable[keras.callbacks.Callback]) -> None:
-    """Reject what cannot go together with a checkpoint.
-
-    Raises
-    ------
-    ConfigurationError
-        Says why.
-    """
-    for callback in callbacks:
-        if isinstance(callback, keras.callbacks.BackupAndRestore):
-            raise ConfigurationError(
-                "checkpoint_dir and BackupAndRestore both take up a fit that was cut off: leave "
-                "BackupAndRestore out."
-            )
-        if isinstance(callback, keras.callbacks.CSVLogger) and not callback.append:
-            raise ConfigurationError(
-                "CSVLogger begins its file anew whenever a fit is resumed: with checkpoint_dir, "
-                "pass CSVLogger(..., append=True)."
-            )
 
 
 def settings_of(callback: keras.callbacks.Callback) -> dict[str, Any]:
@@ -165,7 +144,7 @@ def _may_take(callback: keras.callbacks.Callback, name: str, value: Any) -> bool
     of_class = inspect.getattr_static(type(callback), name, None)
     if callable(of_class) or hasattr(of_class, "__get__"):
         return False  # a method or a property
-    if not _is_kerass_own(callback):
+    if not _is_of_keras(callback):
         return True
     if isinstance(callback, keras.callbacks.History):
         return _is_history(name, value)
@@ -196,7 +175,7 @@ def _is_history(name: str, value: Any) -> bool:
 def _fixed_names(callback: keras.callbacks.Callback) -> set[str]:
     """What no checkpoint keeps or brings back: of the fit, and texts that name files and runs."""
     given = set(inspect.signature(type(callback).__init__).parameters)
-    keras_own = _is_kerass_own(callback)
+    keras_own = _is_of_keras(callback)
     texts = {
         name
         for name, value in vars(callback).items()
@@ -205,7 +184,7 @@ def _fixed_names(callback: keras.callbacks.Callback) -> set[str]:
     return {*_OF_THE_FIT, *texts, *(("min_delta",) if hasattr(callback, "monitor_op") else ())}
 
 
-def _is_kerass_own(callback: keras.callbacks.Callback) -> bool:
+def _is_of_keras(callback: keras.callbacks.Callback) -> bool:
     return type(callback).__module__.split(".")[0] == "keras"
 
 
@@ -228,7 +207,7 @@ def _digests(callback: keras.callbacks.Callback) -> dict[str, str]:
 
 
 def _not_kept(callback: keras.callbacks.Callback) -> list[str]:
-    if _is_kerass_own(callback):
+    if _is_of_keras(callback):
         return []
     return [
         name

@@ -11,17 +11,16 @@ import keras
 from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.exceptions import CheckpointError, ConfigurationError
 from aegmm_detect.training import checkpoint_file
-from aegmm_detect.training.callback_state import check_callbacks, set_states
+from aegmm_detect.training.callback_checks import check_resumable
+from aegmm_detect.training.callback_state import set_states
 from aegmm_detect.training.checkpoint_content import CheckpointContent
 from aegmm_detect.training.checkpoint_lock import FolderLock
 from aegmm_detect.training.checkpoint_writer import CheckpointWriter
-from aegmm_detect.training.fingerprint import differences
+from aegmm_detect.training.fingerprint import known_before_rows, what_differs
 from aegmm_detect.training.length import length_of_fit
+from aegmm_detect.training.optimizers import variables_of
 
 FILE_NAME = "fit.npz"
-# Longer values of a difference say no more.
-_MOST_CHARACTERS = 60
-_MOST_DIFFERENCES = 20
 
 
 class Checkpoint:
@@ -85,6 +84,8 @@ class Checkpoint:
         self,
         fingerprint: dict[str, Any],
         callbacks: Sequence[keras.callbacks.Callback],
+        net: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
     ) -> None:
         """Keep others out, and make sure that what is found belongs to the fit about to go on.
 
@@ -94,21 +95,24 @@ class Checkpoint:
             Of that fit.
         callbacks
             The user's.
+        net, optimizer
+            To be trained; left as they are.
 
         Raises
         ------
         CheckpointError
-            It belongs to another one, says what differs; or another fit goes on there.
+            It belongs to another one, says what differs; it does not fit the variables; or another
+            fit goes on there.
         ConfigurationError
             A callback cannot be resumed.
         """
-        check_callbacks(callbacks)
+        check_resumable(callbacks)
         self._lock.acquire()
         try:
             if self._version != _version(self.path):
                 self._read()  # another fit wrote it in between
             self._fingerprint = fingerprint
-            self._check_found(callbacks)
+            self._check_found(callbacks, net, optimizer)
         except BaseException:
             self.release()
             raise
@@ -117,24 +121,27 @@ class Checkpoint:
         """Let other fits use the folder."""
         self._lock.release()
 
-    def _check_found(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    def _check_found(
+        self,
+        callbacks: Sequence[keras.callbacks.Callback],
+        net: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+    ) -> None:
         if self._found is None:
             return
-        found = [
-            f"{name[:_MOST_CHARACTERS]} ({_short(then)} there, {_short(now)} here)"
-            for name, then, now in differences(self._found.fingerprint, self._fingerprint)
-        ]
-        if found:
-            more = "" if len(found) <= _MOST_DIFFERENCES else f"; and {len(found)} in all"
+        different = what_differs(self._found.fingerprint, self._fingerprint)
+        if different:
             raise CheckpointError(
-                f"{self.path} is the checkpoint of another fit. What differs: "
-                f"{'; '.join(found[:_MOST_DIFFERENCES])}{more}. "
+                f"{self.path} is the checkpoint of another fit. What differs: {different}. "
                 "Repeat the call that wrote it, or choose another checkpoint_dir, or delete the "
                 "file to train from the start."
             )
-        self._found.check_epochs(_epochs(self._fingerprint), self.path)
-        self._found.check_numbers(self._fingerprint["nets"]["weights"], self.path)
-        self._found.check_callbacks(_with_log(callbacks), self.path)
+        self._found.check_epochs(_epochs(self._fingerprint))
+        self._found.check_numbers()
+        self._found.check_callbacks(_with_log(callbacks))
+        slots = variables_of(optimizer, net)
+        self._found.check_variables(known_before_rows(net, net.variables), slots)
+        self._found.check_best_weights(_with_log(callbacks), known_before_rows(net, net.weights))
 
     def take_up(
         self, trainer: keras.Model, callbacks: Sequence[keras.callbacks.Callback]
@@ -162,8 +169,8 @@ class Checkpoint:
         found = self._found
         if found is not None:
             net, optimizer = trainer.net.variables, trainer.optimizer.variables
-            found.check_variables(net, optimizer, self.path)
-            found.check_best_weights(all_others, trainer, self.path)
+            found.check_variables(net, optimizer)
+            found.check_best_weights(all_others, trainer.weights)
             for variables, kept in ((net, found.net), (optimizer, found.optimizer)):
                 for variable, value in zip(variables, kept, strict=True):
                     variable.assign(value)
@@ -210,7 +217,7 @@ class Checkpoint:
         states
             Of the callbacks.
         params
-            What Keras told them of the fit.
+            What Keras gave them of the fit.
         stopped, finished
             See the properties.
         """
@@ -226,11 +233,6 @@ class Checkpoint:
             "params": params,
         }
         checkpoint_file.write(self.path, content)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 3] + "..."
 
 
 def _with_log(

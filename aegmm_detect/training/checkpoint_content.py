@@ -5,13 +5,13 @@ from typing import Annotated, Any, Self
 
 import keras
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from aegmm_detect.exceptions import CheckpointError
 from aegmm_detect.training.callback_state import check_states
+from aegmm_detect.training.checkpoint_file import ADVICE
 from aegmm_detect.types import Array
 
-_ADVICE = "Put back a copy of it, or delete it to train from the start."
 _Count = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -31,6 +31,8 @@ class CheckpointContent(BaseModel):
     optimizer: list[np.ndarray | np.generic]
     callbacks: list[Any]
     params: dict[str, bool | int | str | None]
+    # The file, for errors.
+    _where: object = PrivateAttr(None)
 
     @field_validator("fingerprint")
     @classmethod
@@ -56,50 +58,46 @@ class CheckpointContent(BaseModel):
             Values are missing, unknown or of other types.
         """
         try:
-            return cls.model_validate(values)
+            content = cls.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             place = ".".join(map(str, first["loc"]))[:100]
             raise _damaged(where, f"{place}: {first['msg'][:100]}") from error
+        content._where = where
+        return content
 
-    def check_epochs(self, epochs: int, where: object) -> None:
+    def check_epochs(self, epochs: int) -> None:
         """Raise unless the fit, of so many epochs, can have come so far."""
         if self.epochs > epochs:
-            raise _damaged(where, f"{self.epochs:,} epochs are done of {epochs:,}")
+            raise self._damaged(f"{self.epochs:,} epochs are done of {epochs:,}")
 
-    def check_callbacks(self, callbacks: Sequence[keras.callbacks.Callback], where: object) -> None:
+    def check_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Raise unless the callbacks, all of the fit, can take their states."""
         try:
             check_states(callbacks, self.callbacks)
         except ValueError as error:
-            raise _damaged(where, str(error)) from error
+            raise self._damaged(str(error)) from error
 
-    def check_numbers(self, shapes: Sequence[Sequence[int]], where: object) -> None:
+    def check_numbers(self) -> None:
         """Raise unless the variables hold numbers that training can go on from.
-
-        Parameters
-        ----------
-        shapes
-            Of the variables of the nets. There can be more in the file, which nets get when they
-            have seen the rows; then `check_variables` alone compares them.
-        where
-            The file, for errors.
 
         Raises
         ------
         CheckpointError
-            Other shapes; NaN; infinity in the nets. The square of a gradient may be too large for
-            its dtype, so infinity in the optimizer is no damage.
+            NaN; infinity in the nets. The square of a gradient may be too large for its dtype, so
+            infinity in the optimizer is no damage.
         """
-        found = [list(value.shape) for value in self.net]
-        if len(found) == len(shapes) and found != [list(shape) for shape in shapes]:
-            raise _damaged(where, "the variables of the nets have other shapes")
         for part, values in (("nets", self.net), ("optimizer", self.optimizer)):
             if any(_is_broken(value, part == "nets") for value in values):
-                raise _damaged(where, f"the variables of the {part} hold NaN or infinity")
+                raise self._damaged(f"the variables of the {part} hold NaN or infinity")
 
-    def check_variables(self, net: Sequence[Any], optimizer: Sequence[Any], where: object) -> None:
+    def check_variables(self, net: Sequence[Any], optimizer: Sequence[Any]) -> None:
         """Raise unless variables can take what is kept of them: number, shapes and dtypes.
+
+        Parameters
+        ----------
+        net, optimizer
+            Variables; None for one that is not compared.
 
         Raises
         ------
@@ -111,26 +109,47 @@ class CheckpointContent(BaseModel):
             ("optimizer", optimizer, self.optimizer),
         ):
             if len(variables) != len(values):
-                raise _damaged(
-                    where, f"{len(values)} variables for the {len(variables)} of the {part}"
+                raise self._damaged(
+                    f"{len(values)} variables for the {len(variables)} of the {part}"
                 )
             for variable, value in zip(variables, values, strict=True):
                 found = f"{value.dtype.name} {value.shape}"
-                wanted = f"{variable.dtype} {tuple(variable.shape)}"
+                wanted = (
+                    f"{variable.dtype} {tuple(variable.shape)}" if variable is not None else found
+                )
                 if found != wanted:
                     name = getattr(variable, "path", part)
-                    raise _damaged(where, f"{found[:100]} for {name} of the {part}, {wanted}")
+                    raise self._damaged(f"{found[:100]} for {name} of the {part}, {wanted}")
 
     def check_best_weights(
-        self, callbacks: Sequence[keras.callbacks.Callback], trainer: keras.Model, where: object
+        self, callbacks: Sequence[keras.callbacks.Callback], weights: Sequence[Any]
     ) -> None:
-        """Raise unless the weights that a callback of Keras's keeps are those of the trainer."""
-        wanted = [tuple(weight.shape) for weight in trainer.weights]
+        """Raise unless the weights that a callback of Keras's keeps are those of the nets.
+
+        Parameters
+        ----------
+        callbacks
+            All of the fit.
+        weights
+            Of the nets; None for one that is not compared.
+
+        Raises
+        ------
+        CheckpointError
+            Their number or their shapes differ.
+        """
+        wanted = [None if weight is None else tuple(weight.shape) for weight in weights]
         for callback, state in zip(callbacks, self.callbacks, strict=True):
             early = isinstance(callback, keras.callbacks.EarlyStopping)
             best = state.get("best_weights") if early and isinstance(state, dict) else None
-            if best is not None and [value.shape for value in best] != wanted:
-                raise _damaged(where, "the best weights of EarlyStopping have other shapes")
+            if best is None:
+                continue
+            pairs = zip(best, wanted, strict=False)
+            if len(best) != len(wanted) or any(s not in (None, v.shape) for v, s in pairs):
+                raise self._damaged("the best weights of EarlyStopping have other shapes")
+
+    def _damaged(self, found: str) -> CheckpointError:
+        return _damaged(self._where, found)
 
 
 def _is_broken(value: Array | np.generic, infinity: bool) -> bool:
@@ -151,7 +170,7 @@ def _is_json(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
-def _damaged(where: object, told: str) -> CheckpointError:
+def _damaged(where: object, found: str) -> CheckpointError:
     return CheckpointError(
-        f"{where} does not hold together ({told}): it is damaged or was changed. {_ADVICE}"
+        f"{where} does not hold together ({found}): it is damaged or was changed. {ADVICE}"
     )

@@ -23,7 +23,7 @@ _TREE = "tree.npy"
 _MEMBER = re.compile(r"tree\.npy|(0|[1-9][0-9]{0,6})\.npy")
 # Bytes and containers of the JSON, which take about ten times as much when they are read.
 _LONGEST, _MOST_CONTAINERS = 2**24, 2**19
-_ADVICE = "Put back a copy of it, or delete it to train from the start."
+ADVICE = "Put back a copy of it, or delete it to train from the start."
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
@@ -73,7 +73,7 @@ def read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         if not path.is_symlink():
             return None
-        raise CheckpointError(f"{path} is a link to nothing. {_ADVICE}") from None
+        raise CheckpointError(f"{path} is a link to nothing. {ADVICE}") from None
     except OSError as problem:
         raise CheckpointError(f"{path} cannot be opened: {problem.strerror}.") from problem
     try:
@@ -82,7 +82,7 @@ def read(path: Path) -> dict[str, Any] | None:
     except (CheckpointError, ValueError) as problem:
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint ({str(problem)[:300]}): it is damaged, or no "
-            f"file of this kind. {_ADVICE}"
+            f"file of this kind. {ADVICE}"
         ) from problem
     found = content.pop("format")
     if found != FORMAT:

@@ -20,6 +20,9 @@ from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.version import __version__
 
 _ROWS_AT_ONCE = 65_536
+# Longer values of a difference say no more.
+_MOST_CHARACTERS = 60
+_MOST_DIFFERENCES = 20
 
 
 def fingerprint(
@@ -44,9 +47,7 @@ def fingerprint(
     callbacks
         The user's.
     """
-    # Of a context, rows and settings decide, and it has not seen them yet.
-    context = getattr(net, "context", None)
-    learned = set() if context is None else {id(variable) for variable in context.variables}
+    known = [v for v in known_before_rows(net, net.variables) if v is not None]
     description = {
         "version": {
             "aegmm_detect": __version__,
@@ -55,8 +56,8 @@ def fingerprint(
         },
         "settings": settings,
         "nets": {
-            "weights": [list(v.shape) for v in net.variables if id(v) not in learned],
-            "layers": _digest(list(_layers(net, context))),
+            "weights": [list(variable.shape) for variable in known],
+            "layers": _digest(list(_layers(net, getattr(net, "context", None)))),
             "recon_features": getattr(net, "recon_features", None),
         },
         "optimizer": {"class": type(optimizer).__qualname__, **_anonymous(optimizer.get_config())},
@@ -72,6 +73,16 @@ def fingerprint(
     return json.loads(_json(description))
 
 
+def known_before_rows(net: keras.Model, variables: Sequence[Any]) -> list[Any]:
+    """Variables of `net`, with None for those of its context.
+
+    Rows and settings decide those, and at the start of a fit the context has not seen them.
+    """
+    context = getattr(net, "context", None)
+    learned = set() if context is None else {id(variable) for variable in context.variables}
+    return [None if id(variable) in learned else variable for variable in variables]
+
+
 def differences(then: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any, Any]]:
     """Each place where two descriptions differ: its name, and both values."""
     if isinstance(then, dict) and isinstance(now, dict):
@@ -79,6 +90,21 @@ def differences(then: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[tup
             yield from differences(then.get(key), now.get(key), (*path, key))
     elif then != now:
         yield ".".join(path), then, now
+
+
+def what_differs(then: Any, now: Any) -> str:
+    """The differences of two descriptions, for a message; empty where there are none."""
+    found = [
+        f"{name[:_MOST_CHARACTERS]} ({_short(before)} there, {_short(after)} here)"
+        for name, before, after in differences(then, now)
+    ]
+    more = "" if len(found) <= _MOST_DIFFERENCES else f"; and {len(found)} in all"
+    return f"{'; '.join(found[:_MOST_DIFFERENCES])}{more}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 3] + "..."
 
 
 def _layers(net: Any, without: Any = None) -> Iterator[Any]:

@@ -40,24 +40,6 @@ def check_log_metric(log_metric: Any, columns: Sequence[str] = ()) -> None:
         )
 
 
-def checked_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
-    """One callback or several, nested or not, as a list.
-
-    Raises
-    ------
-    ConfigurationError
-        One is none.
-    """
-    listening = [] if callbacks is None else keras.tree.flatten(callbacks)
-    for callback in listening:
-        if not isinstance(callback, keras.callbacks.Callback):
-            raise ConfigurationError(
-                f"callbacks holds {callback!r}: pass keras.callbacks.Callback objects, or a list "
-                "of them."
-            )
-    return listening
-
-
 class Trainer(keras.Model):
     """Trains a net on blocks of batches; Keras owns epochs, callbacks, history and progress.
 

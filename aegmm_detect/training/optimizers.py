@@ -45,3 +45,11 @@ def make_optimizer(
             )
         config["global_clipnorm"] = clip_norm
     return type(original).from_config(config)
+
+
+def variables_of(optimizer: keras.optimizers.Optimizer, net: keras.Model) -> list[Any]:
+    """Variables that an optimizer like this one has for `net`; `optimizer` stays as it is."""
+    # Not every optimizer can be built twice.
+    alike = type(optimizer).from_config(optimizer.get_config())
+    alike.build(net.trainable_variables)
+    return list(alike.variables)

@@ -57,7 +57,7 @@ def pack(value: Any, arrays: dict[str, Array], levels: int = _MOST_LEVELS_IN_ALL
         bits = value.view(f"u{value.dtype.itemsize}")
         return {"bits": [value.dtype.name, pack(bits, arrays)]}
     if levels <= 0:  # perhaps it contains itself
-        raise TypeError(f"{kind.__name__} in {_MOST_LEVELS} others is not plain")
+        raise TypeError(f"{kind.__name__} in too many others is not plain")
     inner = levels - 1
     if kind is list:
         return [pack(item, arrays, inner) for item in value]

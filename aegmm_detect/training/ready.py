@@ -10,9 +10,9 @@ import keras
 from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.numerics.objective import Objective
-from aegmm_detect.training.callback_checks import check_suited
+from aegmm_detect.training.callback_checks import check_suited, checked_callbacks
 from aegmm_detect.training.checkpoint import Checkpoint
-from aegmm_detect.training.fit import check_log_metric, checked_callbacks
+from aegmm_detect.training.fit import check_log_metric
 from aegmm_detect.training.length import Length, length_of_fit
 from aegmm_detect.training.objectives import Loss, choose_objective, must_run_eagerly
 from aegmm_detect.training.optimizers import make_optimizer
@@ -24,7 +24,7 @@ from aegmm_detect.types import UNSET, FloatArray, LossFn
 
 @dataclasses.dataclass(frozen=True)
 class How:
-    """Arguments of `fit` that are no settings: objects of the user's, and where to."""
+    """Arguments of `fit` that are not settings: objects of the user's, and where to."""
 
     loss_fn: LossFn | Any = UNSET
     optimizer: Any = UNSET

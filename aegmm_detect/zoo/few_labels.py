@@ -21,7 +21,7 @@ from aegmm_detect.nets.copies import net_to_train
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
-from aegmm_detect.training.fit import checked_callbacks
+from aegmm_detect.training.callback_checks import checked_callbacks
 from aegmm_detect.training.in_memory import (
     held_out,
     read_rows,

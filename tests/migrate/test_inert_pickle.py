@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aegmm_detect.exceptions import ForeignNameError, MigrationError
-from aegmm_detect.migrate import from_alibi_detect, inert_pickle
+from aegmm_detect.migrate import from_alibi_detect
 from aegmm_detect.migrate.inert_pickle import read
 from aegmm_detect.migrate.named import Named
 
@@ -160,4 +160,4 @@ def test_long_names_do_not_fill_the_message(artefact):
 
 def test_named_shows_whether_it_is_called():
     assert repr(Named("a", ())) == "a(...)"
-    assert inert_pickle.MOST_OPCODES >= 100_000
+    assert repr(Named("a")) == "a"

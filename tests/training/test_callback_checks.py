@@ -6,7 +6,7 @@ import pytest
 
 from aegmm_detect.exceptions import ConfigurationError, NotFittedError
 from aegmm_detect.od import OutlierAEGMM
-from aegmm_detect.training.callback_checks import check_suited
+from aegmm_detect.training.callback_checks import check_resumable, check_suited
 
 QUICK = {"epochs": 2, "verbose": 0, "jit_compile": False}
 SCHEDULE = keras.optimizers.schedules.CosineDecay(1e-3, 100)
@@ -78,3 +78,15 @@ def test_after_a_fit_that_was_cut_off_errors_say_so(rows):
             method(rows)
     made.fit(rows, **QUICK)
     made.score(rows)
+
+
+@pytest.mark.parametrize(
+    ("callback", "text"),
+    [
+        (lambda path: keras.callbacks.BackupAndRestore(path), "leave BackupAndRestore out"),
+        (lambda path: keras.callbacks.CSVLogger(f"{path}/log.csv"), "append=True"),
+    ],
+)
+def test_callbacks_that_cannot_be_resumed_are_refused(callback, text, tmp_path):
+    with pytest.raises(ConfigurationError, match=text):
+        check_resumable([callback(tmp_path)])

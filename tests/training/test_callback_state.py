@@ -11,7 +11,6 @@ import pytest
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.training.callback_state import (
     CallbackStates,
-    check_callbacks,
     set_states,
     settings_of,
 )
@@ -164,15 +163,3 @@ def test_settings_are_the_numbers_of_the_constructor_and_what_is_monitored():
     assert settings_of(stopping) == first
     logger = keras.callbacks.CSVLogger("today.csv", append=True)
     assert settings_of(logger) == {"class": "CSVLogger"}
-
-
-@pytest.mark.parametrize(
-    ("callback", "text"),
-    [
-        (lambda path: keras.callbacks.BackupAndRestore(path), "leave BackupAndRestore out"),
-        (lambda path: keras.callbacks.CSVLogger(f"{path}/log.csv"), "append=True"),
-    ],
-)
-def test_callbacks_that_cannot_be_resumed_are_refused(callback, text, tmp_path):
-    with pytest.raises(ConfigurationError, match=text):
-        check_callbacks([callback(tmp_path)])
