@@ -6,28 +6,14 @@ end the process, take all memory or run for hours. What does so ends a child, an
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
-import aegmm_detect
 from aegmm_detect.configs.export import ExportMetadata
 from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.untrusted.child import run_child
 
-# Of the clock, on a machine with much else to do. The child sets itself limits on its own work.
-SECONDS = 60.0
+_PROGRAM = "aegmm_detect.scoring.trial_child"
 # Graphs that this process has made or tried; those made were compared by `export`.
 _PASSED: set[str] = set()
-_CPU_SIGNAL = 24
-_MOST_CHARACTERS = 400
-# The path is set before anything of the package is imported: the child finds what its parent does.
-# What the current folder holds is none of that, so the flag is -P.
-_CODE = (
-    "import json, sys; order = json.loads(sys.stdin.buffer.readline()); "
-    "sys.path[:] = order['path']; from aegmm_detect.scoring import trial_child; "
-    "trial_child.main(order)"
-)
 _ADVICE = (
     "If you know who wrote it, and that nobody has changed it since, pass trusted=True to leave "
     "the trial out."
@@ -38,11 +24,6 @@ def identity(metadata: ExportMetadata) -> str:
     """Of a graph and the rows it takes; the metadata's sha256 has been compared with the file's."""
     parts = [metadata.format, metadata.sha256, metadata.input.model_dump_json()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def has_passed(known: str) -> bool:
-    """Whether the graph of that identity needs no trial in this process."""
-    return known in _PASSED
 
 
 def note_passed(known: str) -> None:
@@ -58,7 +39,7 @@ def try_graph(model: bytes, metadata: ExportMetadata, where: str) -> None:
     model
         Of the file, checked by `check_graph`.
     metadata
-        What stands beside it.
+        What stands next to it.
     where
         Path of the file, for errors.
 
@@ -67,45 +48,13 @@ def try_graph(model: bytes, metadata: ExportMetadata, where: str) -> None:
     ArtefactError
         The child crashed, was refused memory or time, or the runtime failed; or none can start.
     """
-    if has_passed(identity(metadata)):
+    if identity(metadata) in _PASSED:
         return
-    reason = _reason(model, metadata)
+    order = {"metadata": metadata.model_dump_json()}
+    output, reason = run_child(_PROGRAM, order, [model], "the runtime")
+    # A runtime may end the process by itself, and call that a success.
+    if reason is None and output != b"passed":
+        reason = "the runtime ended the process"
     if reason is not None:
         raise ArtefactError(f"{where} is refused: in a trial of a few rows, {reason}. {_ADVICE}")
     note_passed(identity(metadata))
-
-
-def _reason(model: bytes, metadata: ExportMetadata) -> str | None:
-    """Why a graph has failed; None if it has not."""
-    # Python within another program, or frozen into one: its name starts that program once more.
-    if not sys.executable or getattr(sys, "frozen", False):
-        return "no Python is to be found that could run it"
-    root = str(Path(aegmm_detect.__file__).resolve().parents[1])
-    order = {
-        "path": [*(path for path in sys.path if path), root],
-        "size": len(model),
-        "metadata": metadata.model_dump_json(),
-    }
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-W", "ignore", "-c", _CODE],
-            input=b"".join([json.dumps(order).encode(), b"\n", model]),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=SECONDS,
-            check=False,
-            # One thread: others take time to start and address space.
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        )
-    except subprocess.TimeoutExpired:
-        return f"it did not come to an end in {SECONDS:.0f} seconds"
-    except OSError as problem:
-        return f"no process could be started ({problem.strerror})"
-    if done.returncode == -_CPU_SIGNAL:
-        return "it took too much time"
-    if done.returncode < 0:
-        return f"the runtime crashed with signal {-done.returncode}"
-    answer = done.stdout[-2 * _MOST_CHARACTERS :].decode(errors="replace").splitlines()
-    if done.returncode == 0 and answer and answer[-1] == "passed":
-        return None
-    return answer[-1][:_MOST_CHARACTERS] if answer else f"it ended with {done.returncode}"

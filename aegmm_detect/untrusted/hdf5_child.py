@@ -1,7 +1,7 @@
-"""Program: the datasets of HDF5 files from the standard input, as raw bytes on the standard output.
+"""The child of `hdf5`: datasets of the files that it is sent, as raw bytes on its standard output.
 
 It runs in a process of its own, because a flipped bit in an HDF5 file can crash the HDF5 library,
-and the process with it. It imports nothing of this package, so that it starts in a moment.
+and the process with it.
 
 Only what Keras writes is read: hard links, and contiguous data that are really in the file. All
 else can lead to other files, or take more memory than the file has bytes.
@@ -10,15 +10,13 @@ else can lead to other files, or take more memory than the file has bytes.
 import json
 import math
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 
-if sys.platform != "win32":
-    import resource
+from aegmm_detect.untrusted.limits import set_limits
 
 # A net within a net takes two levels, a variable two more.
 MOST_LEVELS, MOST_OBJECTS = 64, 10_000
@@ -30,7 +28,7 @@ DTYPES = {
 # Over what the libraries have taken. A file is held three times: as bytes, open, and as arrays.
 _SPARE_BYTES, _TIMES = 2**27, 4
 # Of the processor; reading takes a hundredth of that.
-_SECONDS, _BYTES_PER_SECOND = 2, 2**25
+_SECONDS, _BYTES_PER_SECOND = 2.0, 2**25
 
 
 def contents(content: bytes, attributes: Sequence[str]) -> tuple[dict[str, Any], list[bytes]]:
@@ -48,7 +46,7 @@ def contents(content: bytes, attributes: Sequence[str]) -> tuple[dict[str, Any],
     A description, ``{'datasets': [[path, dtype, shape], ...], 'attributes': {group: {name: text or
     list of texts}}}``, and the bytes of the datasets.
     """
-    # In memory, so there is no folder beside it that anything in it could refer to.
+    # In memory, so there is no folder next to it that anything in it could refer to.
     with h5py.File(h5py.h5f.open_file_image(content)) as file:
         datasets, data, texts, left = [], [], {}, len(content)
         for path, found in _walk(file):
@@ -115,7 +113,7 @@ def _text(group: Any, name: str) -> str | list[str]:
 
 def _decoded(value: Any, name: str) -> str:
     if not isinstance(value, bytes | str):
-        raise ValueError(f"{name} is no text")
+        raise ValueError(f"{name} is not a text")
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
@@ -123,38 +121,10 @@ def _short(path: str) -> str:
     return path[:200] or "the file"
 
 
-def _set_limits(size: int) -> None:
-    """End this process, if files of `size` bytes take more than files of that size can need."""
-    if sys.platform == "win32":
-        return
-    try:
-        with open("/proc/self/statm", encoding="ascii") as status:
-            taken = int(status.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        taken = 2**32
-    seconds = math.ceil(time.process_time()) + _SECONDS + size // _BYTES_PER_SECOND
-    for limit, value in (
-        (resource.RLIMIT_AS, taken + _SPARE_BYTES + _TIMES * size),
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, most = resource.getrlimit(limit)
-        value = value if most == resource.RLIM_INFINITY else min(value, most)
-        resource.setrlimit(limit, (value, most))
-
-
-def run(source: BinaryIO, target: BinaryIO) -> None:
-    """Read what `read_contents` of the module beside this one sends, and answer.
-
-    Parameters
-    ----------
-    source
-        A line of JSON, ``{'sizes': [...], 'attributes': [...]}``, and the files.
-    target
-        For each file a line of JSON, the description, and the bytes of its datasets.
-    """
-    order = json.loads(source.readline())
-    _set_limits(sum(order["sizes"]))
+def _run(order: dict[str, Any], source: BinaryIO, target: BinaryIO) -> None:
+    """For each file a line of JSON, the description, and the bytes of its datasets."""
+    size = sum(order["sizes"])
+    set_limits(_SPARE_BYTES + _TIMES * size, _SECONDS + size / _BYTES_PER_SECOND)
     for size in order["sizes"]:
         description, data = contents(source.read(size), order["attributes"])
         target.write(json.dumps(description).encode() + b"\n")
@@ -162,15 +132,17 @@ def run(source: BinaryIO, target: BinaryIO) -> None:
         target.flush()
 
 
-def main() -> None:
-    """Answer on the standard output; what is wrong goes to the standard error in one line."""
+def main(order: dict[str, Any]) -> None:
+    """Read files from the standard input and answer; see `run_child`.
+
+    Parameters
+    ----------
+    order
+        ``{'sizes': [...], 'attributes': [...]}``.
+    """
     try:
-        run(sys.stdin.buffer, sys.stdout.buffer)
+        _run(order, sys.stdin.buffer, sys.stdout.buffer)
     except MemoryError:
         sys.exit("it takes more memory than a file of its size can need")
     except Exception as error:  # h5py raises a dozen types; the caller wants the words
         sys.exit(" ".join(str(error).split()) or type(error).__name__)
-
-
-if __name__ == "__main__":
-    main()

@@ -13,6 +13,7 @@ from aegmm_detect.configs.export import MODEL_FILES
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.scoring import Scorer, trial
 from aegmm_detect.scoring.trial import identity
+from aegmm_detect.untrusted import child
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def children(monkeypatch):
         started.append(command)
         return real(command, **how)
 
-    monkeypatch.setattr(trial.subprocess, "run", run)
+    monkeypatch.setattr(child.subprocess, "run", run)
     monkeypatch.setattr(trial, "_PASSED", set())
     return started
 
@@ -88,8 +89,8 @@ def test_without_a_python_to_start_only_trust_opens_it(exported, children, monke
 
 
 def test_a_trial_without_an_end_is_ended(exported, children, monkeypatch):
-    monkeypatch.setattr(trial, "SECONDS", 0.01)
-    with pytest.raises(ArtefactError, match=r"did not come to an end in 0 seconds.*trusted"):
+    monkeypatch.setattr(child, "SECONDS", 0.01)
+    with pytest.raises(ArtefactError, match=r"did not finish in 0 seconds.*trusted"):
         Scorer(exported)
 
 
