@@ -15,7 +15,7 @@
     ├── CheckpointError             (ValueError)    a checkpoint is damaged or of another fit
     ├── DataIntegrityError          (ValueError)    a data file is not the expected bytes
     ├── MigrationError              (ValueError)    another package's detector is refused
-    │   └── ForeignNameError                        its pickle refers to what no state needs
+    │   └── ForeignNameError                        its pickle refers to what no detector needs
     ├── DataUnavailableError        (OSError)       a data file is nowhere to be had
     ├── ForkedProcessError          (RuntimeError)  TensorFlow cannot run in this process
     └── MissingExtraError           (ImportError)   an optional package is not installed
@@ -66,7 +66,7 @@ class ArtefactError(AEGMMError, ValueError):
 
 
 class CheckpointError(AEGMMError, ValueError):
-    """A fit cannot go on from the checkpoint that it was told of."""
+    """A fit cannot go on from the given checkpoint."""
 
 
 class DataIntegrityError(AEGMMError, ValueError):
@@ -78,7 +78,7 @@ class MigrationError(AEGMMError, ValueError):
 
 
 class ForeignNameError(MigrationError):
-    """A pickle refers to a function or class that no state needs; nothing of it was run."""
+    """A pickle refers to what no detector state needs; nothing of it was run."""
 
 
 class DataUnavailableError(AEGMMError, OSError):

@@ -20,7 +20,7 @@ if sys.platform != "win32":
     import fcntl
 
 _TOKEN_BYTES = 8
-# Where there are no locks: seconds after which something temporary is taken for left behind.
+# Where there are no locks: seconds after which something temporary counts as abandoned.
 _STALE = 3600.0
 # What `open` and `mkdir` ask for; the umask takes away from it.
 _FILE_MODE, _FOLDER_MODE = 0o666, 0o777

@@ -110,7 +110,7 @@ class _ToBatch:
                 self._said = True
                 logger.warning(
                     "X yields tuples of %d. The first of each is taken as rows, the rest (labels) "
-                    "is ignored: pass only the rows that you take for normal.",
+                    "is ignored: pass only the rows that you treat as normal.",
                     len(item),
                 )
             item = item[0] if item else None

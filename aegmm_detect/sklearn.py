@@ -61,7 +61,7 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
     contamination
         Share of outliers among the training rows, in (0, .5]: `offset_` calls so many of them
         outliers, and the densities of `auto` leave out twice as many (at most half of the rows).
-        Default 'auto': the rows are taken for normal and nothing is left out; `offset_` is that of
+        Default 'auto': the rows are treated as normal and nothing is left out; `offset_` is that of
         ``infer_threshold``, which calls 5 % of them outliers.
     learning_rate, epochs, n_steps, batch_size, w_energy, w_cov_diag
         Take the places of the values of `fit_config`. Give either `epochs` or `n_steps`.
@@ -153,7 +153,7 @@ class AEGMMEstimator(OutlierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            Rows that are no two-dimensional array of finite numbers, or fewer than two of them.
+            Rows that are not a two-dimensional array of finite numbers, or fewer than two of them.
         ConfigurationError
             A parameter does not fit.
         NonFiniteLossError

@@ -16,7 +16,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class DetectorConfig(Settings):
-    """What a detector is told when it is made, nets apart."""
+    """Settings of a detector, without its nets."""
 
     kind: Literal["aegmm"] = "aegmm"
     n_gmm: Annotated[int, Field(ge=1)] | None = None

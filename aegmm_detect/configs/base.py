@@ -69,17 +69,17 @@ def _kinds(annotation: Any) -> Iterator[type]:
 
 
 def _describe(error: ValidationError) -> str:
-    told: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for problem in error.errors():
         if not problem["loc"]:  # of the settings as a whole
-            told.setdefault(str(problem["ctx"]["error"]), [])
+            found.setdefault(str(problem["ctx"]["error"]), [])
         elif problem["type"] == "extra_forbidden":
-            told.setdefault(f"{_name(problem)} is not an argument here", [])
+            found.setdefault(f"{_name(problem)} is not an argument here", [])
         else:
             text = problem["msg"].removeprefix("Value error, ")
             came = f"{_name(problem)}={reprlib.repr(problem['input'])}: "
-            told.setdefault(came, []).append(text[:1].lower() + text[1:])
-    return "; ".join(what + ", or ".join(texts) for what, texts in told.items())
+            found.setdefault(came, []).append(text[:1].lower() + text[1:])
+    return "; ".join(what + ", or ".join(texts) for what, texts in found.items())
 
 
 def _name(problem: Any) -> str:

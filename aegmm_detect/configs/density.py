@@ -20,7 +20,7 @@ class DensityConfig(Settings):
     # component of z alone, diagonal, which no fine mixture's components in the tails can fool.
     # A Laplacian mixture has the last two.
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = ("full",)
-    # Of the prepared rows, put behind z for that.
+    # Of the prepared rows, put after z for that.
     principal_components: Annotated[int, Field(ge=0)] = 0
     # Spreads beyond which an energy counts logarithmically in the average; None for no limit. Where
     # there is a single mixture, nothing is averaged.
@@ -42,6 +42,6 @@ class DensityConfig(Settings):
         if self.n_components is None and changed:
             raise ValueError(
                 f"{', '.join(changed)} would be ignored: the density net's own mixture is not "
-                "fitted anew. Set n_components, for example to 'auto'."
+                "fitted again. Set n_components, for example to 'auto'."
             )
         return self

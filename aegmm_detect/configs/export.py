@@ -116,5 +116,5 @@ class ExportMetadata(Settings):
         except ValidationError as error:
             problem: Any = error.errors()[0]
             what = ".".join(str(part)[:100] for part in problem["loc"])
-            told = problem["msg"].removeprefix("Value error, ")
-            raise ArtefactError(f"{where} is damaged: {what}: {told}.") from error
+            message = problem["msg"].removeprefix("Value error, ")
+            raise ArtefactError(f"{where} is damaged: {what}: {message}.") from error

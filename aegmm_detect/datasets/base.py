@@ -70,7 +70,7 @@ class Dataset:
                 )
         if not np.isin(self.y, (0, 1)).all():
             raise InvalidInputError(
-                f"{self.name}: y holds labels beside 0 and 1: 1 is an anomaly, 0 is normal."
+                f"{self.name}: y holds labels other than 0 and 1: 1 is an anomaly, 0 is normal."
             )
         if self.X.ndim == 2 and len(self.feature_names) != self.X.shape[1]:
             raise InvalidInputError(
@@ -162,5 +162,5 @@ def reading(path: Path) -> Iterator[None]:
     except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile) as error:
         raise DataIntegrityError(
             f"{path} cannot be read: {type(error).__name__}: {error}. It is missing, cut short or "
-            "of another format: get it anew."
+            "of another format: get it again."
         ) from error

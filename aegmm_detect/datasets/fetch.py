@@ -92,7 +92,7 @@ def check(path: Path, file: File) -> None:
         raise DataIntegrityError(
             f"{path} is not the file it should be: its sha256 is {found} ({size} bytes), expected "
             f"{file.sha256}. It may be cut short or another edition: delete it, and it is fetched "
-            "anew; or read it with aegmm_detect.datasets.from_file."
+            "again; or read it with aegmm_detect.datasets.from_file."
         )
 
 
@@ -112,13 +112,13 @@ def _download(source: Source, folder: Path, own: str) -> Path:
         else:
             check(path, file)
             return path
-    told = "; ".join(failures)
+    reasons = "; ".join(failures)
     if refused:
         raise DataIntegrityError(
-            f"{source.title}: what was downloaded is not {file.name} ({told}). Nothing was kept. "
-            f"Get it from {source.page} and {own}."
+            f"{source.title}: what was downloaded is not {file.name} ({reasons}). Nothing was "
+            f"kept. Get it from {source.page} and {own}."
         )
     raise DataUnavailableError(
-        f"{source.title} could not be downloaded to {folder} ({told}). Without a network: {own} "
+        f"{source.title} could not be downloaded to {folder} ({reasons}). Without a network: {own} "
         f"(source: {source.page})."
     )

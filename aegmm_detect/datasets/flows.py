@@ -129,7 +129,7 @@ def _chunks(path: Path, keep_port: bool) -> Iterator[tuple[Any, npt.NDArray[Any]
                     line = int(frame.index[frame[LABEL].isna()][0]) + 2
                     raise DataIntegrityError(
                         f"{path}: line {line} has no label. The file is cut short or damaged: get "
-                        "it anew."
+                        "it again."
                     )
                 labels = frame.pop(LABEL).astype(str).str.strip()
                 keep = (labels != LABEL).to_numpy()

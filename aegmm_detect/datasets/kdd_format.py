@@ -111,7 +111,7 @@ def read_kdd(
     if missing.any():
         raise DataIntegrityError(
             f"{path}: line {missing.argmax() + 1} of {len(frame)} lacks fields; {missing.sum()} "
-            "lines do. The file is cut short or damaged: get it anew."
+            "lines do. The file is cut short or damaged: get it again."
         )
     return _encode(frame, [c for c in columns if c not in vocabulary], vocabulary, path)
 

@@ -87,12 +87,12 @@ def _problem(column: Any, found: Found) -> str | None:
         return (
             f"numbers but for {some}, the first {found.shown} in row {found.row} (counted from 0). "
             f"If that stands for a missing number, pass na_values=[{found.shown}]; if these are "
-            f"codes and not amounts, {codes}; otherwise mend the file, or pass {drop}."
+            f"codes and not amounts, {codes}; otherwise correct the file, or pass {drop}."
         )
     if found.kind == "commas":
         return (
             f"numbers with a comma, such as {found.shown}. If it is the decimal sign, pass "
-            f"decimal=','; otherwise mend the file, or pass {drop}."
+            f"decimal=','; otherwise correct the file, or pass {drop}."
         )
     if found.kind in ("dates", "durations"):
         return (

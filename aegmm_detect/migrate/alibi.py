@@ -30,7 +30,7 @@ def from_alibi_detect(
     """A fitted detector from a directory that alibi-detect's ``save_detector`` wrote.
 
     No code in the directory runs. Names in its pickles are compared with a list and never looked
-    up; nets are made anew, of listed layers only, and their weights are read as arrays.
+    up; nets are built again, of listed layers only, and their weights are read as arrays.
 
     The detector scores as its source did, up to rounding in float32. That includes the slip in the
     source's default features, which are kept as `eucl_cosim_features_alibi`.
@@ -67,7 +67,7 @@ def from_alibi_detect(
     if meta["name"] != OutlierAEGMM.__name__:
         raise MigrationError(
             f"{folder} holds a detector of class {meta['name'][:100]!r}. Only OutlierAEGMM can be "
-            "carried over: fit the other anew."
+            "carried over: fit the other again."
         )
     state = AlibiState.read(folder / "OutlierAEGMM.dill", recon_features is not None)
     if recon_features is None:
@@ -89,8 +89,8 @@ def from_alibi_detect(
         ) from error
     version = meta.get("version")
     # Any other value may contain itself many times over.
-    told = version[:20] if isinstance(version, str) else "of an unknown version"
-    logger.info("%s comes from alibi-detect %s.", folder, told)
+    shown = version[:20] if isinstance(version, str) else "of an unknown version"
+    logger.info("%s comes from alibi-detect %s.", folder, shown)
     return detector
 
 

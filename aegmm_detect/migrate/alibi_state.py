@@ -1,4 +1,4 @@
-"""What alibi-detect's OutlierAEGMM keeps beside its nets, out of its dill file."""
+"""What alibi-detect's OutlierAEGMM keeps besides its nets, out of its dill file."""
 
 import dataclasses
 from pathlib import Path

@@ -38,14 +38,14 @@ def read(data: bytes, source: str, known: Collection[str] | None) -> Any:
     Returns
     -------
     None, numbers, texts, bytes, lists, tuples, dictionaries and `Named`. Sets are calls of
-    ``builtins.set``, and keys that are no texts are ``Named('a key')``.
+    ``builtins.set``, and keys that are not texts are ``Named('a key')``.
 
     Raises
     ------
     ForeignNameError
         It refers to another name.
     MigrationError
-        It is no pickle, is cut off or asks for what no state needs.
+        It is not a pickle, is cut off or asks for what no detector state needs.
     """
     # What damaged bytes raise in the parser and on the stack: a dozen types.
     try:
@@ -92,7 +92,7 @@ class _Machine:
 
     def _named(self, module: Any, name: Any) -> None:
         if not (isinstance(module, str) and isinstance(name, str)):
-            raise ValueError("a name that is no text")
+            raise ValueError("a name that is not text")
         if len(module) + len(name) > _LONGEST_NAME:
             raise ValueError("a name that is too long")
         full = f"{module}.{name}"

@@ -1,4 +1,4 @@
-"""Nets of Keras 2 made anew: listed layers by their configuration, with the stored weights.
+"""Nets of Keras 2 built again: listed layers by their configuration, with the stored weights.
 
 Keras's own reader is not used. It makes whatever the configuration names, and some of that runs
 code that is stored in the file.
@@ -46,7 +46,7 @@ def read_net(path: Path) -> keras.Sequential:
 def _net(stored: hdf5.StoredNet, source: str) -> keras.Sequential:
     model = parsed_object(stored.config)
     if model is None:
-        raise ValueError("no JSON object, or one that is too deep")
+        raise ValueError("not a JSON object, or one that is too deep")
     if model["class_name"] != "Sequential":
         raise MigrationError(
             f"{source} holds a {str(model['class_name'])[:100]!r}. Only keras.Sequential can be "

@@ -83,7 +83,7 @@ def rebuild(class_name: Any, config: dict[str, Any], source: str) -> keras.layer
     if not (isinstance(class_name, str) and class_name in _SETTINGS):
         raise MigrationError(
             f"{source} has a layer {_short(class_name)}, which cannot be rebuilt. These can: "
-            f"{', '.join(_SETTINGS)}. Make the net anew and fit it here."
+            f"{', '.join(_SETTINGS)}. Build the net again and fit it here."
         )
     settings = {"trainable": bool(config.get("trainable", True))}
     for name, value in config.items():
@@ -96,7 +96,7 @@ def rebuild(class_name: Any, config: dict[str, Any], source: str) -> keras.layer
         elif not _changes_nothing(name, value):
             raise MigrationError(
                 f"{source}: {class_name} has {name[:100]}={_short(value)}, which cannot be carried "
-                "over. Make the net anew and fit it here."
+                "over. Build the net again and fit it here."
             )
     _check_activation(settings.get("activation", "linear"), class_name, source)
     layer: keras.layers.Layer = getattr(keras.layers, class_name)(**settings)

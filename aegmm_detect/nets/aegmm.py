@@ -35,7 +35,7 @@ class AEGMM(keras.Model):
         What makes a code of the encoder's output: ``code(h, training=, noise=)`` returns (code,
         extras). Default None: the output is the code.
     context
-        Rows (N, ...) -> (N, C): further columns of z, behind the features. Default None: no more.
+        Rows (N, ...) -> (N, C): further columns of z, after the features. Default None: no more.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class AEGMM(keras.Model):
     def encode(
         self, x: Tensor, training: bool | None = None, noise: Tensor | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Code (N, latent), and what its kind has beside; see `forward`."""
+        """Code (N, latent), and what else its kind has; see `forward`."""
         mode = _mode(training)
         hidden = self.encoder(x, **mode)
         return (hidden, {}) if self.code is None else self.code(hidden, noise=noise, **mode)

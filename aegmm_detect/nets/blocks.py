@@ -50,7 +50,7 @@ def build(
     code
         What becomes of the encoder's output. Default None: it is the code, and linear.
     n_context
-        Columns of z behind the features, which widen the density net's input, too.
+        Columns of z after the features, which widen the density net's input, too.
     """
     seeds: Iterator[int | None] = itertools.repeat(None) if seed is None else itertools.count(seed)
     dense = _dense(seeds, members)
@@ -105,7 +105,7 @@ def build_code(
 
 
 def _hidden(sizes: NetSizes, code: CodeConfig | None) -> tuple[int, ...]:
-    """Widths of the encoder; mean and log-variance are layers behind the last hidden one."""
+    """Widths of the encoder; mean and log-variance are layers after the last hidden one."""
     widths = sizes.comp_hiddens
     return (widths[:-1] or widths) if code is not None and code.kind == "gaussian" else widths
 

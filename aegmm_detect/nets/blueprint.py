@@ -28,7 +28,7 @@ class Blueprint:
     code
         Kind of code; None for the encoder's output itself.
     context
-        What puts columns behind the features; as it is, in every net that is built.
+        What puts columns after the features; as it is, in every net that is built.
     """
 
     sizes: NetSizes

@@ -98,7 +98,7 @@ def check_widths(net: AEGMM, n_gmm: int | None) -> None:
 def probe(net: keras.Model, row: Any, n_gmm: int | None) -> int:
     """Run two copies of one prepared row through `net`; return the number of components.
 
-    Catches what declared shapes cannot tell: a ready `aegmm`, an unbuilt net, an end that is no
+    Catches what declared shapes cannot tell: a ready `aegmm`, an unbuilt net, an end that is not a
     softmax.
 
     Raises
@@ -141,7 +141,7 @@ def check_memberships(gamma: Any) -> None:
         (gamma < 0).any() or (np.abs(gamma.sum(axis=1) - 1.0) > 1e-3).any()
     ):
         raise ConfigurationError(
-            "gmm_density_net's rows are no memberships (they must be >= 0 and sum to 1): end it "
+            "gmm_density_net's rows are not memberships (they must be >= 0 and sum to 1): end it "
             "with Dense(n_gmm, activation='softmax')."
         )
 

@@ -61,7 +61,7 @@ def with_dropout(encoder: keras.Model, rate: float) -> list[keras.layers.Layer]:
     """The layers of `encoder`, themselves, with dropout on the input, between them and on the code.
 
     Between means in front of each layer that has a kernel (dense, convolution), save the first. An
-    encoder that is no `keras.Sequential` stays one layer.
+    encoder that is not a `keras.Sequential` stays one layer.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from aegmm_detect.numerics.density import Density, ScoreScales, combine
 from aegmm_detect.numerics.features import euclidean, per_member
 from aegmm_detect.types import FloatArray, Tensor
 
-# Score of rows whose energy is no number in float32: just under its largest number.
+# Score of rows whose energy is not a number in float32: just under its largest number.
 BEYOND = 3.4e38
 
 
@@ -54,7 +54,7 @@ class ScoringGraph(keras.layers.Layer):
         super().__init__(name="scoring", autocast=False, dtype="float32")
         self.normalizer = normalizer
         self.net = net
-        # Rounded once, after all float64 work. Tuples, which Keras does not take for weights.
+        # Rounded once, after all float64 work. Tuples, which Keras does not treat as weights.
         self.members = tuple(tuple(m.as_float32() for m in own) for own in density.members)
         self.scaling = (density.centre.astype("float32"), density.spread.astype("float32"))
         self.energy_of = density.family.energy

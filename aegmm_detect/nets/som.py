@@ -19,8 +19,8 @@ class WinnerCoordinates(keras.layers.Layer):
     """Prepared rows (N, ...) -> places of their winners, (N, 2 * maps) float32 in [0, 1].
 
     As ``numerics.som.winner_coordinates``, and no gradient flows through it. More axes of features
-    are flattened. A row that is not finite gets the place of some node, too: that it is none of the
-    others has to be told elsewhere.
+    are flattened. A row that is not finite gets the place of some node, too: that it is like none
+    of the others has to be reported elsewhere.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def winner_net(
     Raises
     ------
     ConfigurationError
-        There is no map, maps are no squares of nodes of equally many features, or rows of
+        There is no map, maps are not squares of nodes of equally many features, or rows of
         `row_shape` have another number.
     """
     n_features = np.shape(maps[0])[-1] if len(maps) else 0

@@ -151,7 +151,7 @@ class Detector(Decisions):
             name = type(self).__name__
             why, when = "needs a fitted detector", "first"
             if self._begun:
-                why, when = "has nothing to go by: the last fit was cut off or failed", "again"
+                why, when = "is not fitted: the last fit was interrupted or failed", "again"
             raise NotFittedError(f"{name}.{method}() {why}: call {name}.fit(X) {when}.")
 
     def _forget_fit(self) -> None:

@@ -182,7 +182,7 @@ class Building(MixtureDetector):
             Number of nets. Default 4; 1 is faster to score and less steady.
         contamination
             Share of anomalies that you expect among the training rows, up to .25. Default 0: they
-            are taken for normal. Twice that share of rows, the strangest, is left out of the
+            are treated as normal. Twice that share of rows, the strangest, is left out of the
             densities, because some normal rows are always stranger than some anomalies.
         **settings
             As for `from_sizes`; `normalize` is 'robust' unless given.
@@ -262,6 +262,5 @@ class Building(MixtureDetector):
 def _refuse_both(name: str, given: bool) -> None:
     if given:
         raise ConfigurationError(
-            f"{name}= would be ignored beside fit_config=, which says it, too: leave one of them "
-            "out."
+            f"{name}= conflicts with fit_config=, which also sets it: leave one of them out."
         )

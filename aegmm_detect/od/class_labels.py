@@ -57,7 +57,7 @@ def class_numbers(labels: Sequence[Hashable], classes: Sequence[Hashable]) -> In
     Raises
     ------
     InvalidInputError
-        Names labels that are none of them.
+        Names labels that are not among them.
     """
     place = {label: number for number, label in enumerate(classes)}
     unknown = [label for label in classes_of(labels) if label not in place]

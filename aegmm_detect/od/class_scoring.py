@@ -170,7 +170,7 @@ class ClassScoring(Detector):
         return tuple((member.state, member.score_type) for member in self._members.values())
 
     def _refresh(self) -> None:
-        # Members can be changed from outside: updated, fitted again, told another score_type.
+        # Members can be changed from outside: updated, fitted again, given another score_type.
         now = self._states_now()
         changed = len(now) != len(self._states) or any(
             old is not new or kind != other

@@ -66,7 +66,7 @@ class Exporting(abc.ABC):
             No threshold is set.
         ArtefactError
             The graph cannot be converted, is refused by its runtime, or scores otherwise; something
-            else is at `path`. Nothing is left behind then.
+            else is at `path`. Nothing is left then.
         ConfigurationError
             An unknown format; nets that run uncompiled.
         MissingExtraError

@@ -180,7 +180,7 @@ class Fitting(Detector):
         if not self.LABELS:
             raise ConfigurationError(
                 f"{type(self).__name__} learns from unlabelled rows: leave y out, and pass only "
-                "the rows that you take for normal."
+                "the rows that you treat as normal."
             )
         labels = check_labels(y)
         if np.count_nonzero(labels == 1) > len(labels) / 2:

@@ -12,7 +12,7 @@ from aegmm_detect.types import Array, BoolArray
 
 logger = logging.getLogger(__name__)
 
-# Comparable rows from which "all of them were seen" is no accident of a sample.
+# Comparable rows from which "all of them were seen" is not an accident of a sample.
 _ENOUGH = 20
 
 

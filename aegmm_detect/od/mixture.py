@@ -223,7 +223,7 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
 
     @property
     def state(self) -> FittedState | None:
-        """What `fit` has left beside the nets' weights; None before."""
+        """What `fit` has left besides the nets' weights; None before."""
         return self._state if self.fitted else None
 
     @property

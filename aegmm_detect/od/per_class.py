@@ -53,7 +53,7 @@ class PerClassAEGMM(ClassDecisions):
     threshold
         Of the scores of ``score(X)``, in spreads of the class. Default None: `infer_threshold`.
     data_type, nan_policy
-        As for `OutlierAEGMM`, beside a function; a detector brings its own.
+        As for `OutlierAEGMM`, with a function; a detector brings its own.
 
     Raises
     ------

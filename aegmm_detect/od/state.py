@@ -1,4 +1,4 @@
-"""What a fit leaves behind beside the weights of the nets."""
+"""What a fit leaves besides the weights of the nets."""
 
 import dataclasses
 

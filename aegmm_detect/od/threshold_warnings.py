@@ -51,7 +51,7 @@ def warn_of_labels(scores: FloatArray, threshold: float, y: IntArray) -> None:
         if test.pvalue < _BY_CHANCE:
             logger.warning(
                 "Rows labelled as outliers score lower than rows labelled as inliers (area under "
-                "the ROC curve %.3g). Are the labels turned round? %s.",
+                "the ROC curve %.3g). Are the labels swapped? %s.",
                 test.statistic / (len(outliers) * len(inliers)),
                 meaning,
             )
@@ -60,7 +60,7 @@ def warn_of_labels(scores: FloatArray, threshold: float, y: IntArray) -> None:
     if len(labelled) > 1 and len(inliers) and is_outlier(labelled, threshold).all():
         logger.warning(
             "The threshold %.6g flags all %d labelled rows, also the %d inliers: scores do not "
-            "tell the labels apart, or the labels are turned round. %s.",
+            "tell the labels apart, or the labels are swapped. %s.",
             threshold,
             len(labelled),
             len(inliers),

@@ -39,7 +39,7 @@ class Updating(MixtureParameters, Detector):
     def update(self, X: Any, *, half_life: float | None = None) -> None:
         """Let the mixtures learn from new inliers, and leave the nets as they are.
 
-        Cheap, and enough for slow shifts; when codes themselves no longer fit, `fit` anew. The
+        Cheap, and enough for slow shifts; when codes themselves no longer fit, `fit` again. The
         result does not depend on how a stream is cut into batches, but on the calls: each call's
         rows get their memberships from the mixtures before it.
 
@@ -55,7 +55,7 @@ class Updating(MixtureParameters, Detector):
         Raises
         ------
         ConfigurationError
-            `half_life` is no positive number; a detector that does not know how many rows its
+            `half_life` is not a positive number; a detector that does not know how many rows its
             mixtures stand for; Laplacian mixtures, whose absolute deviations cannot be merged.
         NotFittedError, InvalidInputError
             As for `score`; rows too far out. The detector is left as it was.

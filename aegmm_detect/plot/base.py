@@ -61,7 +61,7 @@ def check_scores(scores: Any) -> FloatArray:
     Raises
     ------
     InvalidInputError
-        They are no numbers (N,), or there are none.
+        They are not numbers (N,), or there are none.
     """
     given = np.asarray(scores)
     # The detector decided on its own float32 scores.

@@ -131,7 +131,7 @@ def check_states(callbacks: Sequence[keras.callbacks.Callback], states: Sequence
             continue  # what fits, only the callback knows
         name = type(callback).__name__
         if not isinstance(state, dict):
-            raise ValueError(f"the state of {name} is no dictionary")
+            raise ValueError(f"the state of {name} is not a dictionary")
         for attribute, value in state.items():
             if not (isinstance(attribute, str) and _may_take(callback, attribute, value)):
                 raise ValueError(f"{name} cannot take {str(attribute)[:60]!r} from a checkpoint")
@@ -144,7 +144,7 @@ def _may_take(callback: keras.callbacks.Callback, name: str, value: Any) -> bool
     of_class = inspect.getattr_static(type(callback), name, None)
     if callable(of_class) or hasattr(of_class, "__get__"):
         return False  # a method or a property
-    if not _is_of_keras(callback):
+    if not _comes_with_keras(callback):
         return True
     if isinstance(callback, keras.callbacks.History):
         return _is_history(name, value)
@@ -175,7 +175,7 @@ def _is_history(name: str, value: Any) -> bool:
 def _fixed_names(callback: keras.callbacks.Callback) -> set[str]:
     """What no checkpoint keeps or brings back: of the fit, and texts that name files and runs."""
     given = set(inspect.signature(type(callback).__init__).parameters)
-    keras_own = _is_of_keras(callback)
+    keras_own = _comes_with_keras(callback)
     texts = {
         name
         for name, value in vars(callback).items()
@@ -184,7 +184,7 @@ def _fixed_names(callback: keras.callbacks.Callback) -> set[str]:
     return {*_OF_THE_FIT, *texts, *(("min_delta",) if hasattr(callback, "monitor_op") else ())}
 
 
-def _is_of_keras(callback: keras.callbacks.Callback) -> bool:
+def _comes_with_keras(callback: keras.callbacks.Callback) -> bool:
     return type(callback).__module__.split(".")[0] == "keras"
 
 
@@ -207,7 +207,7 @@ def _digests(callback: keras.callbacks.Callback) -> dict[str, str]:
 
 
 def _not_kept(callback: keras.callbacks.Callback) -> list[str]:
-    if _is_of_keras(callback):
+    if _comes_with_keras(callback):
         return []
     return [
         name

@@ -34,7 +34,7 @@ class Checkpoint:
     Raises
     ------
     ConfigurationError
-        There can be no such folder.
+        Such a folder cannot be made.
     CheckpointError
         The file in it is damaged.
     """
@@ -45,7 +45,7 @@ class Checkpoint:
             path.mkdir(parents=True, exist_ok=True)
         except (TypeError, ValueError, OSError) as error:
             raise ConfigurationError(
-                f"checkpoint_dir={folder!r} is no folder that can be used or made ({error})."
+                f"checkpoint_dir={folder!r} is not a folder that can be used or made ({error})."
             ) from error
         self.path = path / FILE_NAME
         self._lock = FolderLock(path)

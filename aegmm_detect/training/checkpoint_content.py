@@ -85,7 +85,7 @@ class CheckpointContent(BaseModel):
         ------
         CheckpointError
             NaN; infinity in the nets. The square of a gradient may be too large for its dtype, so
-            infinity in the optimizer is no damage.
+            infinity in the optimizer is not damage.
         """
         for part, values in (("nets", self.net), ("optimizer", self.optimizer)):
             if any(_is_broken(value, part == "nets") for value in values):

@@ -106,12 +106,12 @@ def _content(members: dict[str, bytes]) -> dict[str, Any]:
         raise ValueError("its tree is too large")
     parsed = parsed_object(tree)
     if parsed is None:
-        raise ValueError("its tree is no JSON object, or too deep")
+        raise ValueError("its tree is not a JSON object, or too deep")
     if sorted(named_arrays(parsed)) != sorted(arrays):
         raise ValueError("its arrays are not those that its tree names, each once")
     content = unpack(parsed, arrays)
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise ValueError("its tree is no dictionary of named values")
+        raise ValueError("its tree is not a dictionary of named values")
     if "format" not in content:
         raise ValueError("it has no format")
     return content

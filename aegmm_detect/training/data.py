@@ -49,7 +49,7 @@ class ArrayRows:
 
 @dataclasses.dataclass(frozen=True)
 class StreamRows:
-    """Prepared training rows that are read anew for every pass."""
+    """Prepared training rows that are read again for every pass."""
 
     read: Callable[[], Iterator[FloatArray]]  # float32 batches of any size
     n_rows: int
@@ -87,7 +87,7 @@ class Source:
     """What a stream raised while tf.data read it.
 
     Exceptions cross tf.data as text: a user's `OSError` would come out as TensorFlow's
-    `UnknownError`, which nobody's handler waits for.
+    `UnknownError`, which the user's `except` clauses do not catch.
     """
 
     def __init__(self) -> None:

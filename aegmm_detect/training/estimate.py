@@ -45,7 +45,7 @@ def estimate_density(
     rows
         Prepared training rows.
     config
-        The density net's own mixture, or one fitted anew.
+        The density net's own mixture, or one that is fitted again.
     members
         Of the net, if it is an ensemble.
     seed
@@ -72,13 +72,13 @@ def estimate_density(
         mixtures = [family.of_moments(own, gmm.DEFAULT_REG) for own in each]
     else:
         projection = principal_components(sample, config.principal_components)
-        behind = np.empty((len(sample), 0)) if projection is None else projection(sample)
+        projected = np.empty((len(sample), 0)) if projection is None else projection(sample)
         # Components are differences around zero: their rounding is that of whole rows.
         length = np.sqrt(np.mean(np.square(sample, dtype=np.float64)) * math.prod(rows.shape))
-        sizes = np.repeat([0.0, length], [z.shape[-1], behind.shape[1]])
+        sizes = np.repeat([0.0, length], [z.shape[-1], projected.shape[1]])
         n_components = component_count(len(sample), config.n_components)
         n_own = z.shape[-1]
-        z = np.concatenate([z, np.broadcast_to(behind, (len(z), *behind.shape))], axis=-1)
+        z = np.concatenate([z, np.broadcast_to(projected, (len(z), *projected.shape))], axis=-1)
         fitted_to = list(z)
         if config.trim:
             rough = [Refit(own, n_components, family.richest, family, sizes) for own in z]
@@ -111,7 +111,7 @@ def in_passes(function: Callable[[Tensor], Tensor], sample: FloatArray) -> Float
 
 
 def _jobs(whole: Refit, n_own: int, parts: Sequence[Part]) -> list[Refit]:
-    """The mixtures of one net: over its z, `n_own` features, with what stands behind, or alone."""
+    """The mixtures of one net: over its z, `n_own` features, with what follows it, or alone."""
     alone = whole._replace(z=whole.z[:, :n_own], n_components=1, size=whole.size[:n_own])
     of_part = {"full": whole, "diagonal": whole, "single": alone}
     return [of_part[part]._replace(covariance=COVARIANCE_OF[part]) for part in parts]

@@ -100,7 +100,7 @@ class Trainer(keras.Model):
         return self.net(x, training=training)
 
     def step_values(self, batch: Any, training: bool) -> dict[str, Tensor]:
-        """Loss of one batch, rows or (rows, labels), and all that is logged beside it."""
+        """Loss of one batch, rows or (rows, labels), and all that is logged besides it."""
         x, y = batch if isinstance(batch, tuple) else (batch, None)
         out = forward_pass(self.net, x, training)
         x, x_recon = out.x, ops.cast(out.x_recon, "float32")

@@ -24,7 +24,7 @@ class Length:
 
 
 def length_of_fit(config: FitConfig, n_rows: int) -> Length:
-    """Epochs as told, or as many equal ones as suit the number of steps that was asked for.
+    """Epochs as given, or as many equal ones as suit the number of steps that was asked for.
 
     Parameters
     ----------

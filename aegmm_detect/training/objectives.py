@@ -37,7 +37,7 @@ class Loss(NamedTuple):
     """What a kind of detector minimises."""
 
     terms: tuple[Term, ...]  # unless the user brings a loss of their own
-    weights: Mapping[str, Any]  # what a user's loss gets beside a batch's outputs, by name
+    weights: Mapping[str, Any]  # what a user's loss gets besides a batch's outputs, by name
     of_code: tuple[Term, ...] = ()  # added to either
     family: Family = GAUSSIAN  # kind of the mixture that the terms are given
     more: Mapping[str, Any] = MappingProxyType({})  # what a user's loss gets if it takes it

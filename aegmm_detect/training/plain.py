@@ -15,7 +15,7 @@ from aegmm_detect.types import Array
 from aegmm_detect.untrusted.text import LARGEST_INTEGER
 
 _ATOMS = (type(None), bool, int, float, str)
-# Numbers and text. Objects need a pickle; other kinds are no numbers to NumPy's file format.
+# Numbers and text. Objects need a pickle; other kinds are not numbers to NumPy's file format.
 KINDS = "biufcSU"
 # Of containers in each other. Each takes up to three levels of JSON, whose reader takes 100.
 _MOST_LEVELS, _MOST_LEVELS_IN_ALL = 20, 30
@@ -53,7 +53,7 @@ def pack(value: Any, arrays: dict[str, Array], levels: int = _MOST_LEVELS_IN_ALL
         arrays[name] = np.array(value)  # a copy: its owner goes on to change it
         return {"array" if kind is np.ndarray else "number": name}
     if kind is np.ndarray and value.dtype.isbuiltin == 2:
-        # bfloat16 and its like, which NumPy's file format takes for bytes without a meaning.
+        # bfloat16 and its like, which NumPy's file format treats as bytes without a meaning.
         bits = value.view(f"u{value.dtype.itemsize}")
         return {"bits": [value.dtype.name, pack(bits, arrays)]}
     if levels <= 0:  # perhaps it contains itself
@@ -154,7 +154,7 @@ def _array(name: Any, arrays: dict[str, Array], single: bool) -> Any:
 
 def _integer(text: Any) -> int:
     if not isinstance(text, str) or not re.fullmatch(f"-?0x[0-9a-f]{{1,{_MOST_BITS // 4}}}", text):
-        raise ValueError("no integer")
+        raise ValueError("not an integer")
     return int(text, 16)
 
 
@@ -176,7 +176,7 @@ def _bits(content: Any, arrays: dict[str, Array]) -> Array:
 def _keys(keys: list[Any]) -> list[Any]:
     """What can be found again by its hash, and has no hash that somebody chose."""
     if not all(map(_is_key, keys)) or sum(type(k) is tuple for k in keys) > _MOST_TUPLES:
-        raise ValueError("keys that are no numbers, texts or tuples of them")
+        raise ValueError("keys that are not numbers, texts or tuples of them")
     return keys
 
 

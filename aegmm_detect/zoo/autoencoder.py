@@ -33,7 +33,7 @@ def fit_autoencoder(
 ) -> Pretrained:
     """Train an autoencoder on unlabelled rows and return its encoder.
 
-    Rows are standardised; dropout is on the input and behind every layer of the encoder, which
+    Rows are standardised; dropout is on the input and after every layer of the encoder, which
     thus learns to undo what it drops (Vincent et al., JMLR 2010, masking noise); the loss is the
     mean squared error, the optimizer Nadam. The nets are those of `OutlierAEGMM.from_sizes`.
 

@@ -13,12 +13,12 @@ from aegmm_detect.training.seeding import seed_random_layers
 
 
 def check_encoder(encoder: Any, config: FewLabelConfig) -> None:
-    """Refuse what can be no pre-trained encoder.
+    """Refuse what cannot be a pre-trained encoder.
 
     Raises
     ------
     NetTypeError
-        It is no `keras.Model`.
+        It is not a `keras.Model`.
     ConfigurationError
         It has no weights, or `config` describes another one.
     """

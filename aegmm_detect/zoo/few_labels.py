@@ -50,7 +50,7 @@ class FewLabelClassifier:
         goes between the layers of a `keras.Sequential`; another net has it on input and code only.
         Default None: a new encoder with fresh weights, for a comparison.
     normalizer
-        Scaling that `encoder` was trained behind, such as that of `fit_autoencoder`. Default None:
+        Scaling that `encoder` was trained with, such as that of `fit_autoencoder`. Default None:
         'standard', learned from the labelled rows.
     **settings
         `dropout` (.1, of inputs and units), `l2` (1e-4), `frozen_epochs` (10, of the first stage;
@@ -66,7 +66,7 @@ class FewLabelClassifier:
     Raises
     ------
     NetTypeError
-        `encoder` is no `keras.Model`.
+        `encoder` is not a `keras.Model`.
     ConfigurationError
         A setting does not fit, or the encoder cannot be copied.
     """
@@ -108,7 +108,7 @@ class FewLabelClassifier:
         NotFittedError
             The detector is not fitted.
         ConfigurationError
-            It is no such detector or has no encoder, or a setting does not fit.
+            It is not such a detector or has no encoder, or a setting does not fit.
         """
         if not isinstance(detector, MixtureDetector):
             raise ConfigurationError(

@@ -46,7 +46,7 @@ class Preset(NamedTuple):
     settings
         Of the detector.
     fit
-        Of its training, beside what all have.
+        Of its training, besides what all have.
     of_width
         More of that, which depends on the number of features.
     threshold

@@ -20,7 +20,7 @@ from aegmm_detect.types import Array, FloatArray, Tensor
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FittedClassifier:
-    """What a fit leaves behind."""
+    """What a fit leaves."""
 
     net: keras.Sequential  # scaled rows -> probabilities
     normalizer: Normalizer
@@ -43,7 +43,7 @@ class FittedClassifier:
         Raises
         ------
         ConfigurationError
-            `batch_size` is no positive whole number.
+            `batch_size` is not a positive whole number.
         InvalidInputError
             Other columns or shapes than at fit; rows with NaN or infinity.
         """

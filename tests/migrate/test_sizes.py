@@ -84,7 +84,7 @@ def test_large_numbers_are_errors_before_anything_is_made(path, change):
 def test_a_description_that_is_too_deep_is_an_error(path):
     with h5py.File(path, "r+") as file:
         file.attrs["model_config"] = '{"a":' * 2000 + "1" + "}" * 2000
-    with pytest.raises(MigrationError, match="no JSON object, or one that is too deep"):
+    with pytest.raises(MigrationError, match="not a JSON object, or one that is too deep"):
         read_net(path)
 
 

@@ -239,11 +239,11 @@ def test_a_ready_net_must_return_three_things(output, what):
         (ready(z=()), r"z and gamma must be \(N, D\) and \(N, K\); the net returns \(2,\)"),
         (ready(gamma=(2, 1)), r"z and gamma must be .* and \(2, 2, 1\)"),
         (ready(gamma=(4,), value=0.25), "returns 4 memberships per row but n_gmm=2"),
-        (ready(value=0.7), "rows are no memberships .*softmax"),
+        (ready(value=0.7), "rows are not memberships .*softmax"),
         (net(unbuilt, decoder_net=unbuilt(2, 5)), r"rows of shape \(5,\) for rows"),
         (net(Subclassed, decoder_net=Subclassed(2, 1)), r"rows of shape \(1,\) for rows"),
         (net(encoder_net=keras.Sequential([layers.Reshape((3, 2))])), r"codes of shape \(3, 2\)"),
-        (net(gmm_density_net=mlp(4, 2, "sigmoid")), "rows are no memberships .*softmax"),
+        (net(gmm_density_net=mlp(4, 2, "sigmoid")), "rows are not memberships .*softmax"),
     ],
 )
 def test_outputs_that_do_not_fit_are_refused(wrong, message):

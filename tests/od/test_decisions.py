@@ -422,7 +422,7 @@ def test_labels_that_are_turned_round_are_warned_of(detector, method, caplog):
     assert not caplog.records
     detector.infer_threshold(MIXED, method=method, y=1 - Y)
     (record,) = caplog.records
-    assert "Are the labels turned round? y is 1 for outliers" in record.message
+    assert "Are the labels swapped? y is 1 for outliers" in record.message
 
 
 def test_a_threshold_that_flags_every_labelled_row_is_warned_of(detector, caplog):
@@ -438,4 +438,4 @@ def test_labels_that_say_nothing_are_not_called_turned_round(detector, caplog):
         rng = np.random.default_rng(seed)
         y = rng.permutation(np.repeat([0, 1], 50))
         detector.infer_threshold(with_scores(rng.normal(size=100)), method="youden", y=y)
-    assert "turned round?" not in caplog.text
+    assert "swapped?" not in caplog.text

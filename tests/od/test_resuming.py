@@ -313,5 +313,5 @@ def test_the_page_on_resuming_runs_as_written(rows, tmp_path, monkeypatch, capsy
 def test_what_cannot_be_a_folder_is_refused(rows, tmp_path, folder):
     (tmp_path / "file").write_text("")
     folder = tmp_path / folder if isinstance(folder, str) else folder
-    with pytest.raises(ConfigurationError, match=r"checkpoint_dir=.* is no folder"):
+    with pytest.raises(ConfigurationError, match=r"checkpoint_dir=.* is not a folder"):
         small().fit(rows, **QUICK, checkpoint_dir=folder)
