@@ -1,70 +1,46 @@
-"""Changed copies of exports, sealed anew; `fuzz_exports` opens them."""
+"""Changed copies of exports, sealed again; `fuzz_exports` opens them."""
 
 import hashlib
 import json
 import random
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from aegmm_detect.configs.export import METADATA_FILE, MODEL_FILES
-from aegmm_detect.sealed_json import sealed
+from benchmarks import fuzzing
 
 EXTREMES = (0, 1, -1, 2, 7, 255, 65536, 2**31 - 1, -(2**31), 2**31, 2**62, -(2**63), 2_000_000_000)
-VALUES = (None, True, 0, -1, 2**63, 1e308, "NaN", "Infinity", "", "x" * 5000, [], {}, [2**40], [0])
 
 
-def reseal(export: Path, path: Path, model: bytes, fields: dict[str, Any]) -> None:
-    """Write a forged export to `path`."""
-    path.mkdir()
-    name = MODEL_FILES[json.loads((export / METADATA_FILE).read_text())["format"]]
-    (path / name).write_bytes(model)
-    if "sha256" in fields:
-        fields["sha256"] = hashlib.sha256(model).hexdigest()
-    (path / METADATA_FILE).write_text(sealed(json.dumps(fields), "metadata_sha256"))
+def mutate(export: Path, path: Path, draw: random.Random, kind: str) -> None:
+    """A changed copy of an export at `path`, with hashes that fit.
 
-
-def mutate(export: Path, path: Path, draw: random.Random) -> str:
-    """A changed copy of an export at `path`; says what kind of change it is."""
+    Parameters
+    ----------
+    export
+        That is copied.
+    path
+        To be made.
+    draw
+        Source of chance.
+    kind
+        'bytes', 'graph' or 'metadata'.
+    """
     fields = json.loads((export / METADATA_FILE).read_text())
-    fields.pop("metadata_sha256")
-    model = (export / MODEL_FILES[fields["format"]]).read_bytes()
-    kinds: list[Callable[[], bytes]] = [
-        lambda: _flipped(model, draw),
-        lambda: _spliced(model, draw),
-        lambda: _in_graph(model, fields["format"], draw),
-        lambda: _in_graph(model, fields["format"], draw),
-        lambda: _metadata(fields, draw) or model,
-    ]
-    which = draw.randrange(len(kinds))
-    reseal(export, path, kinds[which](), fields)
-    return ("bytes", "pieces", "graph", "graph", "metadata")[which]
-
-
-def _flipped(model: bytes, draw: random.Random) -> bytes:
-    changed = bytearray(model)
-    for _ in range(draw.choice([1, 1, 2, 8])):
-        changed[draw.randrange(len(changed))] = draw.randrange(256)
-    return bytes(changed)
-
-
-def _spliced(model: bytes, draw: random.Random) -> bytes:
-    a, b, c = sorted(draw.randrange(len(model)) for _ in range(3))
-    return draw.choice(
-        [
-            model[:b],
-            model[:a] + model[b:],
-            model[:b] + model[a:],
-            model[:a] + model[b:c] + model[c:],
-        ]
-    )
-
-
-def _metadata(fields: dict[str, Any], draw: random.Random) -> None:
-    inside = draw.choice([fields, fields["input"], fields["meta"]])
-    inside[draw.choice(list(inside))] = draw.choice(VALUES)
+    del fields["metadata_sha256"]
+    name = MODEL_FILES[fields["format"]]
+    model = (export / name).read_bytes()
+    if kind == "bytes":
+        model = fuzzing.mutate_bytes(model, draw)
+    elif kind == "graph":
+        model = _in_graph(model, fields["format"], draw)
+    fields["sha256"] = hashlib.sha256(model).hexdigest()
+    if kind == "metadata":
+        fields = fuzzing.mutate_json(fields, draw, keep=("kind", "format", "format_version"))
+    path.mkdir()
+    (path / name).write_bytes(model)
+    (path / METADATA_FILE).write_text(fuzzing.sealed_again(fields, "metadata_sha256"))
 
 
 def _in_graph(model: bytes, format: str, draw: random.Random) -> bytes:
@@ -140,5 +116,5 @@ def _in_litert(content: bytes, draw: random.Random) -> bytes:
     try:
         builder.Finish(model.Pack(builder), b"TFL3")
     except Exception:  # the options of another operation, which no file can hold
-        return _flipped(content, draw)
+        return fuzzing.mutate_bytes(content, draw)
     return bytes(builder.Output())

@@ -1,63 +1,98 @@
-"""Mutations of files whose hashes are made anew, and a child process that opens them.
+"""Mutations of files, and a program that makes mutants, opens them and counts what came of it.
 
 What a fuzz looks for is anything but an error of the package's own: a crash, a hang, another
-error, or memory beyond a bound.
+error, or memory beyond a bound. A module that fuzzes supplies three functions:
+``make(folder, count, seed)`` writes mutants named ``<number>-<kind of change>`` and returns their
+paths; ``open_file(path)`` is called by the child for each; ``prepare()`` before the first, or the
+memory that libraries take at their start would be one file's.
 """
 
+import argparse
 import collections
 import copy
+import importlib
 import json
 import random
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+import shutil
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-GROWTH = "largest growth, MB"
-ROOT = Path(__file__).resolve().parents[1]
+from aegmm_detect.sealed_json import sealed
+from benchmarks.fuzzing_child import LOADED, REJECTED, in_children
+
 # Numbers, names and shapes that readers trip over.
-_VALUES: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 1, 2, 7, 10**9, 2**31, 2**63, 10**40, 0.5, -0.0, 1e308),
-    *("", "x", "relu", "../x", "/etc/passwd", "keras", "keras.config", "function", "__lambda__"),
-    *([], {}, [0], [10**6, 10**6], {"class_name": "Lambda", "config": {}}, [[]], {"a": {}}),
+VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 1, 2, 7, 10**9, 2**31, 2**63 - 1, 2**63, 10**40, 0.5, -0.0, 1e308),
+    *(float("nan"), float("inf"), "NaN", "Infinity", "", "x", "x" * 5000, "\ud800", "relu"),
+    *("../x", "/etc/passwd", "os.system", "keras", "keras.config", "function", "__lambda__"),
+    *([], {}, [0], [2**40], [10**6, 10**6], [[]], {"class_name": "Lambda", "config": {}}),
+    {"a": {}},
 )
 
 
 def mutate_bytes(content: bytes, draw: random.Random) -> bytes:
-    """`content` with one of the damages that files take."""
+    """Other bytes: `content` with one of the damages that files take."""
+    if not content:
+        return draw.randbytes(8)
+    while (broken := _damaged(content, draw)) == content:
+        pass
+    return broken
+
+
+def _damaged(content: bytes, draw: random.Random) -> bytes:
     broken = bytearray(content)
     start, length = draw.randrange(len(broken)), draw.randrange(1, 64)
-    kind = draw.randrange(5)
-    if kind == 0:
-        broken[start] ^= 1 << draw.randrange(8)
-    elif kind == 1:
-        del broken[start:]
-    elif kind == 2:
-        del broken[start : start + length]
-    elif kind == 3:
-        broken[start : start + length] = draw.randbytes(length)
-    else:
-        broken[start:start] = draw.randbytes(length)
+    a, b, c = sorted(draw.randrange(len(content) + 1) for _ in range(3))
+    match draw.randrange(8):
+        case 0:
+            broken[start] ^= 1 << draw.randrange(8)
+        case 1:
+            del broken[start:]
+        case 2:
+            del broken[start : start + length]
+        case 3:
+            broken[start : start + length] = draw.randbytes(length)
+        case 4:
+            broken[start:start] = draw.randbytes(length)
+        case 5:  # two spans change places
+            return content[:a] + content[b:c] + content[a:b] + content[c:]
+        case 6:
+            return content[: draw.choice((b, c))] + content[a:]  # a span twice
+        case _:
+            return content[:a] + content[b:]
     return bytes(broken)
 
 
-def mutate_json(value: Any, draw: random.Random, keep: Sequence[str] = ()) -> Any:
-    """A copy of a JSON value with one part replaced, removed, moved or repeated.
+def mutate_json(
+    value: Any, draw: random.Random, keep: Sequence[str] = (), values: Sequence[Any] = VALUES
+) -> Any:
+    """A copy of a JSON value with one part replaced, removed, moved or repeated; never its equal.
 
     Parameters
     ----------
     value
-        Dictionary, not empty.
+        Dictionary with something in it that may change.
     draw
         Source of chance.
     keep
         Names at the top that stay as they are.
+    values
+        What parts are replaced by.
     """
-    whole = copy.deepcopy(value)
-    places = [place for place in _places(whole) if place[1] not in keep or place[0] is not whole]
+    before = json.dumps(value)
+    while True:
+        whole = copy.deepcopy(value)
+        places = [p for p in _places(whole) if p[1] not in keep or p[0] is not whole]
+        _change(places, draw, values)
+        if json.dumps(whole) != before:  # as JSON, in which 1 is not true
+            return whole
+
+
+def _change(places: list[tuple[Any, Any]], draw: random.Random, values: Sequence[Any]) -> None:
     holder, key = draw.choice(places)
-    kind = draw.randrange(6)
+    kind = draw.randrange(7)
     if kind == 0:
         del holder[key]
     elif kind == 1:
@@ -70,11 +105,11 @@ def mutate_json(value: Any, draw: random.Random, keep: Sequence[str] = ()) -> An
     elif kind == 4 and isinstance(holder[key], list):
         holder[key] = holder[key] * 3
     else:
-        holder[key] = copy.deepcopy(draw.choice(_VALUES))
-    return whole
+        holder[key] = copy.deepcopy(draw.choice(values))
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Container and key of every value in a tree."""
     pairs = []
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, item in items:
@@ -84,68 +119,43 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
     return pairs
 
 
-def report(outcome: str) -> None:
-    """Called in the child: what came of the file whose turn it is."""
-    import resource
+def sealed_again(fields: dict[str, Any], key: str) -> str:
+    """`fields` as JSON with a seal that fits, if they can have one."""
+    try:
+        return sealed(json.dumps(fields), key)
+    except ValueError:  # a number that JSON has no name for
+        return json.dumps(fields)
 
-    print(json.dumps([outcome, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]), flush=True)
 
-
-def in_children(
-    program: str, files: Sequence[Path | str], seconds: float = 60.0
-) -> collections.Counter[str]:
-    """Outcomes of opening files, in a child that is started again after each crash or hang.
-
-    Parameters
-    ----------
-    program
-        Module that opens the files whose names are its arguments and calls `report` for each.
-    files
-        To be opened.
-    seconds
-        For one file, on a machine with much else to do.
+def main(program: str, description: str, most_megabytes: float, count: int = 600) -> int:
+    """Make mutants, open them, and print how many of each kind came to what.
 
     Returns
     -------
-    How often each outcome came; 'largest growth, MB' is the largest of one file.
+    Exit status: 1 if one came to anything but an error of the package or success, or took more
+    than `most_megabytes`; those files stay.
     """
-    found: collections.Counter[str] = collections.Counter()
-    left = [*files]
-    while left:
-        command = [sys.executable, "-m", program, *map(str, left)]
-        budget = 60.0 + seconds * len(left) / 20
-        try:
-            done = subprocess.run(
-                command, cwd=ROOT, capture_output=True, text=True, timeout=budget, check=False
-            )
-            lines, ended = done.stdout.splitlines(), f"exit status {done.returncode}"
-            told = done.stderr.strip().splitlines()[-1:]
-        except subprocess.TimeoutExpired as late:
-            output = late.stdout or b""
-            lines = (output if isinstance(output, str) else output.decode()).splitlines()
-            ended, told = "hang", []
-        results = [json.loads(line) for line in lines if line.startswith("[")]
-        before = results[0][1] if results else 0
-        for outcome, memory in results:
-            found[outcome] += 1
-            growth = (memory - before) // 1024
-            found[GROWTH] = max(found[GROWTH], growth)
-            before = memory
-        if len(results) < len(left):
-            print(f"{left[len(results)]}: {ended} {told}", file=sys.stderr)
-            found[f"CRASH: {ended}"] += 1
-            left = left[len(results) + 1 :]
-        else:
-            left = []
-    return found
-
-
-def outcome_of(call: Callable[[], object], expected: type[Exception]) -> str:
-    """What a call came to, in few words."""
-    try:
-        call()
-    except expected:
-        return "rejected"
-    except Exception as error:
-        return f"RAW {type(error).__name__}: {str(error)[:100]}"
-    return "loaded"
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
+    parser.add_argument("--count", type=int, default=count, help=f"how many (default {count})")
+    parser.add_argument("--seed", type=int, default=0, help="of the draws (default 0)")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="fuzz_"))
+    files = importlib.import_module(program).make(folder, options.count, options.seed)
+    results = in_children(program, files)
+    counts = collections.Counter(
+        (path.stem.partition("-")[2], result.outcome)
+        for path, result in zip(files, results, strict=True)
+    )
+    for (kind, outcome), n in sorted(counts.items()):
+        print(f"{n:6d}  {kind:10} {outcome}")
+    print(f"longest {max(r.seconds for r in results):.1f} s")
+    print(f"most memory {max(r.megabytes for r in results):.0f} MB")
+    bad = [
+        f"{path}: {result.outcome}, {result.megabytes:.0f} MB"
+        for path, result in zip(files, results, strict=True)
+        if result.outcome not in (REJECTED, LOADED) or result.megabytes > most_megabytes
+    ]
+    print("\n".join(bad) or "none ended badly")
+    if not bad:
+        shutil.rmtree(folder)
+    return 1 if bad else 0

@@ -6,6 +6,10 @@ import time
 from aegmm_detect.exceptions import ArtefactError
 
 
+def prepare():
+    print("words of a library")
+
+
 def open_file(path):
     print("words of a library", end="")
     match path.name:

@@ -1,18 +1,16 @@
 """Checkpoints changed at random, in ways that are well-formed, too: no outcome but two."""
 
-import importlib
-from pathlib import Path
-
-import pytest
-
-ROOT = Path(__file__).parents[2]
+from benchmarks import fuzz_checkpoints
+from benchmarks.fuzzing_child import LOADED, REJECTED, in_children
 
 
-@pytest.mark.parametrize("seed", [2026, 2027])
-def test_changed_checkpoints_are_resumed_or_rejected(monkeypatch, seed):
-    monkeypatch.syspath_prepend(ROOT)
-    found = importlib.import_module("benchmarks.fuzz_checkpoints").fuzz(30, seed)
-    assert found["findings"] == []
-    assert sum(found["outcomes"].values()) == 30
-    kinds = {name.partition(":")[0] for name in found["outcomes"]}
-    assert {"tree", "array"} < kinds
+def test_changed_checkpoints_are_resumed_or_rejected(tmp_path):
+    files = fuzz_checkpoints.make(tmp_path, count=40, seed=2026)
+    unchanged = tmp_path / "unchanged"
+    unchanged.write_bytes(fuzz_checkpoints.whole())
+    first, *results = in_children("benchmarks.fuzz_checkpoints", [unchanged, *files])
+    assert first.outcome == LOADED
+    assert {result.outcome for result in results} <= {REJECTED, LOADED}
+    assert len(results) == 40
+    kinds = {path.stem.partition("-")[2] for path in files}
+    assert kinds == {"bytes", "members", "tree", "array"}
