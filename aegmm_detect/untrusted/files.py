@@ -41,7 +41,7 @@ def opened(path: Path, error: type[AEGMMError] = ArtefactError) -> Iterator[Bina
     path
         As the caller names it: links in it are followed.
     error
-        Raised if it is no regular file.
+        Raised if it is not a regular file.
 
     Raises
     ------
@@ -54,12 +54,6 @@ def opened(path: Path, error: type[AEGMMError] = ArtefactError) -> Iterator[Bina
         yield stream
 
 
-def read_file(path: Path, limit: int, error: type[AEGMMError] = ArtefactError) -> bytes:
-    """All of a regular file of at most `limit` bytes; see `opened`."""
-    with opened(path, error) as stream:
-        return _read(stream, path, limit, error)
-
-
 def read_inside(
     folder: Path, name: str, limit: int, error: type[AEGMMError] = ArtefactError
 ) -> bytes:
@@ -70,11 +64,11 @@ def read_inside(
     folder
         As the caller names it: links in its own path are followed.
     name
-        Of the file. Volumes of Kubernetes put files there by links to a folder beside them.
+        Of the file. Volumes of Kubernetes put files there by links to a folder next to them.
     limit
         Largest number of bytes.
     error
-        Raised if it is no regular file, too large, or a link that leads elsewhere.
+        Raised if it is not a regular file, too large, or a link that leads elsewhere.
 
     Raises
     ------
@@ -114,12 +108,12 @@ def _as(error: type[AEGMMError], path: Path) -> Iterator[None]:
     try:
         yield
     except ValueError as problem:  # a null byte
-        raise error(f"{str(path)[:200]!r} is no name of a file: {problem}.") from problem
+        raise error(f"{str(path)[:200]!r} is not a name of a file: {problem}.") from problem
     except OSError as problem:
         if problem.errno not in _BAD_NAME:
             raise
         raise error(
-            f"{str(path)[:200]} is no regular file that can be opened: {problem.strerror}."
+            f"{str(path)[:200]} is not a regular file that can be opened: {problem.strerror}."
         ) from problem
 
 
@@ -136,7 +130,7 @@ def _stream(descriptor: int, path: Path, error: type[AEGMMError]) -> BinaryIO:
 def _check_regular(descriptor: int, path: Path, error: type[AEGMMError]) -> None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise error(f"{path} is no regular file. Copy the file itself there.")
+        raise error(f"{path} is not a regular file. Copy the file itself there.")
     blocks = getattr(status, "st_blocks", None)
     on_disk = status.st_size if blocks is None else 512 * blocks
     if status.st_size > _SPARSE_FROM and on_disk < status.st_size // _SPARSE_SHARE:

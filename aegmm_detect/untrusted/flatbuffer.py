@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.types import Array
-from aegmm_detect.untrusted.protobuf import UnfitError
 
 # Tables of a file. The largest export of the tests has 10,000.
-MOST_TABLES = 500_000
+_MOST_TABLES = 500_000
 
 
 class Buffer:
@@ -21,9 +21,9 @@ class Buffer:
 
     def __init__(self, content: bytes, mark: bytes) -> None:
         if content[4:8] != mark:
-            raise UnfitError("it does not start as such a file does")
+            raise ArtefactError("it does not start as such a file does")
         self.content = content
-        self._left = MOST_TABLES
+        self._left = _MOST_TABLES
 
     def root(self) -> "Table":
         """The outermost table."""
@@ -32,7 +32,7 @@ class Buffer:
     def number(self, at: int, letter: str) -> int:
         """The number of the type `letter` of `struct` at a place."""
         if not 0 <= at <= len(self.content) - struct.calcsize(letter):
-            raise UnfitError("it is cut short, or points outside itself")
+            raise ArtefactError("it is cut short, or points outside itself")
         value: int = struct.unpack_from(f"<{letter}", self.content, at)[0]
         return value
 
@@ -40,12 +40,12 @@ class Buffer:
         """The table at a place."""
         self._left -= 1
         if self._left < 0:
-            raise UnfitError(f"it has more than {MOST_TABLES:,} tables")
+            raise ArtefactError(f"it has more than {_MOST_TABLES:,} tables")
         head = at - self.number(at, "i")
         head_size, size = self.number(head, "H"), self.number(head + 2, "H")
         inside = head + head_size <= len(self.content) and at + size <= len(self.content)
         if head_size < 4 or head_size % 2 or size < 4 or not inside:
-            raise UnfitError("it has a table that is none")
+            raise ArtefactError("it has an invalid table")
         return Table(self, at, head, (head_size - 4) // 2, size)
 
 
@@ -64,7 +64,7 @@ class Table(NamedTuple):
             return 0
         offset = self.buffer.number(self.head + 4 + 2 * field, "H")
         if offset and not 4 <= offset <= self.size - size:
-            raise UnfitError("it has a field outside its table")
+            raise ArtefactError("it has a field outside its table")
         return self.at + offset if offset else 0
 
     def scalar(self, field: int, letter: str) -> int:
@@ -87,7 +87,7 @@ class Table(NamedTuple):
             return np.empty(0, dtype)
         count = self.buffer.number(at, "I")
         if at + 4 + count * np.dtype(dtype).itemsize > len(self.buffer.content):
-            raise UnfitError("it has a list that reaches beyond its end")
+            raise ArtefactError("it has a list that reaches beyond its end")
         return np.frombuffer(self.buffer.content, dtype, count, at + 4)
 
     def text(self, field: int) -> str:
@@ -95,12 +95,12 @@ class Table(NamedTuple):
         try:
             return self.vector(field, "u1").tobytes().decode()
         except UnicodeDecodeError as error:
-            raise UnfitError("it has a name that is no text") from error
+            raise ArtefactError("it has a name that is not a text") from error
 
     def tables(self, field: int) -> list["Table"]:
         """Tables in a list; none if the field is absent."""
         places = self.vector(field, "<u4")
         first = self._target(field) + 4
-        if len(places) > MOST_TABLES:
-            raise UnfitError(f"it has more than {MOST_TABLES:,} tables")
+        if len(places) > _MOST_TABLES:
+            raise ArtefactError(f"it has more than {_MOST_TABLES:,} tables")
         return [self.buffer.table(first + 4 * i + place) for i, place in enumerate(places.tolist())]

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.types import Array
-from aegmm_detect.untrusted.protobuf import UnfitError
 
-Constant = Array
 # Elements that a size within the file may ask for. What is made of the number of rows, the limit on
 # memory in the trial run holds.
 _LARGEST = 2**26
@@ -65,7 +64,7 @@ class _Value(NamedTuple):
 
 
 def check_flow(
-    steps: Sequence[Step], rows: Sequence[str], constants: Mapping[str, Constant], rules: Rules
+    steps: Sequence[Step], rows: Sequence[str], constants: Mapping[str, Array], rules: Rules
 ) -> None:
     """Refuse a graph whose sizes depend on the numbers in the rows, or which could divide by zero.
 
@@ -82,7 +81,7 @@ def check_flow(
 
     Raises
     ------
-    UnfitError
+    ArtefactError
         Says what is wrong.
     """
     known = {
@@ -90,29 +89,29 @@ def check_flow(
     }
     known.update((name, _Value(_From.ROWS, False)) for name in rows)
     if len(known) != len(rows) + len(constants):
-        raise UnfitError("it has two inputs of one name")
+        raise ArtefactError("it has two inputs of one name")
     for step in steps:
         if missing := [name for name in step.inputs if name and name not in known]:
-            raise UnfitError(f"{step.op} takes {missing[0][:80]!r} before anything makes it")
+            raise ArtefactError(f"{step.op} takes {missing[0][:80]!r} before anything makes it")
         _check_sizes(step, known, constants, rules)
         _check_division(step, known, constants, rules)
         for i, name in enumerate(step.outputs):
             if name and name in known:
-                raise UnfitError(f"it makes {name[:80]!r} twice")
+                raise ArtefactError(f"it makes {name[:80]!r} twice")
             if name:
                 known[name] = _result(step, i, known, rules)
                 # With comparisons a graph could be small for the numbers of rows that are tried.
                 if known[name].source is _From.SHAPE and step.op not in rules.on_shapes:
-                    raise UnfitError(f"its {step.op} computes with the number of rows")
+                    raise ArtefactError(f"its {step.op} computes with the number of rows")
 
 
 def _check_sizes(
-    step: Step, known: Mapping[str, _Value], constants: Mapping[str, Constant], rules: Rules
+    step: Step, known: Mapping[str, _Value], constants: Mapping[str, Array], rules: Rules
 ) -> None:
     for place in rules.sizes.get(step.op, ()):
         name = step.inputs[place] if place < len(step.inputs) else ""
         if name and known[name].source is _From.ROWS:
-            raise UnfitError(f"a size in its {step.op} depends on numbers in the rows")
+            raise ArtefactError(f"a size in its {step.op} depends on numbers in the rows")
     asked = [
         constants[step.inputs[place]]
         for place in rules.making.get(step.op, ())
@@ -121,11 +120,11 @@ def _check_sizes(
     # In Python's numbers, which do not overflow.
     numbers = [abs(float(number)) for array in asked for number in array.ravel()[:100]]
     if math.prod(max(number, 1.0) for number in numbers) > _LARGEST:
-        raise UnfitError(f"its {step.op} asks for more than {_LARGEST:,} numbers")
+        raise ArtefactError(f"its {step.op} asks for more than {_LARGEST:,} numbers")
 
 
 def _check_division(
-    step: Step, known: Mapping[str, _Value], constants: Mapping[str, Constant], rules: Rules
+    step: Step, known: Mapping[str, _Value], constants: Mapping[str, Array], rules: Rules
 ) -> None:
     if step.op not in rules.dividing:
         return
@@ -134,7 +133,7 @@ def _check_division(
     by = constants.get(step.inputs[1]) if len(step.inputs) > 1 else None
     # The most negative number divided by -1 overflows, which ends the process, too.
     if by is None or not (by > 0).all():
-        raise UnfitError("it divides whole numbers by what may not be positive")
+        raise ArtefactError("it divides whole numbers by what may not be positive")
 
 
 def _result(step: Step, place: int, known: Mapping[str, _Value], rules: Rules) -> _Value:

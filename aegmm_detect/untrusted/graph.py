@@ -5,7 +5,6 @@ from collections.abc import Callable
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.untrusted.litert_graph import check_litert
 from aegmm_detect.untrusted.onnx_graph import check_onnx
-from aegmm_detect.untrusted.protobuf import UnfitError
 
 _CHECKS: dict[str, Callable[[bytes], None]] = {"onnx": check_onnx, "litert": check_litert}
 
@@ -29,5 +28,5 @@ def check_graph(content: bytes, format: str, where: str) -> None:
     """
     try:
         _CHECKS[format](content)
-    except UnfitError as error:
+    except ArtefactError as error:
         raise ArtefactError(f"{where} is refused: {error}.") from error

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.types import Array
-from aegmm_detect.untrusted.flow import Constant, Rules, Step, check_flow, words
+from aegmm_detect.untrusted.flow import Rules, Step, check_flow, words
 from aegmm_detect.untrusted.onnx_fields import MODEL
-from aegmm_detect.untrusted.protobuf import Reader, UnfitError
+from aegmm_detect.untrusted.protobuf import Reader
 
 # What was found in exports of every class of detector, score and scaling, and of nets with each of
 # Keras's layers and activations that tf2onnx can convert (`tests/export/test_operations.py` makes
@@ -86,7 +87,7 @@ def check_onnx(content: bytes) -> None:
 
     Raises
     ------
-    UnfitError
+    ArtefactError
         Says what is wrong.
     """
     model = Reader().message(memoryview(content), MODEL)
@@ -94,7 +95,7 @@ def check_onnx(content: bytes) -> None:
     tensors = [_tensor(tensor) for tensor in graph.get("initializer", [])]
     constants = {tensor.name: tensor.value for tensor in tensors}
     if "" in constants or len(constants) < len(tensors):
-        raise UnfitError("it has two tensors of one name, or one without")
+        raise ArtefactError("it has two tensors of one name, or one without")
     inputs = [_named(value) for value in graph.get("input", [])]
     # Older files name tensors as inputs, too.
     rows = [name for name in inputs if name not in constants]
@@ -106,14 +107,14 @@ def check_onnx(content: bytes) -> None:
 
 class _Tensor(NamedTuple):
     name: str
-    value: Constant
+    value: Array
 
 
 def _named(value: Mapping[str, Any]) -> str:
     """Name of a value whose type is a tensor's."""
     kind = value.get("type", {}).get("tensor_type", {})
     if kind.get("elem_type", 1) not in _TYPES:
-        raise UnfitError("it has a value of an unknown type")
+        raise ArtefactError("it has a value of an unknown type")
     name: str = value.get("name", "")
     return name
 
@@ -123,11 +124,11 @@ def _tensor(tensor: Mapping[str, Any]) -> _Tensor:
     name, code, dims = tensor.get("name", ""), tensor.get("data_type"), tensor.get("dims", [])
     dtype = _TYPES.get(code) if code is not None else None
     if dtype is None:
-        raise UnfitError(f"its tensor {name[:80]!r} is of an unknown type")
+        raise ArtefactError(f"its tensor {name[:80]!r} is of an unknown type")
     if tensor.get("data_location", 0):
-        raise UnfitError("it holds external data, which no export may have")
+        raise ArtefactError("it holds external data, which no export may have")
     if len(dims) > _MOST_AXES or not all(0 <= n < _LONGEST_AXIS for n in dims):
-        raise UnfitError(f"its tensor {name[:80]!r} has a shape that is none")
+        raise ArtefactError(f"its tensor {name[:80]!r} has an invalid shape")
     size = math.prod(dims)
     found = [key for key in ("raw_data", *_LISTS) if key in tensor]
     if found == ["raw_data"]:
@@ -136,17 +137,17 @@ def _tensor(tensor: Mapping[str, Any]) -> _Tensor:
         numbers = np.empty(0, dtype)
     else:
         if len(found) > 1 or code not in _LISTS[found[0]]:
-            raise UnfitError(f"its tensor {name[:80]!r} holds numbers of another type")
+            raise ArtefactError(f"its tensor {name[:80]!r} holds numbers of another type")
         numbers = _as_array(tensor[found[0]], dtype)
     if numbers.size != size:
-        raise UnfitError(f"its tensor {name[:80]!r} says {dims}, which it does not hold")
+        raise ArtefactError(f"its tensor {name[:80]!r} says {dims}, which it does not hold")
     return _Tensor(name, numbers)
 
 
 def _whole(data: memoryview, size: int, dtype: np.dtype[Any]) -> memoryview:
     # Onnxruntime takes bytes for truth values as they are.
     if len(data) != size * dtype.itemsize or (dtype == np.bool_ and size and max(data) > 1):
-        raise UnfitError("a tensor says a shape that it does not hold")
+        raise ArtefactError("a tensor says a shape that it does not hold")
     return data
 
 
@@ -154,7 +155,7 @@ def _as_array(numbers: list[Any], dtype: np.dtype[Any]) -> Array:
     try:
         return np.array(numbers, dtype)
     except OverflowError as error:
-        raise UnfitError("a tensor holds numbers beyond its type") from error
+        raise ArtefactError("a tensor holds numbers beyond its type") from error
 
 
 def _step(node: Mapping[str, Any]) -> Step:
@@ -162,7 +163,7 @@ def _step(node: Mapping[str, Any]) -> Step:
     if domain or op not in OPERATIONS:
         full = f"{domain}.{op}" if domain else op
         # tf2onnx makes names of nodes from those of layers.
-        raise UnfitError(
+        raise ArtefactError(
             f"it holds the operation {full[:80]} (in {node.get('name', '')[:200]!r}), which the "
             "light scorer does not run"
         )
@@ -170,13 +171,13 @@ def _step(node: Mapping[str, Any]) -> Step:
     for attribute in node.get("attribute", []):
         name, value = _attribute(attribute)
         if name in attributes:
-            raise UnfitError(f"a node {op} has an attribute twice")
+            raise ArtefactError(f"a node {op} has an attribute twice")
         attributes[name] = value
     dtype = None
     if op == "Cast":
         dtype = _TYPES.get(attributes.get("to", 0))
         if dtype is None:
-            raise UnfitError("it casts to an unknown type")
+            raise ArtefactError("it casts to an unknown type")
     elif op == "ConstantOfShape":
         dtype = attributes["value"].dtype if "value" in attributes else np.dtype("<f4")
     return Step(op, tuple(node.get("input", [])), tuple(node.get("output", [])), dtype)
@@ -187,6 +188,6 @@ def _attribute(attribute: Mapping[str, Any]) -> tuple[str, Any]:
     name = attribute.get("name", "")
     key = _VALUES.get(attribute.get("type", 0))
     if key is None or attribute.keys() - {"name", "type", "doc_string", key}:
-        raise UnfitError(f"its attribute {name[:80]!r} is of an unknown type, or of two")
+        raise ArtefactError(f"its attribute {name[:80]!r} is of an unknown type, or of two")
     value = attribute.get(key)
     return name, _tensor(value).value if key == "t" and value is not None else value

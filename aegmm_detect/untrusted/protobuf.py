@@ -2,25 +2,24 @@
 
 Readers merge what stands in a message twice, skip what they do not know, and cut off what is too
 long; the runtime, which comes later, may do so in another way than the reader that checks. Here all
-of that is refused, so there is one way to understand what is left. It needs neither the package
-``onnx``, which a host that scores does not have, nor ``protobuf``, which merges silently.
+of that is refused, so there is one way to understand what is left. Errors say what is wrong with
+"it"; `graph.check_graph` adds which file it is. It needs neither the package
+``onnx``, which a machine that only scores does not have, nor ``protobuf``, which merges silently.
 """
 
 import struct
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
+
+from aegmm_detect.exceptions import ArtefactError
 
 # Fields of all messages of a file together, numbers in lists among them. The largest export of the
 # tests has 20,000; at a microsecond each, this many take a second.
-MOST_FIELDS = 500_000
+_MOST_FIELDS = 500_000
 # Wire types.
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 _LONGEST_VARINT = 10
 _WIRES = {"int": _VARINT, "float": _FOUR, "double": _EIGHT}
-
-
-class UnfitError(ValueError):
-    """Why bytes are no graph that may run; the reader's caller adds the name of the file."""
 
 
 class Field(NamedTuple):
@@ -39,14 +38,14 @@ class Reader:
     """Reads messages of one file, which share one limit on their number of fields."""
 
     def __init__(self) -> None:
-        self._left = MOST_FIELDS
+        self._left = _MOST_FIELDS
 
     def message(self, content: memoryview, fields: Mapping[int, Field]) -> dict[str, Any]:
         """Fields by name: a value each, a list where they are repeated; those absent are absent.
 
         Raises
         ------
-        UnfitError
+        ArtefactError
             Cut short, a field that is unknown, refused, of another type or there twice, a number
             that is not written in the shortest way, or too many fields.
         """
@@ -57,13 +56,13 @@ class Reader:
             key = cursor.varint()
             field = fields.get(key >> 3)
             if field is None:
-                raise UnfitError(f"it has an unknown field, number {key >> 3}")
+                raise ArtefactError(f"it has an unknown field, number {key >> 3}")
             if field.kind == "refused":
-                raise UnfitError(f"it holds {field.name}, which no export may have")
+                raise ArtefactError(f"it holds {field.name}, which no export may have")
             if field.repeated:
                 found.setdefault(field.name, []).extend(self._values(cursor, key & 7, field))
             elif field.name in found:
-                raise UnfitError(f"it has the field {field.name} twice")
+                raise ArtefactError(f"it has the field {field.name} twice")
             else:
                 found[field.name] = self._value(cursor, key & 7, field)
         return found
@@ -71,7 +70,7 @@ class Reader:
     def _count(self, n: int) -> None:
         self._left -= n
         if self._left < 0:
-            raise UnfitError(f"it has more than {MOST_FIELDS:,} fields")
+            raise ArtefactError(f"it has more than {_MOST_FIELDS:,} fields")
 
     def _values(self, cursor: "_Cursor", wire: int, field: Field) -> list[Any]:
         """One value, or several numbers in one piece."""
@@ -87,14 +86,14 @@ class Reader:
             return numbers
         letter, size = ("f", 4) if kind == "float" else ("d", 8)
         if len(piece) % size:
-            raise UnfitError(f"its field {field.name} is cut short")
+            raise ArtefactError(f"its field {field.name} is cut short")
         self._count(len(piece) // size)
         return list(struct.unpack(f"<{len(piece) // size}{letter}", piece))
 
     def _value(self, cursor: "_Cursor", wire: int, field: Field) -> Any:
         kind = field.kind
         if wire != (_WIRES.get(kind, _BYTES) if isinstance(kind, str) else _BYTES):
-            raise UnfitError(f"its field {field.name} is of another type")
+            raise ArtefactError(f"its field {field.name} is of another type")
         if kind == "int":
             return _signed(cursor.varint())
         if kind in ("float", "double"):
@@ -105,7 +104,7 @@ class Reader:
             try:
                 return str(piece, "utf-8")
             except UnicodeDecodeError as error:
-                raise UnfitError(f"its field {field.name} is no text") from error
+                raise ArtefactError(f"its field {field.name} is not a text") from error
         if isinstance(kind, str):
             return piece if kind == "bytes" else None
         return self.message(piece, kind)
@@ -114,7 +113,7 @@ class Reader:
 class _Cursor:
     """A place in bytes."""
 
-    def __init__(self: Self, content: memoryview) -> None:
+    def __init__(self, content: memoryview) -> None:
         self.content, self.at = content, 0
 
     def varint(self) -> int:
@@ -128,13 +127,15 @@ class _Cursor:
                     break
                 self.at = start + i + 1
                 return value
-        raise UnfitError("it is cut short, or holds a number that is not written in the usual way")
+        raise ArtefactError(
+            "it is cut short, or holds a number that is not written in the usual way"
+        )
 
     def take(self, size: int) -> memoryview:
         """The next `size` bytes."""
         end = self.at + size
         if end > len(self.content):
-            raise UnfitError("it is cut short")
+            raise ArtefactError("it is cut short")
         piece = self.content[self.at : end]
         self.at = end
         return piece

@@ -154,7 +154,7 @@ def test_links_and_pipes_are_refused(directory, tmp_path, no_keras):
             load_detector(directory)
         path.unlink()
         os.mkfifo(path)
-        with pytest.raises(ArtefactError, match="no regular file"):
+        with pytest.raises(ArtefactError, match="regular file"):
             load_detector(directory)
         path.unlink()
         os.replace(moved, path)
@@ -176,7 +176,7 @@ def test_where_nothing_is_saved_the_error_says_so(tmp_path):
     with pytest.raises(ArtefactError, match=r"no manifest\.json"):
         load_detector(tmp_path)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ArtefactError, match="no regular file"):
+    with pytest.raises(ArtefactError, match="regular file"):
         load_detector(tmp_path / "pipe")
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "net.keras")
     with pytest.raises(ArtefactError, match="does not belong"):

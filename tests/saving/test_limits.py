@@ -142,7 +142,7 @@ def test_a_pipe_in_place_of_any_file_does_not_hang(directory, fitted, tmp_path):
     (directory / MANIFEST).unlink()
     os.mkfifo(directory / MANIFEST)
     for call in (lambda: load_detector(directory), lambda: save_detector(fitted, directory)):
-        with pytest.raises(ArtefactError, match="no regular file"):
+        with pytest.raises(ArtefactError, match="regular file"):
             call()
     (directory / MANIFEST).unlink()
     (directory / MANIFEST).write_bytes(content)
@@ -151,7 +151,7 @@ def test_a_pipe_in_place_of_any_file_does_not_hang(directory, fitted, tmp_path):
         lambda: load_detector(tmp_path / "x.aegmm"),
         lambda: save_detector(fitted, tmp_path / "x.aegmm"),
     ):
-        with pytest.raises(ArtefactError, match=r"no regular file|not of a saved detector"):
+        with pytest.raises(ArtefactError, match=r"regular file|not of a saved detector"):
             call()
 
 
@@ -161,7 +161,7 @@ def test_a_device_without_end_is_rejected(directory):
     (directory / MANIFEST).symlink_to("/dev/zero")
     with pytest.raises(ArtefactError, match="link that leads out"):
         load_detector(directory)
-    with pytest.raises(ArtefactError, match="no regular file"):
+    with pytest.raises(ArtefactError, match="regular file"):
         load_detector("/dev/zero")
 
 
@@ -198,7 +198,7 @@ def test_a_link_that_is_swapped_in_between_is_not_followed(directory, tmp_path, 
         return found
 
     monkeypatch.setattr(os.path, "realpath", look_then_swap)
-    with pytest.raises(ArtefactError, match="no regular file"):
+    with pytest.raises(ArtefactError, match="regular file"):
         load_detector(directory)
 
 

@@ -58,7 +58,7 @@ AXIS = ("axis", np.array([1]))
 
 
 def scoring(*nodes, value="x"):
-    """`nodes`, and behind them scores and decisions from `value` (N, ...)."""
+    """`nodes`, and after them scores and decisions from `value` (N, ...)."""
     return [
         *nodes,
         helper.make_node("ReduceSum", [value, "axis"], ["instance_score"], keepdims=0),
@@ -198,7 +198,7 @@ def test_sizes_that_the_file_does_not_hold_are_refused(model, refused):
 def test_negative_and_endless_shapes_are_refused(model, refused):
     del model.graph.initializer[0].dims[:]
     model.graph.initializer[0].dims.extend([2**62, 0])
-    refused(model, "a shape that is none")
+    refused(model, "an invalid shape")
 
 
 def test_constants_of_gigabytes_are_refused(refused):
