@@ -3,14 +3,16 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.untrusted.text import parsed_object
 
 
 def sealed(text: str, key: str) -> str:
-    """The JSON object `text` with its sha256 under `key` behind the rest."""
+    """The JSON object `text` with its sha256 under `key` after the rest."""
     # What is hashed is what a reader will parse.
     fields = json.loads(text)
     return json.dumps(fields | {key: _seal(fields)}, indent=2) + "\n"
@@ -21,8 +23,13 @@ def unsealed(fields: Mapping[str, Any], key: str) -> dict[str, Any] | None:
     rest = {name: value for name, value in fields.items() if name != key}
     try:
         return rest if fields.get(key) == _seal(rest) else None
-    except ValueError:  # NaN, which is no JSON
+    except ValueError:  # NaN, which JSON has no name for
         return None
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+# Of names within a file.
+_LONGEST_NAME = 100
 
 
 class Kind(NamedTuple):
@@ -32,14 +39,16 @@ class Kind(NamedTuple):
     version: int  # newest "format_version" that this release reads
     key: str  # of the seal
     what: str  # of a foreign or damaged file: what it is not, and what to pass in its place
-    again: str  # how to make it anew
+    again: str  # how to make it again
 
 
-def checked_fields(content: str | bytes, where: str, kind: Kind) -> dict[str, Any]:
-    """Fields of a file of that kind, without the seal; their values are not checked.
+def read_sealed(model: type[_Model], content: str | bytes, where: str, kind: Kind) -> _Model:
+    """A file of that kind, its values checked.
 
     Parameters
     ----------
+    model
+        What it holds.
     content
         As read.
     where
@@ -50,8 +59,21 @@ def checked_fields(content: str | bytes, where: str, kind: Kind) -> dict[str, An
     Raises
     ------
     ArtefactError
-        Foreign, of a newer format, or damaged.
+        Foreign, of a newer format, damaged, or with values that do not fit.
     """
+    fields = _checked_fields(content, where, kind)
+    try:
+        # As JSON, in which a list stands for a tuple.
+        return model.model_validate_json(json.dumps(fields))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        what = ".".join(str(part)[:_LONGEST_NAME] for part in problem["loc"])
+        text = problem["msg"].removeprefix("Value error, ")
+        raise ArtefactError(f"{where} does not fit its format: {what}: {text}.") from error
+
+
+def _checked_fields(content: str | bytes, where: str, kind: Kind) -> dict[str, Any]:
+    """Fields of a file of that kind, without the seal; their values are not checked."""
     fields = parsed_object(content)
     name, value = kind.mark
     if fields is None or fields.get(name) != value:

@@ -22,6 +22,7 @@ BASE = {
     "decision",
     "extras",
     "files",
+    "folders",
     "input_checks",
     "inputs",
     "listing",

@@ -1,15 +1,13 @@
-"""What stands beside an exported graph, free of TensorFlow."""
+"""What stands next to an exported graph, free of TensorFlow."""
 
-import json
 import math
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from aegmm_detect.configs.aegmm import NanPolicy
 from aegmm_detect.configs.base import Settings
-from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.sealed_json import Kind, checked_fields, sealed
+from aegmm_detect.sealed_json import Kind, read_sealed, sealed
 
 Format = Literal["savedmodel", "onnx", "litert"]
 # Of a directory that `export` writes.
@@ -107,14 +105,6 @@ class ExportMetadata(Settings):
         Raises
         ------
         ArtefactError
-            Names `where` and says whether it is foreign, damaged or too new.
+            Names `where`: foreign, damaged, too new, or with values that do not fit.
         """
-        fields = checked_fields(text, where, _SEALED)
-        try:
-            # As JSON, in which a list stands for a tuple.
-            return cls.model_validate_json(json.dumps(fields))
-        except ValidationError as error:
-            problem: Any = error.errors()[0]
-            what = ".".join(str(part)[:100] for part in problem["loc"])
-            message = problem["msg"].removeprefix("Value error, ")
-            raise ArtefactError(f"{where} is damaged: {what}: {message}.") from error
+        return read_sealed(cls, text, where, _SEALED)

@@ -17,7 +17,7 @@ TOLERANCE = 1e-3
 _DISTANCES = ((1.0, 192), (10.0, 32), (100.0, 16), (1000.0, 16))
 # For a score at the threshold: points between two rows in one round, how many of them on either
 # side of the crossing are looked at more closely in the next, and rounds. Scores waver in their
-# last digits, so the crossing is no single point.
+# last digits, so the crossing is not a single point.
 _POINTS, _MARGIN, _ROUNDS = 1024, 8, 8
 
 
@@ -37,7 +37,7 @@ def made_up_rows(normalizer: Normalizer | None, shape: tuple[int, ...]) -> Float
 
 
 def with_non_finite(rows: FloatArray) -> FloatArray:
-    """`rows`, and behind them four that have NaN, infinities, or more than float32 can hold."""
+    """`rows`, and after them four that have NaN, infinities, or more than float32 can hold."""
     bad = np.repeat(rows[:1].astype(np.float64), 4, axis=0)
     bad.reshape(4, -1)[:, -1] = [np.nan, np.inf, -np.inf, 1e39]
     return np.concatenate([rows.astype(np.float64), bad])

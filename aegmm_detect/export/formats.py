@@ -5,7 +5,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -23,7 +23,7 @@ INPUT = "x"
 # Of ONNX; onnxruntime reads it since 1.14.
 _OPSET = 18
 # Of what a converter says: the rest is a trace through its own files.
-_TOLD = 400
+_MOST_CHARACTERS = 400
 
 Run = Callable[[FloatArray], Outputs]
 
@@ -39,9 +39,9 @@ class Writer:
     float32
         Whether rows are float32 even where the detector scales them in float64.
     needs
-        Imports what writing and running need, so that a missing extra is told first.
+        Imports what writing and running need, so that a missing extra is reported first.
     write
-        Program, graph, folder -> None.
+        Program, folder -> None.
     load
         Folder, metadata -> what runs it.
     """
@@ -49,11 +49,18 @@ class Writer:
     graph: type[ScoringGraph]
     float32: bool
     needs: Callable[[], object]
-    write: Callable[[Any, ScoringGraph, Path], None]
+    write: Callable[["Program", Path], None]
     load: Callable[[Path, ExportMetadata], Run]
 
 
-def program(graph: ScoringGraph, threshold: float, shape: tuple[int, ...], dtype: str) -> Any:
+class Program(NamedTuple):
+    """What is written: a function, and the graph that owns its variables."""
+
+    function: Any
+    graph: ScoringGraph
+
+
+def program(graph: ScoringGraph, threshold: float, shape: tuple[int, ...], dtype: str) -> Program:
     """Graph and decision as a function of any number of rows.
 
     Raises
@@ -63,30 +70,30 @@ def program(graph: ScoringGraph, threshold: float, shape: tuple[int, ...], dtype
     """
     spec = tf.TensorSpec((None, *shape), dtype, name=INPUT)
     function = tf.function(with_decision(graph, threshold), autograph=False, input_signature=[spec])
-    with _told_as("The nets make no graph"):
+    with _as_artefact_error("The nets make no graph"):
         function.get_concrete_function()
-    return function
+    return Program(function, graph)
 
 
 @contextlib.contextmanager
-def _told_as(what: str) -> Iterator[None]:
+def _as_artefact_error(what: str) -> Iterator[None]:
     """Converters raise anything."""
     try:
         yield
     except Exception as error:
-        told = " ".join(str(error).split())[:_TOLD]
+        text = " ".join(str(error).split())[:_MOST_CHARACTERS]
         raise ArtefactError(
-            f"{what} ({type(error).__name__}: {told}). Try another format."
+            f"{what} ({type(error).__name__}: {text}). Try another format."
         ) from error
 
 
-def _write_savedmodel(function: Any, graph: ScoringGraph, folder: Path) -> None:
+def _write_savedmodel(program: Program, folder: Path) -> None:
     module = tf.Module()
     # The graph owns variables that are not Keras's, if the nets have any.
-    module.graph, module.serve = graph, function
+    module.graph, module.serve = program.graph, program.function
     root = logging.getLogger()
     before = list(root.handlers)
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": function})
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": program.function})
     # TensorFlow's own logger gives the root one a handler, and the user's lines come twice.
     root.handlers[:] = [handler for handler in root.handlers if handler in before]
 
@@ -113,7 +120,7 @@ def _need_onnx() -> object:
 def _with_constants(function: Any) -> Any:
     """`function` with the tensors in it that it has from outside as constants.
 
-    Layers such as an adapted Normalization hold numbers that are no weights, and tf2onnx makes
+    Layers such as an adapted Normalization hold numbers that are not weights, and tf2onnx makes
     inputs of them.
     """
     concrete = function.get_concrete_function()
@@ -136,7 +143,7 @@ def _with_constants(function: Any) -> Any:
     return tf.function(whole, autograph=False, input_signature=function.input_signature)
 
 
-def _write_onnx(function: Any, graph: ScoringGraph, folder: Path) -> None:
+def _write_onnx(program: Program, folder: Path) -> None:
     convert: Any = _need_onnx()
     # It logs a traceback for each product of more than two axes that it cannot simplify, and goes
     # on; whether the graph is good, the comparison shows.
@@ -144,10 +151,10 @@ def _write_onnx(function: Any, graph: ScoringGraph, folder: Path) -> None:
     level = chatter.level
     chatter.setLevel(logging.CRITICAL)
     try:
-        with _told_as("tf2onnx cannot convert the graph"):
+        with _as_artefact_error("tf2onnx cannot convert the graph"):
             convert.from_function(
-                _with_constants(function),
-                input_signature=function.input_signature,
+                _with_constants(program.function),
+                input_signature=program.function.input_signature,
                 opset=_OPSET,
                 output_path=str(folder / MODEL_FILES["onnx"]),
             )
@@ -159,11 +166,11 @@ def _need_litert() -> object:
     return import_extra("ai_edge_litert.interpreter", "litert", "Exporting to LiteRT")
 
 
-def _write_litert(function: Any, graph: ScoringGraph, folder: Path) -> None:
+def _write_litert(program: Program, folder: Path) -> None:
     # From the saved model: other ways lose the names of inputs and outputs.
     whole = folder / "savedmodel"
-    _write_savedmodel(function, graph, whole)
-    with _told_as("TensorFlow's LiteRT converter cannot convert the graph"):
+    _write_savedmodel(program, whole)
+    with _as_artefact_error("TensorFlow's LiteRT converter cannot convert the graph"):
         converter = tf.lite.TFLiteConverter.from_saved_model(str(whole))
         content = converter.convert()
     tf.io.gfile.rmtree(str(whole))
@@ -171,15 +178,15 @@ def _write_litert(function: Any, graph: ScoringGraph, folder: Path) -> None:
 
 
 def _load_light(folder: Path, metadata: ExportMetadata) -> Run:
-    read, model = read_export(folder)
+    _, model = read_export(folder)
     try:
-        check_graph(model, read.format, read.model_file)
+        check_graph(model, metadata.format, metadata.model_file)
     except ArtefactError as error:
         raise ArtefactError(
             f"The light scorer cannot run the graph that was made: {error} Names in quotes hold "
             "those of nets and layers: replace these. Try another format if you need them."
         ) from error
-    return CheckedRuntime(model, read, read.model_file)
+    return CheckedRuntime(model, metadata, metadata.model_file)
 
 
 WRITERS: dict[Format, Writer] = {

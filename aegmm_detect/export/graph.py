@@ -1,4 +1,4 @@
-"""The scoring graph in operations that every runtime has, and the decision behind it."""
+"""The scoring graph in operations that every runtime has, and the decision that follows."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,12 +1,7 @@
-"""Where an export stands: what may be replaced there, and replacing it whole, whenever it ends."""
+"""Where an export is put: which files are an export's, and what may be replaced."""
 
-import ctypes
 import os
-import re
-import secrets
-import shutil
 import stat
-import sys
 from pathlib import Path
 
 from aegmm_detect.configs.export import (
@@ -16,7 +11,7 @@ from aegmm_detect.configs.export import (
     ExportMetadata,
 )
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.files import one_writer, sync_folder
+from aegmm_detect.folders import recover_folder, replace_folder
 from aegmm_detect.untrusted.files import read_inside
 
 # What exports held that have no list of their files; TensorFlow chose the names.
@@ -27,8 +22,6 @@ _UNLISTED = {
     "variables/variables.data-00000-of-00001",
 }
 _EMPTY_FOLDERS = {"assets", "variables"}
-# Of Linux's renameat2 and of macOS's renamex_np: both names change places.
-_HERE, _EXCHANGE, _SWAP = -100, 2, 2
 
 
 def listed(folder: Path) -> dict[str, int]:
@@ -58,81 +51,37 @@ def refuse_foreign(target: Path) -> None:
     if metadata is None:
         if any(target.iterdir()):
             raise ArtefactError(
-                f"{target} holds files that are no export: pass another directory, or empty this "
-                "one."
+                f"{target} holds files that do not belong to an export: pass another directory, or "
+                "empty this one."
             )
         return
     if others := _others(target, metadata):
         raise ArtefactError(
-            f"{target} holds {', '.join(others[:5])} beside an export, which would be lost: move "
+            f"{target} holds {', '.join(others[:5])} besides an export, which would be lost: move "
             "it, or export to another directory."
         )
 
 
 def recover(target: Path) -> None:
     """Put back the former export if a process was killed while it replaced it."""
-    if target.parent.is_dir():
-        with one_writer(target.parent):
-            _recover(target)
+    recover_folder(target, _is_export)
 
 
 def put(staged: Path, target: Path) -> None:
-    """Put the folder `staged`, beside `target`, in its place; modes stay those of what was there.
-
-    Where the system can exchange two names, there is a whole export under `target` at all times,
-    and the former one is under `staged` then. Elsewhere a kill between two renames leaves the
-    former one under a name of its own, from which `recover` brings it back.
+    """Put the folder `staged`, next to `target`, in its place; see `replace_folder`.
 
     Raises
     ------
     ArtefactError
-        Something that is no export has come to `target` in the meantime.
+        Something that is not an export has come to `target` in the meantime.
     """
-    with one_writer(target.parent):
-        _recover(target)
-        refuse_foreign(target)
-        if not os.path.lexists(target):
-            os.replace(staged, target)
-        else:
-            _take_modes(target, staged)
-            if not _exchange(staged, target):
-                former = _former(target, secrets.token_hex(8))
-                os.replace(target, former)
-                try:
-                    os.replace(staged, target)
-                except OSError:
-                    os.replace(former, target)
-                    raise
-                _remove(former)
-        sync_folder(target.parent)
+    replace_folder(staged, target, refuse_foreign, _is_export)
 
 
-def _former(target: Path, token: str) -> Path:
-    return target.with_name(f".{target.name}.{token}.former")
-
-
-def _recover(target: Path) -> None:
-    names = re.compile(re.escape(_former(target, "TOKEN").name).replace("TOKEN", "[0-9a-f]{16}"))
-    try:
-        found = [entry for entry in os.scandir(target.parent) if names.fullmatch(entry.name)]
-    except OSError:  # it may not be listed
-        return
-    folders = [Path(entry.path) for entry in found if entry.is_dir(follow_symlinks=False)]
-    for former in sorted(folders, key=lambda path: path.lstat().st_mtime):
-        metadata = _metadata(former)
-        if metadata is None or _others(former, metadata):
-            continue  # another program's
-        if os.path.lexists(target):
-            _remove(former)
-        else:
-            os.replace(former, target)
-
-
-def _remove(former: Path) -> None:
-    """Under a name that `sweep` knows, should this be killed half-way, too."""
-    left = former.with_suffix(".tmp")
-    os.replace(former, left)
-    shutil.rmtree(left, ignore_errors=True)
+def _is_export(folder: Path) -> bool:
+    """Whether a folder holds an export and nothing else."""
+    metadata = _metadata(folder)
+    return metadata is not None and not _others(folder, metadata)
 
 
 def _metadata(folder: Path) -> ExportMetadata | None:
@@ -145,7 +94,7 @@ def _metadata(folder: Path) -> ExportMetadata | None:
 
 
 def _others(folder: Path, metadata: ExportMetadata) -> list[str]:
-    """Paths in `folder` that are none of the export's."""
+    """Paths in `folder` that do not belong to the export."""
     ours = {METADATA_FILE, *(_UNLISTED if metadata.files is None else metadata.files)}
     folders = {parent.as_posix() for name in ours for parent in Path(name).parents}
     others = []
@@ -158,27 +107,3 @@ def _others(folder: Path, metadata: ExportMetadata) -> list[str]:
 
 def _is_folder(path: Path) -> bool:
     return stat.S_ISDIR(path.lstat().st_mode)
-
-
-def _take_modes(former: Path, staged: Path) -> None:
-    """Give what is new the modes of what it replaces."""
-    for path in (staged, *staged.rglob("*")):
-        before = former / path.relative_to(staged)
-        if os.path.lexists(before) and not before.is_symlink():
-            os.chmod(path, stat.S_IMODE(before.lstat().st_mode))
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Let two names change places in one step; False where the system cannot."""
-    names = os.fsencode(one), os.fsencode(other)
-    try:
-        library = ctypes.CDLL(None, use_errno=True)
-        if sys.platform == "linux":
-            done = library.renameat2(_HERE, names[0], _HERE, names[1], _EXCHANGE)
-        elif sys.platform == "darwin":
-            done = library.renamex_np(*names, _SWAP)
-        else:
-            return False
-    except (OSError, AttributeError, TypeError):  # no such function, or no such library
-        return False
-    return bool(done == 0)

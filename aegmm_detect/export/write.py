@@ -134,8 +134,7 @@ def _write(
     writer: Writer, graph: ScoringGraph, metadata: ExportMetadata, folder: Path
 ) -> ExportMetadata:
     rows = metadata.input
-    function = program(graph, metadata.threshold, rows.shape, rows.dtype)
-    writer.write(function, graph, folder)
+    writer.write(program(graph, metadata.threshold, rows.shape, rows.dtype), folder)
     model = folder / metadata.model_file
     if not model.is_file():
         raise ArtefactError(f"The converter to {metadata.format} has written no {model.name}.")

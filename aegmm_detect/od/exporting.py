@@ -9,7 +9,7 @@ import keras
 from aegmm_detect.configs.aegmm import DetectorConfig
 from aegmm_detect.configs.export import ExportMetadata
 from aegmm_detect.exceptions import ConfigurationError, ThresholdNotInferredError
-from aegmm_detect.export.blame import untraceable
+from aegmm_detect.export.untraceable import untraceable
 from aegmm_detect.export.write import Subject, export
 from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.od.state import FittedState

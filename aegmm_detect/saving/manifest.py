@@ -4,7 +4,6 @@ Free of TensorFlow: what is foreign or damaged is refused before Keras sees any 
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -16,14 +15,13 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
-    ValidationError,
     field_validator,
 )
 
 from aegmm_detect.configs.base import Settings
 from aegmm_detect.configs.nets import CodeConfig, NetSizes
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.sealed_json import Kind, checked_fields, sealed
+from aegmm_detect.sealed_json import Kind, read_sealed, sealed
 from aegmm_detect.untrusted.text import parsed_object
 
 FORMAT: Final = "aegmm_detect"
@@ -146,18 +144,9 @@ class Manifest(Settings):
         Raises
         ------
         ArtefactError
-            Foreign, damaged, or of a newer format.
+            Foreign, damaged, of a newer format, or with values that do not fit.
         """
-        fields = checked_fields(content, where, _SEALED)
-        try:
-            # As JSON, in which a list stands for a tuple.
-            return cls.model_validate_json(json.dumps(fields))
-        except ValidationError as error:
-            problem: Any = error.errors()[0]
-            what = ".".join(str(part) for part in problem["loc"])
-            raise ArtefactError(
-                f"{where} does not fit its format: {what}: {problem['msg']}."
-            ) from error
+        return read_sealed(cls, content, where, _SEALED)
 
 
 def is_ours(content: bytes) -> bool:

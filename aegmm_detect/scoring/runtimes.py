@@ -13,7 +13,7 @@ import numpy as np
 from aegmm_detect.configs.export import ExportMetadata, Format
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.extras import import_extra
-from aegmm_detect.scoring.ends import check_answer, check_ends, litert_ends, onnx_ends
+from aegmm_detect.scoring.signature import check_answer, check_ends, litert_ends, onnx_ends
 from aegmm_detect.types import Array, FloatArray
 
 # Scores float32 (N,), decisions int64 (N,).
@@ -52,7 +52,7 @@ class OnnxRuntime:
             "onnxruntime",
             "onnx",
             "Running an ONNX export",
-            "A host without TensorFlow needs no more than: pip install onnxruntime.",
+            "A machine without TensorFlow needs no more than: pip install onnxruntime.",
         )
 
     def __init__(self, model: bytes, metadata: ExportMetadata) -> None:
@@ -87,7 +87,7 @@ class LiteRtRuntime:
             "ai_edge_litert.interpreter",
             "litert",
             "Running a LiteRT export",
-            "A host without TensorFlow needs no more than: pip install ai-edge-litert.",
+            "A machine without TensorFlow needs no more than: pip install ai-edge-litert.",
         )
 
     def __init__(self, model: bytes, metadata: ExportMetadata) -> None:
@@ -156,7 +156,7 @@ class CheckedRuntime:
     model
         Of the file.
     metadata
-        What stands beside it.
+        What stands next to it.
     where
         Path of the file, for errors.
 
@@ -175,9 +175,11 @@ class CheckedRuntime:
             self._run = runtime(model, metadata)
         except ImportError:
             raise
+        except ArtefactError as error:  # of our own, on the graph's inputs and outputs
+            raise ArtefactError(f"{where} is refused: {error}") from error
         # Each engine has exceptions of its own, some of them private.
         except Exception as error:
-            raise ArtefactError(f"{self._name} refuses {where}: {_told(error)}") from error
+            raise ArtefactError(f"{self._name} refuses {where}: {_text(error)}") from error
 
     def __call__(self, rows: FloatArray) -> Outputs:
         """Scores and decisions.
@@ -190,12 +192,14 @@ class CheckedRuntime:
         try:
             outputs = self._run(rows)
             check_answer(outputs, len(rows))
+        except ArtefactError as error:
+            raise ArtefactError(f"{self._where} is refused: {error}") from error
         except Exception as error:
             raise ArtefactError(
-                f"{self._name} cannot score {len(rows)} rows with {self._where}: {_told(error)}"
+                f"{self._name} cannot score {len(rows)} rows with {self._where}: {_text(error)}"
             ) from error
         return outputs
 
 
-def _told(error: Exception) -> str:
+def _text(error: Exception) -> str:
     return " ".join(str(error).split())[:_MOST_CHARACTERS] or type(error).__name__

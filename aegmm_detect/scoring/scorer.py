@@ -33,7 +33,7 @@ class Scorer:
     process has neither exported nor opened the same graph before, a child process first scores a
     few rows with it, within limits on time and memory.
 
-    A scorer pickles as its path and is loaded anew where it is unpickled, without another trial of
+    A scorer pickles as its path and is loaded again where it is unpickled, without another trial of
     the same graph. Threads may share one.
 
     Parameters
@@ -77,7 +77,7 @@ class Scorer:
 
     @property
     def metadata(self) -> ExportMetadata:
-        """What stands beside the graph: its input, the threshold, the largest difference found."""
+        """What stands next to the graph: its input, the threshold, the largest difference found."""
         return self._metadata
 
     @property
@@ -162,7 +162,7 @@ class Scorer:
             # Or the rows would be blamed for what the graph does.
             if unknown.any() and _has_finite_row(converted[unknown].astype(np.float32)):
                 raise ArtefactError(
-                    f"{self._where} scores NaN for rows that are finite: it is no graph that a "
+                    f"{self._where} scores NaN for rows that are finite: it is not a graph that a "
                     "detector has exported. Export it again."
                 )
         return scores
@@ -188,7 +188,7 @@ def read_export(folder: Path) -> tuple[ExportMetadata, bytes]:
         Nothing there; foreign, damaged, too large or of a newer format.
     """
     described = folder / METADATA_FILE
-    what = "is no directory" if folder.exists() else "does not exist"
+    what = "is not a directory" if folder.exists() else "does not exist"
     try:
         text = read_inside(folder, METADATA_FILE, LARGEST_METADATA) if folder.is_dir() else None
     except FileNotFoundError:

@@ -45,9 +45,9 @@ def array_from_bytes(
         shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
     except error:
         raise
-    # The header is a Python literal: its reader raises a dozen types for what is none.
+    # The header is a Python literal: its reader raises a dozen types for what is not one.
     except Exception as problem:
-        raise error(f"{name} is no array of numbers: {problem}") from problem
+        raise error(f"{name} is not an array of numbers: {problem}") from problem
     fits = dtype.kind in kinds and not dtype.hasobject
     # In Python's integers, which do not overflow.
     if not fits or math.prod(shape) * dtype.itemsize != len(content) - stream.tell():

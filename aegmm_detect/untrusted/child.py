@@ -18,7 +18,7 @@ from aegmm_detect.untrusted.limits import CPU_SIGNAL
 SECONDS = 60.0
 _MOST_CHARACTERS = 400
 # The path is set before anything of the package is imported: the child finds what its parent does.
-# What the current folder holds is none of that, so the flag is -P.
+# With -P, what the current folder holds is not part of it.
 _CODE = (
     "import importlib, json, sys; order = json.loads(sys.stdin.buffer.readline()); "
     "sys.path[:] = order['path']; importlib.import_module(order['program']).main(order)"

@@ -3,7 +3,7 @@
 from aegmm_detect.untrusted.flow import Rules, words
 
 # Found as `onnx_graph.OPERATIONS` were; with their numbers in the format.
-# There is none among them that opens a file, keeps state, or runs another graph.
+# None of them opens a file, keeps state, or runs another graph.
 OPERATIONS = {
     101: "ABS",
     0: "ADD",

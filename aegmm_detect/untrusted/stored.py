@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from aegmm_detect.exceptions import AEGMMError, ArtefactError
 
-# What the standard library raises for bytes that are no zip file, or not quite.
+# What the standard library raises for bytes that are not a zip file, or not quite.
 _DAMAGE = (
     zipfile.BadZipFile,
     NotImplementedError,
@@ -24,7 +24,7 @@ _DAMAGE = (
     LookupError,
     struct.error,
 )
-# Bytes of an entry in the list of members, its name apart, and of the record behind the list.
+# Bytes of an entry in the list of members, its name apart, and of the record after the list.
 _ENTRY, _END = 46, 22
 # The oldest that the format knows: the same contents make the same bytes at any time.
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -92,7 +92,7 @@ def read_stored(
             if first or size != archive.start_dir + _directory_size(infos) + len(archive.comment):
                 # Of a file that was cut, the end of a zip file inside of it is taken for its own.
                 raise error(
-                    f"{where} is damaged or cut short: it has bytes before or behind its members. "
+                    f"{where} is damaged or cut short: it has bytes before or after its members. "
                     "Restore it from a copy, or write it again."
                 )
             for info in infos:
@@ -104,7 +104,7 @@ def read_stored(
         raise
     except _DAMAGE as problem:
         raise error(
-            f"{where} is no zip file, or is damaged or cut short: {problem}. Restore it from a "
+            f"{where} is not a zip file, or is damaged or cut short: {problem}. Restore it from a "
             "copy, or write it again."
         ) from problem
 

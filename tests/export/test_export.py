@@ -117,7 +117,7 @@ def test_an_export_replaces_an_export_and_nothing_else(fitted, normal_rows, tmp_
     fitted.export(path)
     fitted.export(path)
     (path / "notes.md").touch()
-    with pytest.raises(ArtefactError, match=r"export holds notes\.md beside an export"):
+    with pytest.raises(ArtefactError, match=r"export holds notes\.md besides an export"):
         fitted.export(path)
     assert (path / "notes.md").exists()
     (tmp_path / "mine").mkdir()

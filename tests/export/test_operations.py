@@ -116,8 +116,8 @@ class Summed:
 def test_nets_of_keras_layers_hold_known_operations(name, light_format, tmp_path):
     graph = Summed(NETS[name]())
     shape = graph.net.input_shape[1:]
-    function = formats.program(graph, 0.0, shape, "float32")
-    formats.WRITERS[light_format].write(function, graph, tmp_path)
+    program = formats.program(graph, 0.0, shape, "float32")
+    formats.WRITERS[light_format].write(program, tmp_path)
     model = (tmp_path / MODEL_FILES[light_format]).read_bytes()
     check_graph(model, light_format, "here")
 

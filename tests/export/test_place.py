@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from aegmm_detect import folders
 from aegmm_detect.configs.export import (
     METADATA_FILE,
     ExportedInput,
@@ -67,11 +68,11 @@ def content_of(target):
 def system(request, monkeypatch, tmp_path):
     """Systems that can exchange names, and others."""
     if request.param == "two renames":
-        monkeypatch.setattr(place, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(folders, "_exchange", lambda one, other: False)
     else:
         (tmp_path / "a").mkdir()
         (tmp_path / "b").touch()
-        possible = place._exchange(tmp_path / "a", tmp_path / "b")
+        possible = folders._exchange(tmp_path / "a", tmp_path / "b")
         shutil.rmtree(tmp_path / "a", ignore_errors=True)
         for path in tmp_path.iterdir():
             path.unlink() if path.is_file() else shutil.rmtree(path)
@@ -105,7 +106,7 @@ def dying_at(n, after):
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in [
             *((os, "replace"), (os, "chmod"), (shutil, "rmtree"), (Path, "write_text")),
-            *((place, "_exchange"), (place, "sync_folder")),
+            *((folders, "_exchange"), (folders, "sync_folder")),
         ]:
             patch.setattr(owner, name, mortal(getattr(owner, name)))
         yield
@@ -147,7 +148,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 import test_place as t
 if sys.argv[3] == "two renames":
-    t.place._exchange = lambda one, other: False
+    t.folders._exchange = lambda one, other: False
 print("ready", flush=True)
 while True:
     t.export(Path(sys.argv[1]), b"a" * 1000, more=("variables/variables.index",))
@@ -176,14 +177,15 @@ def test_a_process_that_is_killed_while_it_exports_leaves_one_or_the_other(syste
 def test_readers_and_writers_at_once_see_whole_exports(tmp_path):
     target = tmp_path / "export"
     export(target, b"0")
-    if not place._exchange(target, target):
+    if not folders._exchange(target, target):
         pytest.skip("this system cannot exchange two names")
-    errors, done = [], threading.Event()
+    errors, done, whole = [], threading.Event(), 0
 
     def read():
+        nonlocal whole
         while not done.is_set():
             try:
-                content_of(target)
+                whole += int(content_of(target)) < 100
             except ArtefactError as error:
                 # The graph of one, the metadata of the other: two files are read one by one.
                 if "sha256" not in str(error):
@@ -193,9 +195,11 @@ def test_readers_and_writers_at_once_see_whole_exports(tmp_path):
     reader.start()
     for i in range(100):
         export(target, b"%d" % i)
+    time.sleep(0.2)  # with nobody writing, it reads one whole export at least
     done.set()
     reader.join()
     assert errors == []
+    assert whole > 0
 
 
 def test_another_programs_folder_is_not_taken_for_a_former_export(tmp_path):

@@ -166,7 +166,7 @@ def test_links_and_pipes_are_refused(directory, tmp_path, no_keras):
 @pytest.mark.parametrize("content", [b"", b"PK", b"hello", b"\x80\x04N.", os.urandom(999)])
 def test_foreign_files_are_refused(tmp_path, content):
     (tmp_path / "foreign").write_bytes(content)
-    with pytest.raises(ArtefactError, match="is no zip file, or is damaged"):
+    with pytest.raises(ArtefactError, match="is not a zip file, or is damaged"):
         load_detector(tmp_path / "foreign")
 
 
@@ -459,5 +459,5 @@ def test_a_foreign_file_is_not_written_over(content, tmp_path):
 @pytest.mark.parametrize("change", [lambda whole: b"junk" + whole, lambda whole: whole + b"junk"])
 def test_bytes_that_are_no_member_are_refused(archive, change):
     archive.write_bytes(change(archive.read_bytes()))
-    with pytest.raises(ArtefactError, match=r"before or behind its members|no zip file"):
+    with pytest.raises(ArtefactError, match=r"before or after its members|not a zip file"):
         load_detector(archive)

@@ -17,7 +17,7 @@ def forged():
 
 
 def _forged(export, path, model=None, **values):
-    """Copy of an export with another graph and other values in its metadata, sealed anew."""
+    """Copy of an export with another graph and other values in its metadata, sealed again."""
     shutil.copytree(export, path)
     fields = json.loads((path / METADATA_FILE).read_text())
     fields.pop("metadata_sha256")

@@ -1,4 +1,4 @@
-"""Metadata that somebody else has sealed, and files that are none, are refused by name."""
+"""Metadata that somebody else has sealed, and files that are not plain, are refused by name."""
 
 import os
 import socket
@@ -24,7 +24,9 @@ from aegmm_detect.scoring import Scorer
 )
 def test_values_that_no_export_writes_are_refused(exported, forged, tmp_path, values, reason):
     path = forged(exported, tmp_path / "forged", **values)
-    with pytest.raises(ArtefactError, match=rf"{METADATA_FILE} is damaged: .*{reason}"):
+    with pytest.raises(
+        ArtefactError, match=rf"{METADATA_FILE} does not fit its format: .*{reason}"
+    ):
         Scorer(path)
 
 
@@ -44,7 +46,7 @@ def test_values_that_no_export_writes_are_refused(exported, forged, tmp_path, va
 def test_rows_out_of_bounds_are_refused(exported, forged, tmp_path, values, reason):
     rows = {"name": "x", "shape": [6], "dtype": "float32", "columns": None} | values
     path = forged(exported, tmp_path / "forged", input=rows)
-    with pytest.raises(ArtefactError, match=rf"is damaged: input.*{reason}"):
+    with pytest.raises(ArtefactError, match=rf"does not fit its format: input.*{reason}"):
         Scorer(path)
 
 

@@ -147,11 +147,11 @@ ATTACKS = [
 ]
 
 
-@pytest.mark.parametrize(("fill", "told"), ATTACKS)
-def test_what_keras_does_not_write_is_rejected_quickly(written, fill, told):
+@pytest.mark.parametrize(("fill", "reason"), ATTACKS)
+def test_what_keras_does_not_write_is_rejected_quickly(written, fill, reason):
     content = written(fill)
     start = time.process_time()
-    with pytest.raises(MigrationError, match=rf"^net\.h5 cannot be read: .*{told}"):
+    with pytest.raises(MigrationError, match=rf"^net\.h5 cannot be read: .*{reason}"):
         read_datasets({"net.h5": content}, MigrationError)
     assert time.process_time() - start < 2.0
 

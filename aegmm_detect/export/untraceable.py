@@ -9,7 +9,7 @@ from aegmm_detect.training.tracing import refuses_graph
 
 
 def untraceable(net: Any) -> str | None:
-    """Name of the innermost layer or net that cannot be traced; None if it is none of them.
+    """Name of the innermost layer or net that cannot be traced; None if all can be.
 
     Then it is a function between the nets, such as `recon_features`.
     """
