@@ -1,7 +1,5 @@
 """A LiteRT export that somebody has forged is refused before LiteRT sees it."""
 
-import struct
-
 import numpy as np
 import pytest
 
@@ -125,26 +123,6 @@ def test_signatures_of_other_graphs_are_refused(model, refused):
     refused(model, "of another graph")
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (lambda content: content[:100], "cut short|reaches beyond|table"),
-        (lambda content: content[:4] + b"XXXX" + content[8:], "does not start as"),
-        (lambda content: struct.pack("<I", 2**32 - 1) + content[4:], "outside itself"),
-        (lambda content: b"", "does not start as"),
-        (lambda content: content[:8], "cut short|outside itself"),
-    ],
-)
-def test_places_outside_the_file_are_refused(content, refused, change, reason):
-    refused(change(content), reason)
-
-
-def test_lists_of_billions_are_refused_at_once(refused):
-    """Of tables that all stand at one place."""
-    n = 2_000_000
-    root = 12 + 4 + 4
-    vtable = struct.pack("<HHHH", 8, 8, 0, 4)
-    head = struct.pack("<I", root) + b"TFL3" + vtable + b"\0" * 4
-    table = struct.pack("<iI", root - 8, 4)
-    entries = struct.pack("<I", n) + struct.pack("<I", 4) * n
-    refused(head + table + entries, "more than 500,000 tables|invalid table|another version")
+def test_places_outside_the_file_are_refused(content, refused):
+    """`tests/untrusted` has all that the reader refuses."""
+    refused(content[:100], "cut short|reaches beyond|table")
