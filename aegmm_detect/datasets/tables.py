@@ -167,7 +167,7 @@ def _encoding(path: Path) -> str:
 
 def _is_number(name: Any) -> bool:
     try:
-        # pandas tells equal names apart by a number behind a dot.
+        # pandas tells equal names apart by a number after a dot.
         float(".".join(str(name).split(".")[:2]))
     except ValueError:
         return False

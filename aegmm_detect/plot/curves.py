@@ -58,7 +58,7 @@ class CurvesDisplay:
         self.curves = tuple(curves)
         if unknown := set(self.curves) - set(_DISPLAYS):
             raise ConfigurationError(
-                f"curves={list(curves)!r}: {sorted(unknown)} is none of {list(_DISPLAYS)}."
+                f"curves={list(curves)!r}: {sorted(unknown)} is not among {list(_DISPLAYS)}."
             )
         if unscored := set(self.thresholds) - set(self.scores):
             raise InvalidInputError(f"There are thresholds but no scores for {sorted(unscored)}.")

@@ -10,6 +10,7 @@ import numpy as np
 
 from aegmm_detect.exceptions import CheckpointError
 from aegmm_detect.files import sync_folder, write_atomically
+from aegmm_detect.listing import one_line
 from aegmm_detect.training.plain import KINDS, named_arrays, pack, unpack
 from aegmm_detect.types import Array
 from aegmm_detect.untrusted.arrays import array_from_bytes, array_to_bytes
@@ -66,7 +67,7 @@ def read(path: Path) -> dict[str, Any] | None:
     Raises
     ------
     CheckpointError
-        The file is damaged, or none of this kind.
+        The file is damaged, or not one of this kind.
     """
     try:
         file = read_inside(path.parent, path.name, LARGEST, CheckpointError)
@@ -81,8 +82,8 @@ def read(path: Path) -> dict[str, Any] | None:
         content = _content(members)
     except (CheckpointError, ValueError) as problem:
         raise CheckpointError(
-            f"{path} cannot be read as a checkpoint ({str(problem)[:300]}): it is damaged, or no "
-            f"file of this kind. {ADVICE}"
+            f"{path} cannot be read as a checkpoint ({one_line(problem, 300)}): it is damaged, or "
+            f"not a file of this kind. {ADVICE}"
         ) from problem
     found = content.pop("format")
     if found != FORMAT:

@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_refused():
         draw(Y[:5], SCORES)
     with pytest.raises(InvalidInputError, match=r"no scores for \['b'\]"):
         draw(Y, {"a": SCORES}, thresholds={"b": 0.5})
-    with pytest.raises(ConfigurationError, match=r"\['lift'\] is none of"):
+    with pytest.raises(ConfigurationError, match=r"\['lift'\] is not among"):
         draw(Y, SCORES, curves=["roc", "lift"])
     with pytest.raises(InvalidInputError, match="ax holds 1 axes, but 3 are needed"):
         draw(Y, SCORES, ax=plt.subplots()[1])

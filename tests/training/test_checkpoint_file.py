@@ -112,13 +112,13 @@ def test_damage_to_what_counts_is_refused(path):
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x05\x06" + 18 * b"\0"])
 def test_other_files_are_refused(path, content):
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="damaged, or no file of this kind"):
+    with pytest.raises(CheckpointError, match="damaged, or not a file of this kind"):
         read(path)
 
 
 def test_an_archive_of_something_else_is_refused(path):
     np.savez(path, weights=np.ones(3))
-    with pytest.raises(CheckpointError, match="damaged, or no file of this kind"):
+    with pytest.raises(CheckpointError, match="damaged, or not a file of this kind"):
         read(path)
 
 
