@@ -206,7 +206,7 @@ def _remove_model(path):
         (lambda path: (path / METADATA_FILE).write_text('{"kind": "other"}'), "not of an exported"),
         (_edit(format_version=3), r"reads up to 2\. Upgrade"),
         (_edit(nan_policy="flag"), "damaged or was edited"),
-        (_edit(nan_policy="drop", seal=True), "damaged: nan_policy"),
+        (_edit(nan_policy="drop", seal=True), "does not fit its format: nan_policy"),
         (_other_threshold, "damaged or was edited"),
     ],
 )
