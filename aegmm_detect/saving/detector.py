@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from aegmm_detect.exceptions import AEGMMError, ArtefactError
+from aegmm_detect.exceptions import AEGMMError, ArtefactError, ConfigurationError
 from aegmm_detect.od.base import Detector
 from aegmm_detect.saving.archive import SUFFIX, read_archive, write_archive
 from aegmm_detect.saving.directory import read_directory, write_directory
@@ -89,15 +89,18 @@ def load_detector(
     ------
     ArtefactError
         Nothing there; foreign, damaged, of a newer format; layers or functions that are not known.
+    ConfigurationError
+        `filepath` is empty, or `custom_objects` is not a dictionary of functions and classes.
     OSError
         The file system's: no permission, no space for temporary files.
     """
     _warn_of("enable_unsafe_loading", enable_unsafe_loading)
     check_process()
     path = where_to_load(filepath)
+    given = _checked_objects(custom_objects)
     artefact = read_directory(path) if path.is_dir() else read_archive(path)
     try:
-        detector = detector_from(upgraded(artefact), custom_objects or {})
+        detector = detector_from(upgraded(artefact), given)
     except AEGMMError as error:
         raise ArtefactError(f"{path} cannot be loaded. {error}") from error
     except OSError:
@@ -110,6 +113,19 @@ def load_detector(
         ) from error
     _compare_versions(artefact.manifest.versions)
     return detector
+
+
+def _checked_objects(custom_objects: Any) -> Mapping[str, Any]:
+    if custom_objects is None:
+        return {}
+    if not isinstance(custom_objects, Mapping) or not all(
+        isinstance(name, str) and callable(value) for name, value in custom_objects.items()
+    ):
+        raise ConfigurationError(
+            f"custom_objects={custom_objects!r:.100}: pass a dictionary of functions and classes by "
+            'name, such as {"relu": relu}.'
+        )
+    return custom_objects
 
 
 def _warn_of(name: str, value: Any) -> None:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import keras
 
-from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.serialization.nets import NetParts, deserialize_net, serialize_net
 
 
@@ -18,11 +17,16 @@ class _Packed(NamedTuple):
 
 
 def pack(net: keras.Model, what: str) -> Any:
-    """A net as plain data; the net itself if it holds what has no name."""
-    try:
-        parts, described = serialize_net(net, what)
-    except ArtefactError:
+    """A net as plain data; the net itself before it has weights.
+
+    Raises
+    ------
+    ArtefactError
+        It holds what has no name, and what Keras could write but never read.
+    """
+    if not net.built:
         return net
+    parts, described = serialize_net(net, what)
     return _Packed(parts, described.own)
 
 

@@ -144,13 +144,16 @@ def _described(written: Any, held: Any, place: str, found: Described, of_keras: 
 
 def _layers(written: list[Any], model: Any) -> Iterator[tuple[dict[str, Any], Any]]:
     """Configurations of a model's layers and operations, each with what it describes."""
-    parts = [*getattr(model, "layers", ()), *getattr(model, "operations", ())]
-    by_name = {part.name: part for part in parts if hasattr(part, "name")}
-    for config in written:
-        if _is_object(config):
-            inner = config.get("config")
-            name = config.get("name") or (inner.get("name") if isinstance(inner, dict) else None)
-            yield config, by_name.get(name)
+    layers = getattr(model, "layers", ())
+    by_name = {part.name: part for part in (*layers, *getattr(model, "operations", ()))}
+    objects = [config for config in written if _is_object(config)]
+    # What Keras writes of a layer without a get_config has no name; then its place tells.
+    in_order = iter(layers)
+    for config in objects:
+        inner = config.get("config")
+        name = config.get("name") or (inner.get("name") if isinstance(inner, dict) else None)
+        at_this_place = None if config["class_name"] == "InputLayer" else next(in_order, None)
+        yield config, by_name.get(name) if name else at_this_place
 
 
 def _held(value: Any, name: str, written: Any) -> Any:

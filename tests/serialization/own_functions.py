@@ -119,6 +119,17 @@ class Silent(keras.layers.Layer):
         return x * self.factor
 
 
+class Plain(keras.layers.Layer):
+    """Neither registered nor with a get_config: Keras writes down its plain arguments."""
+
+    def __init__(self, factor=1.0, **settings):
+        super().__init__(**settings)
+        self.factor = factor
+
+    def call(self, x):
+        return x * self.factor
+
+
 @_register
 class Nameless(keras.layers.Layer):
     """Takes no further arguments, though its get_config has some."""

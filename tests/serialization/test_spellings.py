@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.exceptions import ArtefactError, ConfigurationError
 from aegmm_detect.nets.copies import net_to_train
 from aegmm_detect.numerics.features import concat, eucl_cosim_features
 from aegmm_detect.od import OutlierAEGMM
@@ -141,6 +141,31 @@ def test_feature_functions_come_back_as_what_they_are(name):
     if described.own:
         with pytest.raises(ArtefactError, match=r"needs '(eucl_cosim_features|largest)'"):
             features_from_json(config, {})
+
+
+def test_a_layer_that_is_not_registered_and_has_no_get_config_comes_back():
+    net = keras.Sequential([keras.Input((4,)), layers.Dense(3), own.Plain(0.5), own.Plain(2.0)])
+    parts, described = serialize_net(net, "encoder")
+    assert described.own == {"Plain": own.Plain}
+    loaded = deserialize_net(parts, "encoder", described.own)
+    np.testing.assert_array_equal(outputs(loaded), outputs(net))
+    with pytest.raises(ArtefactError, match="needs 'Plain'"):
+        deserialize_net(parts, "encoder", {})
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+def test_a_lambda_is_rejected_by_copies_and_pickles_and_not_when_they_are_loaded():
+    detector = detector_with(net_with(lambda x: x))
+    for call in (lambda: pickle.dumps(detector), lambda: copy.copy(detector)):
+        with pytest.raises(ArtefactError, match="encoder.*holds a lambda"):
+            call()
+
+
+@pytest.mark.parametrize("given", [[own.relu], {"relu": "relu"}, {3: own.relu}, "relu"])
+def test_custom_objects_of_another_kind_are_rejected(given, tmp_path):
+    save_detector(detector_with(), tmp_path / "x.aegmm")
+    with pytest.raises(ConfigurationError, match="custom_objects="):
+        load_detector(tmp_path / "x.aegmm", custom_objects=given)
 
 
 class Bounded:
