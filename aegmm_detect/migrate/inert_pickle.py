@@ -135,7 +135,8 @@ class _Machine:
 
     def _newobj_ex(self) -> None:
         settings = self._stack.pop()
-        self._call((*_tuple(self._stack.pop()), settings))
+        # The arguments stay one value: a copy for each call of a shared tuple fills the memory.
+        self._call((_tuple(self._stack.pop()), settings))
 
     def _call(self, arguments: Any) -> None:
         self._stack[-1] = Named(_name_of(self._stack[-1]).name, _tuple(arguments))

@@ -15,6 +15,7 @@ from aegmm_detect.listing import one_line
 from aegmm_detect.migrate import hdf5
 from aegmm_detect.migrate.layers import rebuild
 from aegmm_detect.migrate.sizes import check_row, check_sizes
+from aegmm_detect.migrate.work import check_work, work_of
 from aegmm_detect.types import Array
 from aegmm_detect.untrusted.text import parsed_object
 
@@ -59,6 +60,7 @@ def _net(stored: hdf5.StoredNet, source: str) -> keras.Sequential:
     if len(described) > _MOST_LAYERS:
         raise MigrationError(f"{source} has {len(described):,} layers; {_MOST_LAYERS} can be made.")
     inputs = keras.Input(shape[1:])
+    work = 0
     for layer in described:
         class_name, config = layer["class_name"], layer["config"]
         if class_name == "InputLayer":
@@ -66,11 +68,11 @@ def _net(stored: hdf5.StoredNet, source: str) -> keras.Sequential:
         name = config["name"]
         where = f"{source}, layer {str(name)[:100]!r}"
         rebuilt = rebuild(class_name, config, where)
-        weights = stored.weights.get(name, {})
+        weights = _by_name(stored.weights.get(name, {}), where)
         # Before any weight is made: a number in the text decides how large they are.
-        shape = check_sizes(
-            rebuilt, class_name, shape, {_last(n): w for n, w in weights.items()}, where
-        )
+        before, shape = shape, check_sizes(rebuilt, class_name, shape, weights, where)
+        work += work_of(rebuilt, class_name, before, shape)
+        check_work(work, where)
         made.append((rebuilt, weights, where))
     if not made:
         raise MigrationError(f"{source} holds a net without layers.")
@@ -93,12 +95,16 @@ def _row_shape(config: dict[str, Any], source: str) -> tuple[int, ...]:
     return tuple(shape[1:])
 
 
-def _load(layer: keras.layers.Layer, stored: dict[str, Array], source: str) -> None:
-    values = {_last(path): value for path, value in stored.items()}
-    found = {name: value.shape for name, value in values.items()}
-    needed = {weight.name: tuple(weight.shape) for weight in layer.weights}
-    if found != needed or len(values) != len(stored):
-        raise MigrationError(f"{source} has weights of shapes {found}; needed are {needed}.")
+def _by_name(stored: dict[str, Array], source: str) -> dict[str, Array]:
+    """Weights of a layer by Keras 3's names: 'dense_1/kernel:0' is 'kernel'."""
+    named = {path.rpartition("/")[2].partition(":")[0]: value for path, value in stored.items()}
+    if len(named) != len(stored):
+        raise MigrationError(f"{source} has several weights of one name: {str([*stored])[:300]}.")
+    return named
+
+
+def _load(layer: keras.layers.Layer, values: dict[str, Array], source: str) -> None:
+    """Assign values that have the shapes of the weights."""
     for weight in layer.weights:
         with np.errstate(over="ignore"):  # what is too large becomes infinity, an error below
             value = values[weight.name].astype(np.float32)
@@ -108,8 +114,3 @@ def _load(layer: keras.layers.Layer, stored: dict[str, Array], source: str) -> N
                 "file is damaged: fit a detector here."
             )
         weight.assign(value)
-
-
-def _last(path: str) -> str:
-    """'dense_1/kernel:0' -> 'kernel', Keras 3's name of it."""
-    return path.rpartition("/")[2].partition(":")[0]

@@ -13,11 +13,13 @@ from aegmm_detect.types import Array
 
 # Values of a row, before and after any layer: an image of a megapixel in four colours.
 MOST_VALUES = 2**22
+# With the zeros that windows at the edges of a row cover.
+_MOST_PADDED = 4 * MOST_VALUES
 
-_Shape = tuple[int | None, ...]
+Shape = tuple[int | None, ...]
 
 
-def check_row(shape: _Shape, source: str) -> None:
+def check_row(shape: Shape, source: str) -> None:
     """Make sure that rows fit in memory.
 
     Raises
@@ -38,10 +40,10 @@ def check_row(shape: _Shape, source: str) -> None:
 def check_sizes(
     layer: keras.layers.Layer,
     class_name: str,
-    shape: _Shape,
+    shape: Shape,
     stored: dict[str, Array],
     source: str,
-) -> _Shape:
+) -> Shape:
     """Shape of what comes out of a layer, if its weights have the sizes of those in the file.
 
     Parameters
@@ -60,37 +62,72 @@ def check_sizes(
     Raises
     ------
     MigrationError
-        Kernel, window or rows would be larger.
+        Weights, windows or rows would be larger, or weights are missing or left over.
     """
-    needed = _kernel(layer, class_name, shape)
-    found = stored["kernel"].shape if "kernel" in stored else None
+    needed = _weights(layer, class_name, shape)
+    found = {name: tuple(value.shape) for name, value in stored.items()}
     if needed != found:
         raise MigrationError(
-            f"{source} has a kernel of shape {found}; needed is {str(needed)[:200]}."
+            f"{source} has weights of shapes {str(found)[:300]}; needed are {str(needed)[:300]}."
         )
-    _check_windows(layer, source)
+    _check_windows(layer, shape, source)
     after = tuple(layer.compute_output_shape(shape))
     check_row(after, source)
     return after
 
 
-def _kernel(layer: Any, class_name: str, shape: _Shape) -> tuple[Any, ...] | None:
+def channels_of(layer: Any, shape: Shape) -> int:
+    """Values at each place of a row."""
+    return shape[-1 if layer.data_format == "channels_last" else 1] or 0
+
+
+def window_of(layer: Any) -> tuple[int, ...]:
+    """What a layer looks at from each place, by axis; empty for one without windows."""
+    size = getattr(layer, "kernel_size", getattr(layer, "pool_size", ()))
+    return (size,) if isinstance(size, int) else tuple(size)
+
+
+def _weights(layer: Any, class_name: str, shape: Shape) -> dict[str, tuple[Any, ...]]:
+    """Shapes of a layer's weights, by Keras's names of them."""
+    if class_name in ("BatchNormalization", "LayerNormalization"):
+        axes = (layer.axis,) if isinstance(layer.axis, int) else layer.axis
+        sizes = tuple(shape[axis] for axis in axes)
+        names = [*(["gamma"] if layer.scale else []), *(["beta"] if layer.center else [])]
+        if class_name == "BatchNormalization":
+            names += ["moving_mean", "moving_variance"]
+        return dict.fromkeys(names, sizes)
     if class_name == "Dense":
-        return shape[-1], layer.units
-    if not class_name.startswith("Conv"):
-        return None
-    channels = shape[-1 if layer.data_format == "channels_last" else 1] or 0
+        kernel: tuple[Any, ...] = (shape[-1], layer.units)
+        width = layer.units
+    elif class_name.startswith("Conv"):
+        kernel, width = _convolution(layer, class_name, shape), layer.filters
+    else:
+        return {}
+    return {"kernel": kernel, **({"bias": (width,)} if layer.use_bias else {})}
+
+
+def _convolution(layer: Any, class_name: str, shape: Shape) -> tuple[Any, ...]:
+    channels = channels_of(layer, shape)
     if class_name.endswith("Transpose"):
         return *layer.kernel_size, layer.filters, channels
     return *layer.kernel_size, channels // layer.groups, layer.filters
 
 
-def _check_windows(layer: Any, source: str) -> None:
+def _check_windows(layer: Any, shape: Shape, source: str) -> None:
     """What a window covers is filled up with zeros where a row is shorter."""
-    size = getattr(layer, "kernel_size", getattr(layer, "pool_size", ()))
-    size = (size,) if isinstance(size, int) else size
+    size = window_of(layer)
+    if not size:
+        return
     steps = getattr(layer, "dilation_rate", (1,) * len(size))
     steps = (steps,) * len(size) if isinstance(steps, int) else steps
-    covered = math.prod(step * (length - 1) + 1 for step, length in zip(steps, size, strict=True))
-    if covered > MOST_VALUES:
-        raise MigrationError(f"{source} has windows of {covered:,} values; {MOST_VALUES:,} can be.")
+    covered = [step * (length - 1) + 1 for step, length in zip(steps, size, strict=True)]
+    first = 1 if layer.data_format == "channels_last" else 2
+    places = shape[first : first + len(size)]
+    padded = channels_of(layer, shape) * math.prod(
+        (place or 0) + more for place, more in zip(places, covered, strict=True)
+    )
+    if padded > _MOST_PADDED:
+        raise MigrationError(
+            f"{source} has windows of {str(covered)[:100]}, which make {padded:,} values of a row; "
+            f"{_MOST_PADDED:,} can be."
+        )

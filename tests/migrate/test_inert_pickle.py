@@ -92,6 +92,9 @@ TRAPS = {
     "one key without a value": b"}(\x8c\x01au.",
     "three of one": b"N\x87.",
     "a call of a number": b"K\x01)R.",
+    "arguments many times": (
+        b"\x80\x04(" + b"N" * 40_000 + b"t\x94(" + b"cbuiltins\nlist\nh\x00}\x92" * 2_000 + b"t."
+    ),
     "bytes many times": b"(" + LONG + b"\x94" + b"h\x00" * 90_000 + b"t.",
 }
 

@@ -38,6 +38,18 @@ def dense(layers):
     return next(n for n, layer in enumerate(layers) if layer["class_name"] == "Dense")
 
 
+def rescaled(class_name, config):
+    """A net whose rows become large before layers that the file holds no weights of."""
+    large = [
+        {"class_name": "Reshape", "config": {"name": "r", "target_shape": [1, 2]}},
+        {"class_name": "UpSampling1D", "config": {"name": "u", "size": 10**6}},
+        {"class_name": "Flatten", "config": {"name": "f"}},
+    ]
+    return lambda layers: layers.extend(
+        [*large, {"class_name": class_name, "config": {"name": "n", "axis": 1, **config}}]
+    )
+
+
 CONV = {"strides": 1, "padding": "same", "data_format": "channels_last", "dilation_rate": 1}
 TOO_LARGE = {
     "units": lambda layers: set_of(dense(layers), "units", 10**9)(layers),
@@ -50,6 +62,8 @@ TOO_LARGE = {
             {"class_name": "UpSampling1D", "config": {"name": "u", "size": 10**9}},
         ]
     ),
+    "batch normalisation": rescaled("BatchNormalization", {"center": False, "scale": False}),
+    "layer normalisation": rescaled("LayerNormalization", {"center": True, "scale": False}),
     "windows": lambda layers: layers.extend(
         [
             {"class_name": "Reshape", "config": {"name": "r", "target_shape": [2, 1]}},
@@ -68,6 +82,23 @@ TOO_LARGE = {
             },
         ]
     ),
+    "pooling": lambda layers: layers.extend(
+        [
+            {"class_name": "Reshape", "config": {"name": "r", "target_shape": [1, 2]}},
+            {"class_name": "UpSampling1D", "config": {"name": "u", "size": 20_000}},
+            {
+                "class_name": "AveragePooling1D",
+                "config": {"name": "p", "pool_size": 10_000, "strides": 1, "padding": "same"},
+            },
+        ]
+    ),
+    "much in all": lambda layers: layers.extend(
+        [
+            {"class_name": "Reshape", "config": {"name": "r", "target_shape": [1, 2]}},
+            {"class_name": "UpSampling1D", "config": {"name": "u", "size": 2**20}},
+            *[{"class_name": "ReLU", "config": {"name": "a"}}] * 300,
+        ]
+    ),
     "layers": lambda layers: layers.extend(
         [{"class_name": "Flatten", "config": {"name": "f"}}] * 1000
     ),
@@ -77,7 +108,7 @@ TOO_LARGE = {
 @pytest.mark.parametrize("change", TOO_LARGE.values(), ids=TOO_LARGE)
 def test_large_numbers_are_errors_before_anything_is_made(path, change):
     change_config(path, change)
-    with pytest.raises(MigrationError, match=r"^encoder_net\.h5.*(shape|windows|layers)"):
+    with pytest.raises(MigrationError, match=r"^encoder_net\.h5.*(shape|windows|layers|products)"):
         read_net(path)
 
 
