@@ -8,14 +8,27 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.untrusted.text import parsed_object
+from aegmm_detect.untrusted.text import has_few_parts, parsed_object
 
 
 def sealed(text: str, key: str) -> str:
-    """The JSON object `text` with its sha256 under `key` after the rest."""
+    """The JSON object `text` with its sha256 under `key` after the rest.
+
+    Raises
+    ------
+    ArtefactError
+        It is more than can be read again.
+    """
     # What is hashed is what a reader will parse.
     fields = json.loads(text)
-    return json.dumps(fields | {key: _seal(fields)}, indent=2) + "\n"
+    content = json.dumps(fields | {key: _seal(fields)}, indent=2) + "\n"
+    if not has_few_parts(content):
+        raise ArtefactError(
+            f"The description would have {len(content):,} characters and {content.count(','):,} "
+            "commas, more than can be read again. Are there very many names of columns? Fit to an "
+            "array, which has none."
+        )
+    return content
 
 
 def unsealed(fields: Mapping[str, Any], key: str) -> dict[str, Any] | None:

@@ -2,13 +2,17 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.sealed_json import sealed, unsealed
-from aegmm_detect.untrusted.text import parsed_object
+from aegmm_detect.untrusted.text import LARGEST_INTEGER, parsed_object
 
-NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+NUMBERS = st.integers(-LARGEST_INTEGER, LARGEST_INTEGER) | st.floats(
+    allow_nan=False, allow_infinity=False
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -39,3 +43,8 @@ def test_nan_is_refused_and_what_is_no_object_is_none():
     assert unsealed(parsed_object('{"a": NaN, "seal": "x"}'), "seal") is None
     for content in (b"\xff", "", "[1]", "3", "[" * 100_000):
         assert parsed_object(content) is None
+
+
+def test_what_cannot_be_read_again_is_not_written():
+    with pytest.raises(ArtefactError, match="names of columns"):
+        sealed(json.dumps({"a": [0] * 2**21}), "seal")

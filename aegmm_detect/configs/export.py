@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from aegmm_detect.configs.aegmm import NanPolicy
 from aegmm_detect.configs.base import Settings
+from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.sealed_json import Kind, read_sealed, sealed
 
 Format = Literal["savedmodel", "onnx", "litert"]
@@ -20,8 +21,9 @@ MODEL_FILES: dict[Format, str] = {
 KIND: Final = "aegmm_detect.export"
 # Readers refuse newer ones. 2: with the list of files.
 FORMAT_VERSION = 2
-# Bounds on what a file that somebody else has written may ask for. Columns take some 30 bytes each.
-LARGEST_METADATA = 2**25
+# Bounds on what a file that somebody else has written may ask for. Some 140,000 columns, which take
+# 30 bytes each.
+LARGEST_METADATA = 2**22
 LARGEST_MODEL = 2**29
 _LARGEST_ROW = 2**22  # numbers: an image of 2,048 x 2,048
 Name = Annotated[str, Field(max_length=1000)]
@@ -29,7 +31,10 @@ _SEALED = Kind(
     mark=("kind", KIND),
     version=FORMAT_VERSION,
     key="metadata_sha256",
-    what="not of an exported detector, or damaged. Pass the directory that detector.export wrote.",
+    what=(
+        "not part of an exported detector, or damaged. Pass the directory that detector.export "
+        "wrote."
+    ),
     again="Export the detector again.",
 )
 
@@ -95,8 +100,20 @@ class ExportMetadata(Settings):
         return MODEL_FILES[self.format]
 
     def to_json(self) -> str:
-        """As text that ends with the sha256 of everything before it."""
-        return sealed(self.model_dump_json(), _SEALED.key)
+        """As text that ends with the sha256 of everything before it.
+
+        Raises
+        ------
+        ArtefactError
+            It is more than can be read again.
+        """
+        text = sealed(self.model_dump_json(), _SEALED.key)
+        if len(text) > LARGEST_METADATA:  # which is ASCII
+            raise ArtefactError(
+                f"{METADATA_FILE} would have {len(text):,} bytes; at most {LARGEST_METADATA:,} can "
+                "be read again. It names all columns: fit to an array, which has no names."
+            )
+        return text
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> Self:

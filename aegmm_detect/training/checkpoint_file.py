@@ -16,14 +16,14 @@ from aegmm_detect.types import Array
 from aegmm_detect.untrusted.arrays import array_from_bytes, array_to_bytes
 from aegmm_detect.untrusted.files import read_inside
 from aegmm_detect.untrusted.stored import LARGEST, read_stored, write_stored
-from aegmm_detect.untrusted.text import parsed_object
+from aegmm_detect.untrusted.text import MOST_BRACKETS, MOST_COMMAS, has_few_parts, parsed_object
 
 # To be counted up when what a file holds changes.
 FORMAT = 1
 _TREE = "tree.npy"
 _MEMBER = re.compile(r"tree\.npy|(0|[1-9][0-9]{0,6})\.npy")
-# Bytes and containers of the JSON, which take about ten times as much when they are read.
-_LONGEST, _MOST_CONTAINERS = 2**24, 2**19
+# Bytes of the JSON.
+_LONGEST = 2**24
 ADVICE = "Put back a copy of it, or delete it to train from the start."
 
 
@@ -44,10 +44,10 @@ def write(path: Path, content: dict[str, Any]) -> None:
     """
     arrays: dict[str, Array] = {}
     tree = json.dumps(pack({**content, "format": FORMAT}, arrays)).encode()
-    if not _is_bounded(tree):
+    if not has_few_parts(tree, _LONGEST):
         raise CheckpointError(
-            f"{path} would hold more than {_MOST_CONTAINERS:,} lists or {_LONGEST:,} characters: "
-            "let the callbacks keep their numbers in NumPy arrays."
+            f"{path} would hold more than {MOST_BRACKETS:,} lists, {MOST_COMMAS:,} values or "
+            f"{_LONGEST:,} characters: let the callbacks keep their numbers in NumPy arrays."
         )
     members = {_TREE: array_to_bytes(np.frombuffer(tree, np.uint8))}
     for name, array in arrays.items():
@@ -103,7 +103,7 @@ def _content(members: dict[str, bytes]) -> dict[str, Any]:
         for name in members
     }
     tree = arrays.pop(_TREE.removesuffix(".npy")).tobytes()
-    if not _is_bounded(tree):
+    if not has_few_parts(tree, _LONGEST):
         raise ValueError("its tree is too large")
     parsed = parsed_object(tree)
     if parsed is None:
@@ -116,7 +116,3 @@ def _content(members: dict[str, bytes]) -> dict[str, Any]:
     if "format" not in content:
         raise ValueError("it has no format")
     return content
-
-
-def _is_bounded(tree: bytes) -> bool:
-    return len(tree) <= _LONGEST and tree.count(b"[") + tree.count(b"{") <= _MOST_CONTAINERS

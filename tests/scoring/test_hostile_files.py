@@ -88,5 +88,5 @@ def test_what_is_not_a_plain_file_is_refused_unread(exported, forged, tmp_path, 
 def test_a_deep_metadata_file_is_refused(exported, forged, tmp_path):
     path = forged(exported, tmp_path / "forged")
     (path / METADATA_FILE).write_text('{"kind":' + "[" * 10**5 + "]" * 10**5 + "}")
-    with pytest.raises(ArtefactError, match="not of an exported detector"):
+    with pytest.raises(ArtefactError, match="not part of an exported detector"):
         Scorer(path)
