@@ -24,6 +24,8 @@ _TOKEN_BYTES = 8
 _STALE = 3600.0
 # What `open` and `mkdir` ask for; the umask takes away from it.
 _FILE_MODE, _FOLDER_MODE = 0o666, 0o777
+# Of a mode that is taken over: nobody else's rights (set-user-ID, set-group-ID) go to new content.
+PERMISSIONS = 0o777
 
 
 def write_atomically(path: Path, content: bytes, *, like: Path | None = None) -> None:
@@ -60,16 +62,18 @@ def write_atomically(path: Path, content: bytes, *, like: Path | None = None) ->
 
 
 @contextlib.contextmanager
-def staged_folder(target: Path) -> Iterator[Path]:
+def staged_folder(target: Path, mode: int = _FOLDER_MODE) -> Iterator[Path]:
     """A new empty folder beside `target`, removed at the end with all that is left in it.
 
     Parameters
     ----------
     target
         In a folder that exists. What former writers of the same target have left is removed.
+    mode
+        Of the folder; the umask takes away from it. 0o700 for what nobody else may see.
     """
     sweep(target.parent, re.escape(target.name))
-    folder, descriptor = _new_folder(target)
+    folder, descriptor = _new_folder(target, mode)
     try:
         yield folder
     finally:
@@ -177,11 +181,11 @@ def _new_file(path: Path) -> tuple[Path, int]:
         os.close(descriptor)  # a sweeper came in between
 
 
-def _new_folder(target: Path) -> tuple[Path, int | None]:
+def _new_folder(target: Path, mode: int) -> tuple[Path, int | None]:
     """A new temporary folder, and the descriptor that holds its lock."""
     while True:
         folder = _temporary(target)
-        folder.mkdir(_FOLDER_MODE)
+        folder.mkdir(mode)
         if sys.platform == "win32":
             return folder, None
         with contextlib.suppress(FileNotFoundError):  # a sweeper came in between
@@ -232,4 +236,4 @@ def _take_mode(path: Path, descriptor: int) -> None:
     with contextlib.suppress(FileNotFoundError):
         status = path.lstat()
         if stat.S_ISREG(status.st_mode):
-            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+            os.fchmod(descriptor, status.st_mode & PERMISSIONS)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from aegmm_detect.files import one_writer, sync_folder
+from aegmm_detect.files import PERMISSIONS, one_writer, sync_folder
 
 # Of Linux's renameat2 and of macOS's renamex_np: both names change places.
 _HERE, _EXCHANGE, _SWAP = -100, 2, 2
@@ -103,7 +103,9 @@ def _take_modes(former: Path, staged: Path) -> None:
     for path in (staged, *staged.rglob("*")):
         before = former / path.relative_to(staged)
         if os.path.lexists(before) and not before.is_symlink():
-            os.chmod(path, stat.S_IMODE(before.lstat().st_mode))
+            mode = stat.S_IMODE(before.lstat().st_mode)
+            # Of a folder, the other bits say whose new files are, and who may remove them.
+            os.chmod(path, mode if path.is_dir() else mode & PERMISSIONS)
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -3,6 +3,7 @@
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from aegmm_detect.configs.export import (
     LARGEST_METADATA,
@@ -10,7 +11,7 @@ from aegmm_detect.configs.export import (
     MODEL_FILES,
     ExportMetadata,
 )
-from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.exceptions import ArtefactError, ConfigurationError
 from aegmm_detect.folders import recover_folder, replace_folder
 from aegmm_detect.untrusted.files import read_inside
 
@@ -22,6 +23,52 @@ _UNLISTED = {
     "variables/variables.data-00000-of-00001",
 }
 _EMPTY_FOLDERS = {"assets", "variables"}
+# Endings of files; a directory of such a name would be mistaken for one.
+_OF_FILES = (
+    *(".aegmm", ".bin", ".h5", ".hdf5", ".joblib", ".json", ".keras", ".lite", ".npy", ".npz"),
+    *(".onnx", ".ort", ".pb", ".pickle", ".pkl", ".pt", ".pth", ".tar", ".tflite", ".zip"),
+)
+
+
+def where_to_export(path: Any) -> Path:
+    """The directory that a name stands for.
+
+    Raises
+    ------
+    ConfigurationError
+        The name is empty, no name, that of a file, or the working directory.
+    """
+    try:
+        name = os.fspath(path)
+    except TypeError:
+        name = None
+    if not isinstance(name, str) or "\0" in name:
+        raise ConfigurationError(f"path={path!r:.100}: pass the name of a directory.")
+    if not name.strip():
+        raise ConfigurationError(
+            "path is empty: pass the name of a directory. Is an environment variable not set?"
+        )
+    stem, ending = os.path.splitext(os.path.basename(name))
+    if ending.lower() in _OF_FILES:
+        raise ConfigurationError(
+            f"path={name!r} ends in {ending}, and an export is a directory, with the graph and "
+            f"{METADATA_FILE} in it: pass a name without the ending, such as {stem!r}."
+        )
+    target = Path(os.path.realpath(name))
+    # A folder is replaced whole, and the process would stand in one that is gone.
+    if _working_directory().is_relative_to(target):
+        raise ConfigurationError(
+            f"path={name!r} is the working directory, or one that it lies in, which an export "
+            "would replace: pass the name of a directory within it."
+        )
+    return target
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # it is gone already
+        return Path()
 
 
 def listed(folder: Path) -> dict[str, int]:
@@ -57,8 +104,8 @@ def refuse_foreign(target: Path) -> None:
         return
     if others := _others(target, metadata):
         raise ArtefactError(
-            f"{target} holds {', '.join(others[:5])} besides an export, which would be lost: move "
-            "it, or export to another directory."
+            f"{target} holds {', '.join(others[:5])} besides an export, and exporting would delete "
+            "it: move it, or export to another directory."
         )
 
 
@@ -95,12 +142,20 @@ def _metadata(folder: Path) -> ExportMetadata | None:
 
 def _others(folder: Path, metadata: ExportMetadata) -> list[str]:
     """Paths in `folder` that do not belong to the export."""
-    ours = {METADATA_FILE, *(_UNLISTED if metadata.files is None else metadata.files)}
+    sizes = metadata.files
+    ours = {METADATA_FILE, *(_UNLISTED if sizes is None else sizes)}
     folders = {parent.as_posix() for name in ours for parent in Path(name).parents}
     others = []
     for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if name not in (folders | _EMPTY_FOLDERS if _is_folder(path) else ours):
+        name, status = path.relative_to(folder).as_posix(), path.lstat()
+        if stat.S_ISDIR(status.st_mode):
+            belongs = name in folders | _EMPTY_FOLDERS
+        else:
+            # Damaged files of an export go, too; a list that a stranger has made may name others.
+            known = name in {METADATA_FILE, *_UNLISTED}
+            same = known or sizes is None or sizes.get(name) == status.st_size
+            belongs = name in ours and stat.S_ISREG(status.st_mode) and same
+        if not belongs:
             others.append(name)
     return others
 

@@ -22,7 +22,7 @@ from aegmm_detect.configs.export import (
 from aegmm_detect.exceptions import ArtefactError, ConfigurationError
 from aegmm_detect.export import check
 from aegmm_detect.export.formats import INPUT, WRITERS, Writer, program
-from aegmm_detect.export.place import listed, put, recover, refuse_foreign
+from aegmm_detect.export.place import listed, put, recover, refuse_foreign, where_to_export
 from aegmm_detect.files import staged_folder
 from aegmm_detect.input_checks import check_shape, non_finite_rows
 from aegmm_detect.inputs import as_rows
@@ -77,17 +77,17 @@ def export(
         The graph cannot be converted, is refused by its runtime or scores otherwise; something
         else is at `path`. Nothing is left behind, and what was at `path` stays.
     ConfigurationError
-        An unknown format.
+        An unknown format, or a `path` that is no name of a directory, or the working directory.
     MissingExtraError
         The format's converter or runtime is not installed.
     """
     if format not in WRITERS:
         raise ConfigurationError(f"format={format!r}: pass one of {', '.join(get_args(Format))}.")
+    target = where_to_export(path)
     check_process()
     known: Format = format
     writer = WRITERS[known]
     writer.needs()
-    target = Path(os.path.realpath(path))
     recover(target)
     refuse_foreign(target)
     graph = subject.graph(writer.graph)

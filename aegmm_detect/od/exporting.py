@@ -38,7 +38,7 @@ class Exporting(abc.ABC):
     def export(
         self, path: str | os.PathLike[str], format: str = "savedmodel", X: Any = None
     ) -> ExportMetadata:
-        """Export raw rows -> scores and decisions, for hosts without this package or TensorFlow.
+        """Export raw rows -> scores and decisions, for machines without this package or TensorFlow.
 
         The directory `path` then holds the graph, with one input ``x`` (N, ...) and the outputs
         ``instance_score`` float32 (N,) and ``is_outlier`` int64 (N,), and ``metadata.json``. It has
@@ -68,7 +68,8 @@ class Exporting(abc.ABC):
             The graph cannot be converted, is refused by its runtime, or scores otherwise; something
             else is at `path`. Nothing is left then.
         ConfigurationError
-            An unknown format; nets that run uncompiled.
+            An unknown format; a `path` that is empty, ends like a file (``.onnx``), or is the
+            working directory; nets that run uncompiled.
         MissingExtraError
             The format's converter or runtime is not installed.
         NotFittedError
@@ -78,8 +79,9 @@ class Exporting(abc.ABC):
         threshold = self.threshold
         if threshold is None:
             raise ThresholdNotInferredError(
-                "An export decides, too, and there is no threshold. Call infer_threshold(X) on a "
-                "mixed batch, or set .threshold; float('inf') for scores alone."
+                "An exported graph says which rows are outliers, and no threshold is set. Call "
+                "infer_threshold(X) on a mixed batch, or set .threshold; float('inf') for scores "
+                "alone."
             )
         if state.eager:
             part = untraceable(self.net) or "recon_features"

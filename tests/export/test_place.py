@@ -23,9 +23,9 @@ from aegmm_detect.configs.export import (
     ExportedMeta,
     ExportMetadata,
 )
-from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.exceptions import ArtefactError, ConfigurationError
 from aegmm_detect.export import place
-from aegmm_detect.files import staged_folder
+from aegmm_detect.files import staged_folder, write_atomically
 from aegmm_detect.scoring.scorer import read_export
 
 ROOT = Path(__file__).parents[2]
@@ -251,11 +251,76 @@ def test_files_that_the_export_does_not_list_are_kept(system, tmp_path, name, wi
     export(target, b"old", format="savedmodel", more=TF, with_list=with_list)
     (target / name).parent.mkdir(parents=True, exist_ok=True)
     (target / name).write_text("mine")
-    with pytest.raises(ArtefactError, match=rf"holds .*{name}.*which would be lost: move it"):
+    with pytest.raises(
+        ArtefactError, match=rf"holds .*{name}.*and exporting would delete it: move it"
+    ):
         export(target, b"new")
     assert (target / name).read_text() == "mine"
     assert content_of(target) == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
+def test_a_list_that_names_a_file_of_the_users_does_not_remove_it(system, tmp_path):
+    target = tmp_path / "export"
+    export(target, b"old", more=("notes.txt",))
+    (target / "notes.txt").write_text("the user's own")
+    with pytest.raises(ArtefactError, match=r"holds notes\.txt"):
+        export(target, b"new")
+    assert (target / "notes.txt").read_text() == "the user's own"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links and pipes")
+@pytest.mark.parametrize("with_list", [True, False], ids=["with a list", "older"])
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("x"), os.mkfifo])
+def test_links_and_pipes_are_not_removed_whatever_is_listed(tmp_path, make, with_list):
+    target = tmp_path / "export"
+    export(target, b"old", with_list=with_list)
+    (target / "model.onnx").unlink()
+    make(target / "model.onnx")
+    with pytest.raises(ArtefactError, match=r"holds model\.onnx"):
+        export(target, b"new")
+    assert os.path.lexists(target / "model.onnx")
+
+
+def test_a_damaged_export_is_replaced(system, tmp_path):
+    target = tmp_path / "export"
+    export(target, b"old")
+    (target / "model.onnx").write_bytes(b"cut")
+    export(target, b"new")
+    assert content_of(target) == b"new"
+
+
+@pytest.mark.parametrize("path", [None, 3, b"q", "", " ", "a\0b", Path("models", "model.ONNX")])
+def test_what_names_no_directory_is_an_error(path):
+    with pytest.raises(ConfigurationError, match=r"path( is empty|=).*pass (the|a) name"):
+        place.where_to_export(path)
+
+
+def test_the_working_directory_is_not_replaced(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    for path in (".", Path(), tmp_path / "in", "..", "../in/"):
+        with pytest.raises(ConfigurationError, match="working directory"):
+            place.where_to_export(path)
+    assert place.where_to_export("models/1.5") == Path.cwd() / "models" / "1.5"
+    assert place.where_to_export("../out") == tmp_path.resolve() / "out"
+    (tmp_path / "in").rmdir()
+    assert place.where_to_export(tmp_path / "in") == tmp_path.resolve() / "in"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs modes")
+def test_rights_of_another_user_do_not_go_to_new_files(system, tmp_path):
+    target = tmp_path / "export"
+    export(target, b"old")
+    (target / "model.onnx").chmod(0o6755)
+    export(target, b"new")
+    assert stat.S_IMODE((target / "model.onnx").stat().st_mode) == 0o755
+    (tmp_path / "file").touch()
+    (tmp_path / "file").chmod(0o4711)
+    write_atomically(tmp_path / "file", b"new")
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o711
+    with staged_folder(tmp_path / "private", 0o700) as folder:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_a_link_is_no_folder_of_the_exports(tmp_path):
