@@ -13,6 +13,7 @@ from aegmm_detect.configs.export import MODEL_FILES, ExportMetadata, Format
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.export.graph import PortableGraph, with_decision
 from aegmm_detect.extras import import_extra
+from aegmm_detect.listing import one_line
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.scoring.runtimes import CheckedRuntime, Outputs
 from aegmm_detect.scoring.scorer import read_export
@@ -66,12 +67,14 @@ def program(graph: ScoringGraph, threshold: float, shape: tuple[int, ...], dtype
     Raises
     ------
     ArtefactError
-        The nets cannot be traced.
+        The nets cannot be traced, or compute in half precision, which only SavedModels hold.
     """
     spec = tf.TensorSpec((None, *shape), dtype, name=INPUT)
     function = tf.function(with_decision(graph, threshold), autograph=False, input_signature=[spec])
     with _as_artefact_error("The nets make no graph"):
-        function.get_concrete_function()
+        traced = function.get_concrete_function().graph
+    if isinstance(graph, PortableGraph):
+        _refuse_half(traced)
     return Program(function, graph)
 
 
@@ -81,21 +84,28 @@ def _as_artefact_error(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        text = " ".join(str(error).split())[:_MOST_CHARACTERS]
+        text = one_line(error, _MOST_CHARACTERS)
         raise ArtefactError(
             f"{what} ({type(error).__name__}: {text}). Try another format."
         ) from error
+
+
+def _refuse_half(graph: Any) -> None:
+    """Before converters fail on it, each in its own way."""
+    made = {tensor.dtype for operation in graph.get_operations() for tensor in operation.outputs}
+    if half := made & {tf.float16, tf.bfloat16}:
+        raise ArtefactError(
+            f"The nets compute in {half.pop().name}, which exports to ONNX and LiteRT cannot hold: "
+            "make the nets with the policy 'float32' (keras.config.set_dtype_policy), or export "
+            "with format='savedmodel'."
+        )
 
 
 def _write_savedmodel(program: Program, folder: Path) -> None:
     module = tf.Module()
     # The graph owns variables that are not Keras's, if the nets have any.
     module.graph, module.serve = program.graph, program.function
-    root = logging.getLogger()
-    before = list(root.handlers)
     tf.saved_model.save(module, str(folder), signatures={"serving_default": program.function})
-    # TensorFlow's own logger gives the root one a handler, and the user's lines come twice.
-    root.handlers[:] = [handler for handler in root.handlers if handler in before]
 
 
 def _load_savedmodel(folder: Path, metadata: ExportMetadata) -> Run:

@@ -22,6 +22,7 @@ from aegmm_detect.configs.export import (
 from aegmm_detect.exceptions import ArtefactError, ConfigurationError
 from aegmm_detect.export import check
 from aegmm_detect.export.formats import INPUT, WRITERS, Writer, program
+from aegmm_detect.export.logs import logging_kept
 from aegmm_detect.export.place import listed, put, recover, refuse_foreign, where_to_export
 from aegmm_detect.files import staged_folder
 from aegmm_detect.input_checks import check_shape, non_finite_rows
@@ -87,7 +88,8 @@ def export(
     check_process()
     known: Format = format
     writer = WRITERS[known]
-    writer.needs()
+    with logging_kept():
+        writer.needs()
     recover(target)
     refuse_foreign(target)
     graph = subject.graph(writer.graph)
@@ -134,7 +136,8 @@ def _write(
     writer: Writer, graph: ScoringGraph, metadata: ExportMetadata, folder: Path
 ) -> ExportMetadata:
     rows = metadata.input
-    writer.write(program(graph, metadata.threshold, rows.shape, rows.dtype), folder)
+    with logging_kept():
+        writer.write(program(graph, metadata.threshold, rows.shape, rows.dtype), folder)
     model = folder / metadata.model_file
     if not model.is_file():
         raise ArtefactError(f"The converter to {metadata.format} has written no {model.name}.")

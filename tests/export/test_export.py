@@ -228,8 +228,25 @@ def test_a_missing_extra_is_named(fitted, tmp_path, monkeypatch, extra, module):
         fitted.export(tmp_path / "export", extra)
 
 
-def test_an_export_leaves_logging_as_it_was(fitted, tmp_path):
+def test_an_export_leaves_logging_as_it_was(fitted, format_, tmp_path, monkeypatch):
     root = logging.getLogger()
-    before = list(root.handlers)
-    fitted.export(tmp_path / "export")
-    assert root.handlers == before
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", logging.ERROR)
+    writer = formats.WRITERS[format_]
+
+    def write(program, folder):
+        logging.warning("as tf2onnx does")
+        root.setLevel(logging.DEBUG)
+        writer.write(program, folder)
+
+    monkeypatch.setitem(formats.WRITERS, format_, dataclasses.replace(writer, write=write))
+    fitted.export(tmp_path / "export", format_)
+    assert (root.handlers, root.level) == ([], logging.ERROR)
+
+
+def test_an_export_to_no_directory_is_an_error(fitted, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in ("", ".", "model.onnx", None):
+        with pytest.raises(ConfigurationError, match=r"path.*pass (the|a) name"):
+            fitted.export(path)
+    assert list(tmp_path.iterdir()) == []

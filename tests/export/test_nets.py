@@ -57,6 +57,17 @@ def test_loops_are_no_part_of_onnx_exports_and_unrolled_layers_are(
                 detector.export(tmp_path / "export", "onnx", X=normal_rows)
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_is_named_and_leaves_nothing(
+    make_nets, normal_rows, light_format, tmp_path, policy
+):
+    detector = with_encoder(make_nets, keras.layers.Dense(4, "tanh", dtype=policy))
+    detector.fit(normal_rows, epochs=1, verbose=0, seed=0, jit_compile=False)
+    with pytest.raises(ArtefactError, match=rf"in {policy[6:]},.*'float32'.*'savedmodel'"):
+        detector.export(tmp_path / "export", light_format, X=normal_rows)
+    assert list(tmp_path.iterdir()) == []
+
+
 def in_numpy(x):
     if keras.backend.is_keras_tensor(x):
         return x
