@@ -10,6 +10,9 @@ from aegmm_detect.exceptions import ConfigurationError, NetTypeError
 from aegmm_detect.nets.aegmm import AEGMM
 from aegmm_detect.types import ReconFeatures
 
+# Distance of 1 to the next number of dtypes with few digits.
+_EPSILON = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
+
 
 def check_types(nets: dict[str, Any], ready: str | None = "aegmm") -> None:
     """Raise unless every net is a `keras.Model`; `nets` maps argument names to values.
@@ -125,20 +128,25 @@ def probe(net: keras.Model, row: Any, n_gmm: int | None) -> int:
             f"z and gamma must be (N, D) and (N, K); the net returns {z.shape} and {gamma.shape}."
         )
     _check_n_gmm(gamma.shape[1], n_gmm)
-    check_memberships(gamma)
+    check_memberships(gamma, getattr(net, "gmm_density", net))
     return int(gamma.shape[1])
 
 
-def check_memberships(gamma: Any) -> None:
+def check_memberships(gamma: Any, net: keras.Model) -> None:
     """Raise unless the rows of `gamma` (N, K) are distributions; NaN is left to the training.
+
+    Sums may be off by the rounding of the dtype in which `net` computes them.
 
     Raises
     ------
     ConfigurationError
         Names the softmax that is missing.
     """
+    dtypes = {layer.compute_dtype for layer in (net, *net.layers)}
+    rounding = max(_EPSILON.get(dtype, 0.0) for dtype in dtypes) * gamma.shape[1]
+    sums = gamma.sum(axis=1, dtype=np.float64)
     if np.isfinite(gamma).all() and (
-        (gamma < 0).any() or (np.abs(gamma.sum(axis=1) - 1.0) > 1e-3).any()
+        (gamma < 0).any() or (np.abs(sums - 1.0) > max(1e-3, rounding)).any()
     ):
         raise ConfigurationError(
             "gmm_density_net's rows are not memberships (they must be >= 0 and sum to 1): end it "

@@ -82,7 +82,10 @@ def negative_log_likelihood(x: Tensor, x_recon: Tensor, covariance: ReconCovaria
 
 def _floored(variances: FloatArray) -> FloatArray:
     if not (np.isfinite(variances).all() and (variances >= 0.0).all()):
-        raise np.linalg.LinAlgError("Variances are finite and not negative")
+        wrong = variances[~(variances >= 0.0) | ~np.isfinite(variances)].flat[0]
+        raise np.linalg.LinAlgError(
+            f"a variance is {wrong:g}: pass finite numbers that are 0 or more"
+        )
     mean = variances.mean()
     floor = _FLOOR * (mean if mean > 0.0 else 1.0)
     return np.where(variances > 0.0, variances * (1.0 + _FLOOR), floor)

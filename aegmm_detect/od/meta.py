@@ -29,9 +29,12 @@ class Meta(dict[str, Any]):
 
     def update(self, *args: Any, **entries: Any) -> None:
         """Set entries, as `dict` does; only the data type may differ from what is there."""
-        for key, value in dict(*args, **entries).items():
-            if key not in self or self[key] != value:
-                self[key] = value
+        given = dict(*args, **entries)
+        changed = {k: v for k, v in given.items() if k not in self or self[k] != v}
+        if set(changed) - {"data_type"}:
+            self._reject()  # before any is set
+        for key, value in changed.items():
+            self[key] = value
 
     def _reject(self, *_: Any, **__: Any) -> NoReturn:
         raise ConfigurationError(

@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 # Nats per row below which a dimension of the code says nothing about the row (Burda et al. 2016,
 # Importance weighted autoencoders, call those above it active).
 _ACTIVE = 0.01
+# Of `cov_elbo`.
+_KINDS = ("sim", "cov_diag", "cov_full")
 
 
 class OutlierVAEGMM(Building):
@@ -234,7 +236,13 @@ class OutlierVAEGMM(Building):
 
         recon = Term("recon", settings.w_recon, likelihood, of_rows=True)
         weights: dict[str, Any] = {"w_recon": settings.w_recon, **plain.weights}
-        return plain._replace(terms=(recon, *plain.terms[1:]), weights=weights, more={kind: value})
+        elsewhere = {name: f"cov_elbo={{{name!r}: ...}}" for name in _KINDS if name != kind}
+        return plain._replace(
+            terms=(recon, *plain.terms[1:]),
+            weights=weights,
+            more={kind: value},
+            elsewhere=elsewhere,
+        )
 
     def _code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
         assert isinstance(settings, VAEGMMFitConfig)

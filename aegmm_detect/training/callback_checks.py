@@ -43,7 +43,8 @@ def check_suited(
     Raises
     ------
     ConfigurationError
-        A callback changes a learning rate that a schedule decides, or saves whole models.
+        A callback changes a learning rate that a schedule decides, has no function for it, or
+        saves whole models.
     """
     # A schedule is the only learning rate that is not a number there.
     scheduled = isinstance(optimizer.get_config().get("learning_rate"), dict)
@@ -55,6 +56,8 @@ def check_suited(
                 "out, or pass an optimizer with a number, such as "
                 "optimizer=keras.optimizers.Adam(1e-3)."
             )
+        if isinstance(callback, keras.callbacks.LearningRateScheduler):
+            _check_function(callback.schedule)
         if isinstance(callback, keras.callbacks.ModelCheckpoint) and (
             not callback.save_weights_only
         ):
@@ -63,6 +66,22 @@ def check_suited(
                 "ModelCheckpoint('best.weights.h5', save_weights_only=True, ...), or "
                 "checkpoint_dir= to resume; save a fitted detector with save_detector."
             )
+
+
+def _check_function(schedule: Any) -> None:
+    """Raise unless Keras can ask it; that is not tried, for it may count how often it is asked."""
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        raise ConfigurationError(
+            f"LearningRateScheduler takes a function of the epoch, and {type(schedule).__name__} "
+            "is one of the step: pass it to an optimizer, such as "
+            "optimizer=keras.optimizers.Adam(schedule)."
+        )
+    if not callable(schedule):
+        raise ConfigurationError(
+            f"LearningRateScheduler({schedule!r:.100}) is given no function: pass one that takes "
+            "the epoch and the learning rate and returns a float, or set a fixed rate by "
+            "optimizer=keras.optimizers.Adam(1e-3)."
+        )
 
 
 def check_resumable(callbacks: Iterable[keras.callbacks.Callback]) -> None:

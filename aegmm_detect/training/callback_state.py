@@ -144,8 +144,12 @@ def _may_take(callback: keras.callbacks.Callback, name: str, value: Any) -> bool
     of_class = inspect.getattr_static(type(callback), name, None)
     if callable(of_class) or hasattr(of_class, "__get__"):
         return False  # a method or a property
+    if callable(vars(callback).get(name)) and value is not None:
+        return False
     if not _comes_with_keras(callback):
         return True
+    if name not in vars(callback) and name not in _mentioned(type(callback)):
+        return False
     if isinstance(callback, keras.callbacks.History):
         return _is_history(name, value)
     if name in _OPEN_FILES:
@@ -181,7 +185,14 @@ def _fixed_names(callback: keras.callbacks.Callback) -> set[str]:
         for name, value in vars(callback).items()
         if isinstance(value, str | os.PathLike) and (keras_own or name in given)
     }
-    return {*_OF_THE_FIT, *texts, *(("min_delta",) if hasattr(callback, "monitor_op") else ())}
+    compared = ("min_delta", "monitor_op") if hasattr(callback, "monitor_op") else ()
+    return {*_OF_THE_FIT, *texts, *compared}
+
+
+def _mentioned(kind: type) -> set[str]:
+    """Names in the methods of a class: what a callback sets when a fit begins is among them."""
+    codes = (getattr(f, "__code__", None) for k in kind.__mro__ for f in vars(k).values())
+    return {name for code in codes if code is not None for name in code.co_names}
 
 
 def _comes_with_keras(callback: keras.callbacks.Callback) -> bool:

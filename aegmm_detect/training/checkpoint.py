@@ -40,9 +40,18 @@ class Checkpoint:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
+        if folder == "":
+            raise ConfigurationError(
+                "checkpoint_dir='' names no folder: is an environment variable not set? Pass '.' "
+                "for the folder in which the program runs."
+            )
         try:
             path = Path(folder).absolute()
             path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ConfigurationError(
+                f"checkpoint_dir={folder!r} is a file, or leads through one: pass a folder."
+            ) from error
         except (TypeError, ValueError, OSError) as error:
             raise ConfigurationError(
                 f"checkpoint_dir={folder!r} is not a folder that can be used or made ({error})."

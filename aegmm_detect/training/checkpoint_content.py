@@ -64,12 +64,19 @@ class CheckpointContent(BaseModel):
             place = ".".join(map(str, first["loc"]))[:100]
             raise _damaged(where, f"{place}: {first['msg'][:100]}") from error
         content._where = where
+        settings = content.fingerprint.get("settings")
+        if isinstance(settings, dict) and settings.get("seed", content.seed) != content.seed:
+            raise content._damaged("its seed is not that of its settings")
         return content
 
     def check_epochs(self, epochs: int) -> None:
         """Raise unless the fit, of so many epochs, can have come so far."""
         if self.epochs > epochs:
             raise self._damaged(f"{self.epochs:,} epochs are done of {epochs:,}")
+        if self.stopped and not self.epochs:
+            raise self._damaged("a fit that was stopped before its first epoch")
+        if self.finished and not self.stopped and self.epochs < epochs:
+            raise self._damaged(f"a finished fit with {self.epochs:,} epochs of {epochs:,}")
 
     def check_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Raise unless the callbacks, all of the fit, can take their states."""
@@ -77,6 +84,11 @@ class CheckpointContent(BaseModel):
             check_states(callbacks, self.callbacks)
         except ValueError as error:
             raise self._damaged(str(error)) from error
+        for callback, state in zip(callbacks, self.callbacks, strict=True):
+            if type(callback) is keras.callbacks.History:
+                logged = state.get("epoch", [])
+                if logged != list(range(self.epochs)):
+                    raise self._damaged(f"a History of {len(logged)} epochs after {self.epochs:,}")
 
     def check_numbers(self) -> None:
         """Raise unless the variables hold numbers that training can go on from.

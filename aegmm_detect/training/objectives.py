@@ -41,6 +41,8 @@ class Loss(NamedTuple):
     of_code: tuple[Term, ...] = ()  # added to either
     family: Family = GAUSSIAN  # kind of the mixture that the terms are given
     more: Mapping[str, Any] = MappingProxyType({})  # what a user's loss gets if it takes it
+    # What a user's loss would get with other settings: name -> the setting.
+    elsewhere: Mapping[str, str] = MappingProxyType({})
 
 
 def choose_objective(
@@ -65,8 +67,8 @@ def choose_objective(
     """
     if loss_fn is None:
         return from_terms((*loss.terms, *loss.of_code), family=loss.family), False
-    _check_arguments(loss_fn, loss.weights)
     weights = {**loss.weights, **_accepted(loss_fn, loss.more)}
+    _check_arguments(loss_fn, loss, weights)
     alone = from_loss_fn(loss_fn, weights)
 
     def value(*out: Any) -> Any:
@@ -87,7 +89,7 @@ def choose_objective(
     return from_loss_fn(loss_fn, weights, loss.of_code), reason is not None
 
 
-def _check_arguments(loss_fn: LossFn, weights: Mapping[str, Any]) -> None:
+def _check_arguments(loss_fn: LossFn, loss: Loss, weights: Mapping[str, Any]) -> None:
     try:
         signature = inspect.signature(loss_fn)
     except (TypeError, ValueError):  # some built-in functions have none
@@ -96,6 +98,13 @@ def _check_arguments(loss_fn: LossFn, weights: Mapping[str, Any]) -> None:
     try:
         signature.bind(*outputs, **weights)
     except TypeError as error:
+        for name, setting in loss.elsewhere.items():
+            parameter = signature.parameters.get(name)
+            if parameter is not None and parameter.default is parameter.empty:
+                raise ConfigurationError(
+                    f"loss_fn needs {name!r}, which it gets with {setting} alone: pass that, or "
+                    f"give the argument a default, {name}=None."
+                ) from error
         raise ConfigurationError(
             f"loss_fn cannot be called as loss_fn({', '.join((*outputs, *weights))}), the last "
             f"{len(weights)} by name: {error}. Take them all, or **weights for those you do not "

@@ -264,10 +264,21 @@ def test_outputs_that_do_not_fit_are_refused(wrong, message):
 )
 def test_memberships_are_distributions(gamma, fine):
     if fine:
-        checks.check_memberships(np.array(gamma))
+        checks.check_memberships(np.array(gamma), mlp(1, 1))
     else:
         with pytest.raises(ConfigurationError, match="sum to 1"):
-            checks.check_memberships(np.array(gamma))
+            checks.check_memberships(np.array(gamma), mlp(1, 1))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_memberships_may_be_off_by_the_rounding_of_their_dtype(dtype):
+    logits = np.random.default_rng(0).normal(size=(200, 8)).astype("float32")
+    rounded = keras.layers.Softmax(dtype=f"mixed_{dtype}")(logits)
+    gamma = keras.ops.convert_to_numpy(keras.ops.cast(rounded, "float32"))
+    coarse = keras.Sequential([keras.Input((8,)), layers.Softmax(dtype=f"mixed_{dtype}")])
+    checks.check_memberships(gamma, coarse)
+    with pytest.raises(ConfigurationError, match="sum to 1"):
+        checks.check_memberships(gamma * 0.9, coarse)
 
 
 # Features.

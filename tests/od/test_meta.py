@@ -36,6 +36,7 @@ def test_a_data_type_that_is_set_is_kept_and_saved(kind, tmp_path):
     [
         lambda meta: meta.__setitem__("name", "mine"),
         lambda meta: meta.update(version="2"),
+        lambda meta: meta.update(data_type="image", owner="me"),
         lambda meta: meta.pop("name"),
         lambda meta: meta.setdefault("owner", "me"),
         lambda meta: meta.clear(),

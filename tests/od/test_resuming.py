@@ -309,9 +309,23 @@ def test_the_page_on_resuming_runs_as_written(rows, tmp_path, monkeypatch, capsy
     assert "settings.epochs (5 there, 6 here)" in refused
 
 
-@pytest.mark.parametrize("folder", [3, "file", "file/below"])
-def test_what_cannot_be_a_folder_is_refused(rows, tmp_path, folder):
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        (3, "is not a folder that"),
+        ("file", "is a file"),
+        ("file/below", "is a file, or leads through"),
+    ],
+)
+def test_what_cannot_be_a_folder_is_refused(rows, tmp_path, folder, told):
     (tmp_path / "file").write_text("")
     folder = tmp_path / folder if isinstance(folder, str) else folder
-    with pytest.raises(ConfigurationError, match=r"checkpoint_dir=.* is not a folder"):
+    with pytest.raises(ConfigurationError, match=rf"checkpoint_dir=.* {told}"):
         small().fit(rows, **QUICK, checkpoint_dir=folder)
+
+
+def test_an_empty_name_is_not_the_working_directory(rows, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match="names no folder: is an environment variable"):
+        small().fit(rows, **QUICK, checkpoint_dir="")
+    assert not any(tmp_path.iterdir())

@@ -262,6 +262,17 @@ def test_a_loss_gets_the_covariance_by_the_name_it_takes(normal_rows):
         seen["any"] = more["cov_diag"]
         return keras.ops.mean((x - x_recon) ** 2)
 
+    def needs_sim(x, x_recon, z, gamma, w_recon, w_energy, w_cov_diag, sim):
+        return sim * loss(x, x_recon, z, gamma, w_recon, w_energy, w_cov_diag)
+
+    with pytest.raises(ConfigurationError, match=r"needs 'sim', .* cov_elbo=\{'sim': \.\.\.\}"):
+        OutlierVAEGMM(0.0, **nets(), latent_dim=2, samples=0).fit(
+            normal_rows, needs_sim, cov_elbo={"cov_diag": None}, **QUICK
+        )
+    OutlierVAEGMM(0.0, **nets(), latent_dim=2, samples=0).fit(
+        normal_rows, needs_sim, cov_elbo={"sim": 0.3}, **QUICK
+    )
+
     for loss_fn, cov in ((loss, "sim"), (of_sim, "sim"), (of_sim, "diag"), (of_any, "diag")):
         detector = OutlierVAEGMM(0.0, **nets(), latent_dim=2, samples=0)
         chosen = {"sim": 0.3} if cov == "sim" else {"cov_diag": None}
@@ -282,7 +293,7 @@ def test_a_loss_gets_the_covariance_by_the_name_it_takes(normal_rows):
         ({"sim": None}, "positive standard deviation"),
         ({"cov_diag": 0.3}, "or numbers"),
         (0.3, "cov_elbo=0.3"),
-        ({"cov_diag": -np.ones(6)}, "not negative"),
+        ({"cov_diag": -np.ones(6)}, "a variance is -1: pass finite"),
         ({"cov_full": np.ones((6, 6)) - 2.0 * np.eye(6)}, "cov_full"),
         ({"cov_diag": [1.0, 2.0]}, r"has shape \(2,\); rows of 6 numbers need \(6,\)"),
     ],

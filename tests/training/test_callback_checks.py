@@ -39,6 +39,8 @@ def scheduled():
             r"LearningRateScheduler changes .*optimizer=keras\.optimizers\.Adam",
         ),
         (scheduled, PLATEAU, r"ReduceLROnPlateau changes the learning rate, and here a schedule"),
+        (dict, keras.callbacks.LearningRateScheduler(SCHEDULE), "CosineDecay is one of the step"),
+        (dict, keras.callbacks.LearningRateScheduler(1e-3), r"\(0\.001\) is given no function"),
         (dict, keras.callbacks.ModelCheckpoint("m.keras"), r"ModelCheckpoint\('best\.weights\.h5'"),
         (dict, keras.callbacks.ModelCheckpoint("m{epoch}.h5"), "save_weights_only=True"),
     ],
