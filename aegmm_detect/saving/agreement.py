@@ -5,7 +5,6 @@ import math
 from typing import Any
 
 import keras
-import numpy as np
 
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.nets.aegmm import AEGMM
@@ -13,6 +12,7 @@ from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.saving.manifest import Manifest
+from aegmm_detect.serialization import allow_list
 
 
 def check_settings(manifest: Manifest, cls: Any) -> None:
@@ -48,39 +48,51 @@ def check_blueprint(blueprint: Blueprint, net: keras.Model) -> None:
     """
     sizes = blueprint.sizes
     hiddens = (sizes.n_features, *sizes.comp_hiddens)
-    widths = sum(a * b for a, b in itertools.pairwise(hiddens))
-    planned = widths * (blueprint.members or 1)
-    weights = net.encoder.weights if isinstance(net, AEGMM) else []
-    found = sum(math.prod(weight.shape) for weight in weights)
-    # Its encoder has these products, biases, and for some kinds of code a second head.
-    if not planned <= found <= 4 * planned + 2**16:
-        raise ArtefactError(
-            f"Its blueprint is of an encoder with {planned:,} weights and more; the one beside it "
-            f"has {found:,}."
-        )
+    if not isinstance(net, AEGMM):
+        raise ArtefactError("It has a blueprint and nets that no blueprint makes.")
+    estimation = (net.gmm_density.input_shape[-1], *sizes.est_hiddens)
+    for name, widths in (("encoder", hiddens), ("decoder", hiddens), ("gmm_density", estimation)):
+        planned = (blueprint.members or 1) * sum(a * b for a, b in itertools.pairwise(widths))
+        found = sum(math.prod(weight.shape) for weight in getattr(net, name).weights)
+        # These products, biases, and for some kinds of code a second head.
+        if not planned <= found <= 4 * planned + 2**16:
+            raise ArtefactError(
+                f"Its blueprint is of a net {name} with {planned:,} weights and more; the one "
+                f"that it has holds {found:,}."
+            )
+    for activation in (sizes.comp_activation, sizes.est_activation):
+        if activation not in allow_list.activations():
+            raise ArtefactError(f"Its blueprint has the activation {activation!r:.50}.")
 
 
 def check_widths(net: keras.Model, state: FittedState) -> None:
     """Refuse rows that do not fit the nets, and a density of more columns than these return.
+
+    The nets are traced and not run.
 
     Raises
     ------
     ArtefactError
         Says what does not fit.
     """
-    encoder = getattr(net, "encoder", net)
-    taken = getattr(encoder, "input_shape", None)
-    if isinstance(taken, tuple) and any(
-        size not in (None, found) for size, found in zip(taken[1:], state.row_shape, strict=False)
+    taken = getattr(getattr(net, "encoder", net), "input_shape", None)
+    if isinstance(taken, tuple) and not (
+        len(taken) == len(state.row_shape) + 1
+        and all(a in (None, b) for a, b in zip(taken[1:], state.row_shape, strict=True))
     ):
         raise ArtefactError(
             f"Rows of shape {state.row_shape} do not fit nets that take {taken[1:]}."
         )
-    _, z, _ = net(np.zeros((2, *state.row_shape), np.float32), training=False)
+    if isinstance(net, AEGMM):
+        shape = net.gmm_density.input_shape  # of z
+    elif state.eager:
+        return  # a model of the user's own that cannot be traced
+    else:
+        rows = keras.KerasTensor((2, *state.row_shape), "float32")
+        shape = net.compute_output_spec(rows)[1].shape
     projection = state.density.projection
-    width = z.shape[-1] + (0 if projection is None else projection.axes.shape[1])
-    stacked = len(z.shape) == 3
-    if (z.shape[0] if stacked else 1) != len(state.density.members) or any(
+    width = shape[-1] + (0 if projection is None else projection.axes.shape[1])
+    if (shape[0] if len(shape) == 3 else 1) != len(state.density.members) or any(
         mixture.n_dim > width for mixture in state.density.mixtures
     ):
-        raise ArtefactError(f"Its density does not fit its nets, whose z has shape {z.shape}.")
+        raise ArtefactError(f"Its density does not fit its nets, whose z has shape {shape}.")

@@ -122,8 +122,8 @@ def _checked_objects(custom_objects: Any) -> Mapping[str, Any]:
         isinstance(name, str) and callable(value) for name, value in custom_objects.items()
     ):
         raise ConfigurationError(
-            f"custom_objects={custom_objects!r:.100}: pass a dictionary of functions and classes by "
-            'name, such as {"relu": relu}.'
+            f"custom_objects={custom_objects!r:.100}: pass a dictionary of functions and classes "
+            'by name, such as {"relu": relu}.'
         )
     return custom_objects
 
@@ -136,5 +136,6 @@ def _warn_of(name: str, value: Any) -> None:
 
 def _compare_versions(saved: Mapping[str, str]) -> None:
     here = versions()
-    if other := [f"{n} {v} (here {here.get(n)})" for n, v in saved.items() if here.get(n) != v]:
+    other = [f"{n} {saved[n]!r:.40} (here {v})" for n, v in here.items() if saved.get(n, v) != v]
+    if other:
         logger.warning("Saved with %s: scores can differ in their last digits.", ", ".join(other))

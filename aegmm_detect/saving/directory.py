@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 from aegmm_detect.exceptions import ArtefactError
@@ -57,7 +58,7 @@ def write_directory(folder: Path, artefact: Artefact) -> None:
         _refuse_foreign(folder)
         former = _files_of(folder, MANIFEST)
         sweep(folder, _OURS)
-        _remove(folder, _files_of(folder, _PENDING) - former)
+        _remove(folder, _files_of(folder, _PENDING), former)
         contents, described = artefact.by_name(), artefact.manifest.to_json()
         write_atomically(folder / _PENDING, described)
         for name, content in contents.items():
@@ -65,7 +66,8 @@ def write_directory(folder: Path, artefact: Artefact) -> None:
         sync_folder(folder)
         write_atomically(manifest, described)
         sync_folder(folder)
-        _remove(folder, former - contents.keys() | {_PENDING})
+        _remove(folder, former, contents)
+        (folder / _PENDING).unlink(missing_ok=True)
 
 
 def read_directory(folder: Path) -> Artefact:
@@ -84,10 +86,13 @@ def read_directory(folder: Path) -> Artefact:
         missing = [e.name for e in manifest.files.values() if not (folder / e.name).exists()]
         if not missing:
             with contextlib.suppress(FileNotFoundError):
-                return Artefact(
-                    manifest,
-                    {role: _checked(folder, entry) for role, entry in manifest.files.items()},
-                )
+                # Each file once, however many parts share it.
+                by_name = {entry.name: entry for entry in manifest.files.values()}
+                read = {name: _checked(folder, entry) for name, entry in by_name.items()}
+                for entry in manifest.files.values():
+                    check_content(entry, read[entry.name], str(folder))
+                contents = {role: read[e.name] for role, e in manifest.files.items()}
+                return Artefact(manifest, contents)
     if missing:
         raise ArtefactError(
             f"{folder} lacks {', '.join(missing)}. Copy the whole directory, or save the detector "
@@ -133,8 +138,8 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def _files_of(folder: Path, name: str) -> set[str]:
-    """Data files that a manifest lists; none if it is not there.
+def _files_of(folder: Path, name: str) -> dict[str, FileEntry]:
+    """Data files that a manifest lists, by name; none if it is not there.
 
     Raises
     ------
@@ -142,7 +147,7 @@ def _files_of(folder: Path, name: str) -> set[str]:
         It is foreign or damaged.
     """
     if not os.path.lexists(folder / name):
-        return set()
+        return {}
     try:
         manifest = _manifest(folder, name)
     except ArtefactError as error:
@@ -150,12 +155,15 @@ def _files_of(folder: Path, name: str) -> set[str]:
             f"{folder} does not hold a saved detector that could be replaced. Delete its files, or "
             f"save to another directory. {error}"
         ) from error
-    return {entry.name for entry in manifest.files.values()}
+    return {entry.name: entry for entry in manifest.files.values()}
 
 
-def _remove(folder: Path, names: set[str]) -> None:
-    """Remove files of the former detector, and no others."""
-    for name in names:
-        # Someone may still read it, which Windows forbids.
-        with contextlib.suppress(OSError):
+def _remove(folder: Path, listed: Mapping[str, FileEntry], keep: Container[str]) -> None:
+    """Remove data files of a detector, and none that only have such a name."""
+    for name, entry in listed.items():
+        if name in keep:
+            continue
+        # It may be gone, or be something else; or someone reads it, which Windows forbids.
+        with contextlib.suppress(OSError, ArtefactError):
+            check_content(entry, read_inside(folder, name, entry.size), str(folder))
             (folder / name).unlink()

@@ -16,6 +16,7 @@ from pydantic import (
     StrictInt,
     StrictStr,
     field_validator,
+    model_validator,
 )
 
 from aegmm_detect.configs.base import Settings
@@ -44,6 +45,7 @@ FILE_NAME = rf"[a-z_]+-[0-9a-f]{{{_SHORT}}}\.(keras|npz)"
 LARGEST_MANIFEST = 2**26
 # Numbers of a row: 64 MiB in float32. Nothing is made of that shape before it is compared.
 _LARGEST_ROW = 2**24
+_MOST_SHARED = 8
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Size = Annotated[int, Field(ge=0, le=2**48)]
@@ -103,6 +105,14 @@ class InputEntry(Settings):
             raise ValueError(f"a row has {math.prod(shape):,} numbers; {_LARGEST_ROW:,} fit")
         return shape
 
+    @model_validator(mode="after")
+    def _a_name_for_each_column(self) -> "InputEntry":
+        if self.names is not None and (
+            self.shape != (len(self.names),) or len(set(self.names)) < len(self.names)
+        ):
+            raise ValueError(f"{len(self.names)} names for rows of shape {self.shape}")
+        return self
+
 
 Label = StrictBool | StrictInt | StrictFloat | StrictStr
 
@@ -125,6 +135,15 @@ class Manifest(Settings):
     # Their files are among `files`, too, under "name.role".
     detectors: dict[str, "Manifest"] = Field(default_factory=dict)
     labels: tuple[Label, ...] = ()
+
+    @field_validator("files")
+    @classmethod
+    def _parts_are_stored(cls, files: dict[str, FileEntry]) -> dict[str, FileEntry]:
+        """Parts that are equal share a file, and few are: or a small file would make many parts."""
+        most = _MOST_SHARED * (1 + len({entry.name for entry in files.values()}))
+        if len(files) > most:
+            raise ValueError(f"{len(files):,} parts share files that bear {most:,}")
+        return files
 
     def to_json(self) -> bytes:
         """UTF-8 text that ends with the sha256 of everything before it."""

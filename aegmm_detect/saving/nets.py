@@ -13,6 +13,8 @@ from aegmm_detect.untrusted.arrays import array_from_bytes, array_to_bytes
 from aegmm_detect.untrusted.stored import read_stored, write_stored
 from aegmm_detect.untrusted.text import parsed_object
 
+# Of the path of a weight: a layer in a layer in a model takes four levels.
+_LONGEST, _MOST_LEVELS = 1000, 40
 _WEIGHTS, _SUFFIX = "weights/", ".npy"
 
 
@@ -64,5 +66,7 @@ def is_asset(name: str) -> bool:
 
 
 def _is_part(name: str) -> bool:
-    weights = name.startswith(_WEIGHTS) and name.endswith(_SUFFIX)
+    # Each level becomes a group in HDF5.
+    short = len(name) <= _LONGEST and name.count("/") <= _MOST_LEVELS
+    weights = short and name.startswith(_WEIGHTS) and name.endswith(_SUFFIX)
     return name == CONFIG or weights or is_asset(name)

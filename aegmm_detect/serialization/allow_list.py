@@ -75,12 +75,12 @@ _CLASSES: Final = {
     "keras.src.ops.nn": (
         "AdaptiveAveragePool AdaptiveMaxPool AveragePool BatchNorm BinaryCrossentropy "
         "CategoricalCrossentropy Celu Conv ConvTranspose DepthToSpace DepthwiseConv "
-        "DotProductAttention Elu Gelu Glu HardShrink HardSigmoid HardSilu HardTanh LayerNorm "
+        "Elu Gelu Glu HardShrink HardSigmoid HardSilu HardTanh LayerNorm "
         "LeakyRelu LogSigmoid LogSoftmax MaxPool Moments Normalize OneHot RMSNorm Relu Relu6 Selu "
         "SeparableConv Sigmoid Silu SoftShrink Softmax Softplus Softsign SpaceToDepth SparsePlus "
         "SparseSigmoid Sparsemax Squareplus TanhShrink Threshold"
     ),
-    "keras.src.ops.math": "Erf Erfc Erfinv FFT FFT2 Logsumexp RFFT Rsqrt TopK",
+    "keras.src.ops.math": "Erf Erfc Erfinv Logsumexp Rsqrt",
     "keras.src.ops.linalg": "Cholesky Det Inv Norm Solve SolveTriangular",
     "keras.src.ops.image": "CropImages PadImages RGBToGrayscale Resize",
 }
@@ -132,11 +132,14 @@ def name_of_function(function: Any) -> str | None:
     return _names_of_functions().get(id(function))
 
 
+def activations() -> tuple[str, ...]:
+    """Names of activations that Keras's layers take as text."""
+    return tuple(_ACTIVATIONS.split())
+
+
 def is_activation(name: object, function: Any) -> bool:
     """Whether Keras's layers take the bare `name` for this very function."""
-    if not isinstance(name, str) or name not in _ACTIVATIONS.split():
-        return False
-    return keras.activations.get(name) is function
+    return name in activations() and keras.activations.get(name) is function
 
 
 def _resolved(names: Mapping[str, str]) -> dict[str, Any]:

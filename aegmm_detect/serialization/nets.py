@@ -22,7 +22,6 @@ from aegmm_detect.serialization.vet import vet
 from aegmm_detect.serialization.weights import (
     arrays_of_h5,
     check_numbers,
-    count,
     dtypes_of,
     h5_of_arrays,
 )
@@ -102,6 +101,8 @@ def deserialize_net(parts: NetParts, what: str, given: Mapping[str, Any]) -> ker
     """
     vetted = vet(parts.config, given, what)
     check_numbers(parts.weights, what)
+    if parts.assets and not vetted.has_own_classes:
+        raise ArtefactError(f"{what} has files that none of its layers reads.")
     with _as_not_loaded(what):
         check_size(vetted, parts.weights, what)
     content = _keras_file(vetted.config, parts)
@@ -114,11 +115,6 @@ def deserialize_net(parts: NetParts, what: str, given: Mapping[str, Any]) -> ker
             )
     if not isinstance(net, keras.Model):
         raise ArtefactError(f"{what} is a {type(net).__name__}, not a keras.Model.")
-    # Keras leaves a layer for which it finds nothing as it was drawn.
-    if not vetted.has_own_classes and count(parts.weights) < len(net.weights):
-        raise ArtefactError(
-            f"{what} has {len(net.weights)} weights, and {count(parts.weights)} are stored."
-        )
     found = {keras.backend.standardize_dtype(v.dtype) for v in net.variables}
     if strange := dtypes_of(parts.weights) - found:
         raise ArtefactError(

@@ -142,6 +142,19 @@ def test_what_a_killed_save_to_a_file_left_is_swept_and_what_a_living_one_writes
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+def test_a_prepared_list_of_files_removes_nothing_that_it_does_not_describe(tmp_path, old, new):
+    """A manifest, or what a save has left of one, may name a file of the user's."""
+    mine = tmp_path / "notes-0123456789abcdef.npz"
+    mine.write_text("mine")
+    entry = old.manifest.files["net"].replace(name=mine.name, size=4)
+    listing = old.manifest.replace(files={"net": entry}).to_json()
+    for name in (f".{MANIFEST}.pending", MANIFEST):
+        (tmp_path / name).write_bytes(listing)
+        write_directory(tmp_path, new)
+        assert mine.read_text() == "mine"
+        assert read_directory(tmp_path) == new
+
+
 def test_a_temporary_name_follows_no_link(tmp_path, old):
     victim = tmp_path / "victim"
     victim.write_text("mine")

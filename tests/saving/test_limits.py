@@ -76,10 +76,51 @@ def test_a_manifest_that_is_nested_deeply_is_rejected(directory, depth):
         load_detector(directory)
 
 
+def test_many_parts_that_share_a_file_are_rejected_before_it_is_read(directory):
+    def edit(fields):
+        state = fields["files"]["state"]
+        fields["files"] |= {f"r{i}": state for i in range(60)}
+
+    reseal_manifest(directory, edit)
+    with pytest.raises(ArtefactError, match="parts share files"):
+        load_detector(directory)
+
+
+NAMES = {
+    "too few": ["a"],
+    "twice": ["a", "b", "c", "d", "e", "e"],
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_are_not_those_of_the_columns_are_rejected(directory, name):
+    reseal_manifest(directory, lambda f: f["input"].update(names=NAMES[name]))
+    with pytest.raises(ArtefactError, match="names for rows of shape"):
+        load_detector(directory)
+
+
+def test_rows_of_another_shape_than_the_nets_take_are_rejected(artefact, reseal, tmp_path):
+    arrays = arrays_from_bytes(artefact.contents["state"])
+    assert not any(name.startswith("normalizer") for name in arrays)
+    rows = artefact.manifest.input.replace(shape=(6, 1))
+    refused(reseal(artefact, input=rows), tmp_path / "x.aegmm", "do not fit nets that take")
+
+
+def test_weights_that_belong_to_no_layer_are_rejected(artefact, reseal, tmp_path):
+    parts = net_from_bytes(artefact.contents["encoder"], "encoder")
+    more = {f"z{i}": np.zeros(1, np.float32) for i in range(99)}
+    bad = net_to_bytes(parts._replace(weights={**parts.weights, **more}))
+    refused(reseal(artefact, {"encoder": bad}), tmp_path / "x.aegmm", "weights, and .* are stored")
+    deep = net_to_bytes(parts._replace(weights={**parts.weights, "a/" * 99: more["z0"]}))
+    refused(reseal(artefact, {"encoder": deep}), tmp_path / "x.aegmm", "does not belong")
+    files = net_to_bytes(parts._replace(assets={"assets/a": b"x"}))
+    refused(reseal(artefact, {"encoder": files}), tmp_path / "x.aegmm", "none of its layers reads")
+
+
 def test_nets_larger_than_what_is_stored_are_rejected(artefact, reseal, tmp_path):
     parts = net_from_bytes(artefact.contents["encoder"], "encoder")
     config = json.loads(json.dumps(parts.config))
-    config["config"]["layers"][-1]["config"]["units"] = 10**9
+    config["config"]["layers"][-1]["config"]["units"] = 10**7
     bad = reseal(artefact, {"encoder": net_to_bytes(parts._replace(config=config))})
     refused(bad, tmp_path / "x.aegmm", "encoder is described with .* bytes of weights")
 
@@ -87,10 +128,15 @@ def test_nets_larger_than_what_is_stored_are_rejected(artefact, reseal, tmp_path
 def test_a_blueprint_of_other_nets_is_rejected(tmp_path):
     artefact = read_archive(GOLDEN / "v1" / "OutlierAEGMM.aegmm")
     sizes = artefact.manifest.blueprint.sizes
-    for changed in ({"comp_hiddens": (10**9, 2)}, {"n_features": 10**6}):
+    for changed in (
+        {"comp_hiddens": (10**9, 2)},
+        {"est_hiddens": (10**7, 4)},
+        {"n_features": 10**6},
+        {"est_activation": "os.system"},
+    ):
         entry = artefact.manifest.blueprint.replace(sizes=sizes.replace(**changed))
         bad = Artefact(artefact.manifest.replace(blueprint=entry), artefact.contents)
-        refused(bad, tmp_path / "x.aegmm", "Its blueprint is of an encoder")
+        refused(bad, tmp_path / "x.aegmm", r"Its blueprint (is of a net|has the activation)")
 
 
 # --- Compressed and unallocated HDF5, in files of format 1 ---

@@ -187,12 +187,47 @@ def test_a_configuration_for_training_is_left_out(parts):
     assert not net.compiled
 
 
+LONG_TEXT = {"value": ["a"], "dtype": "U500000000"}
+
+
+def operation(class_name, **config):
+    """In a layer's place: it is vetted and planned all the same."""
+    return described(class_name, "keras.src.ops.numpy", name="o", **config)
+
+
 # --- Bounds: nothing is made that is larger than what is stored. ---
 
 LARGE = {
-    "weights": ([described("Dense", name="x", units=10**9)], "bytes of weights"),
-    "weights beyond all": ([described("Dense", name="x", units=10**18)], "bytes of weights|load"),
-    "outputs": ([described("RepeatVector", name="x", n=10**9)], "numbers of one row"),
+    "weights": ([described("Dense", name="x", units=10**7)], "bytes of weights"),
+    "a width": ([described("Dense", name="x", units=10**18)], r"units=1,0.*; at most"),
+    "outputs": ([described("RepeatVector", name="x", n=10**7)], "numbers of one row"),
+    "pieces": ([operation("Split", indices_or_sections=10**4, axis=1)], "at most 1,000"),
+    "a window": (
+        [
+            described("Reshape", name="r", target_shape=[3, 1]),
+            described("MaxPooling1D", name="p", pool_size=2**31, strides=1, padding="same"),
+        ],
+        "pool_size",
+    ),
+    "a text in place of numbers": (
+        [operation("Add", x2={"class_name": "__numpy__", "config": LONG_TEXT})],
+        "something other than numbers",
+    ),
+    "steps, spelled otherwise": (
+        [described("SimpleRNN", name="s", units=3, unroll=1)],
+        "unroll=1",
+    ),
+    "a layer at each of many steps": (
+        [
+            described("RepeatVector", name="r", n=10**5),
+            described("TimeDistributed", name="t", layer=described("Identity", name="i")),
+        ],
+        r"TimeDistributed.* 100,000",
+    ),
+    "a sequence that says that it is none": (
+        [{**described("Identity", name=f"x{i}"), "inbound_nodes": []} for i in range(300)],
+        "too many layers",
+    ),
     "a number": ([described("RepeatVector", name="x", n=2**63)], "too large a number"),
     "objects": ([described("Identity", name=f"x{i}") for i in range(21_000)], "objects"),
     "layers": ([described("Identity", name=f"x{i}") for i in range(300)], "too many layers"),
@@ -212,6 +247,21 @@ def test_what_asks_for_too_much_is_rejected_before_memory_is_taken(parts, name):
     layers, message = LARGE[name]
     with pytest.raises(ArtefactError, match=message):
         deserialize_net(edited(parts, lambda ls: ls.extend(layers)), "encoder", {})
+
+
+def test_more_rows_and_places_that_look_at_each_other_are_counted():
+    x = keras.Input((4,))
+    series = keras.layers.RepeatVector(7)(x)
+    looked_at = keras.layers.Attention()([series, series])
+    more_rows = keras.ops.tile(x, (1, 3))
+    made = serialize_net(keras.Model(x, [looked_at, more_rows]), "net")[0]
+    deserialize_net(made, "net", {})
+    text = json.dumps(made.config)
+    for small, large in (('"n": 7', '"n": 100000'), ("[1, 3]", "[10000000, 3]")):
+        assert small in text
+        bad = made._replace(config=json.loads(text.replace(small, large)))
+        with pytest.raises(ArtefactError, match="numbers of one row"):
+            deserialize_net(bad, "net", {})
 
 
 def test_models_in_models_in_models_are_counted(parts):

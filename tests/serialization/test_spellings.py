@@ -157,7 +157,7 @@ def test_a_layer_that_is_not_registered_and_has_no_get_config_comes_back():
 def test_a_lambda_is_rejected_by_copies_and_pickles_and_not_when_they_are_loaded():
     detector = detector_with(net_with(lambda x: x))
     for call in (lambda: pickle.dumps(detector), lambda: copy.copy(detector)):
-        with pytest.raises(ArtefactError, match="encoder.*holds a lambda"):
+        with pytest.raises(ArtefactError, match=r"encoder.*holds a lambda"):
             call()
 
 
