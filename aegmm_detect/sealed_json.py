@@ -8,7 +8,11 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.untrusted.text import has_few_parts, parsed_object
+from aegmm_detect.untrusted.text import containers, has_few_parts, parsed_object
+
+# Lists and dictionaries in one file: pydantic's reader takes some 2 kB for each. A detector of some
+# 2,000 classes has that many.
+_MOST_CONTAINERS = 2**16
 
 
 def sealed(text: str, key: str) -> str:
@@ -22,11 +26,11 @@ def sealed(text: str, key: str) -> str:
     # What is hashed is what a reader will parse.
     fields = json.loads(text)
     content = json.dumps(fields | {key: _seal(fields)}, indent=2) + "\n"
-    if not has_few_parts(content):
+    if not has_few_parts(content) or containers(fields) > _MOST_CONTAINERS:
         raise ArtefactError(
             f"The description would have {len(content):,} characters and {content.count(','):,} "
             "commas, more than can be read again. Are there very many names of columns? Fit to an "
-            "array, which has none."
+            "array, which has none. Very many classes? Save their detectors one by one."
         )
     return content
 
@@ -53,6 +57,7 @@ class Kind(NamedTuple):
     key: str  # of the seal
     what: str  # of a foreign or damaged file: what it is not, and what to pass in its place
     again: str  # how to make it again
+    most_containers: int = _MOST_CONTAINERS
 
 
 def read_sealed(model: type[_Model], content: str | bytes, where: str, kind: Kind) -> _Model:
@@ -97,6 +102,11 @@ def _checked_fields(content: str | bytes, where: str, kind: Kind) -> dict[str, A
         raise ArtefactError(
             f"{where} has format version {version}; this release reads up to {kind.version}. "
             "Upgrade: pip install -U aegmm_detect."
+        )
+    if containers(fields) > kind.most_containers:
+        raise ArtefactError(
+            f"{where} does not fit its format: more than {kind.most_containers:,} lists and "
+            f"dictionaries. {kind.again}"
         )
     if (rest := unsealed(fields, kind.key)) is None:
         raise ArtefactError(

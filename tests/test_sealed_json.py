@@ -5,9 +5,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.sealed_json import sealed, unsealed
+from aegmm_detect.sealed_json import Kind, read_sealed, sealed, unsealed
 from aegmm_detect.untrusted.text import LARGEST_INTEGER, parsed_object
 
 NUMBERS = st.integers(-LARGEST_INTEGER, LARGEST_INTEGER) | st.floats(
@@ -46,5 +47,24 @@ def test_nan_is_refused_and_what_is_no_object_is_none():
 
 
 def test_what_cannot_be_read_again_is_not_written():
-    with pytest.raises(ArtefactError, match="names of columns"):
-        sealed(json.dumps({"a": [0] * 2**21}), "seal")
+    for value in ([0] * 2**21, [{}] * 2**16):
+        with pytest.raises(ArtefactError, match="more than can be read again"):
+            sealed(json.dumps({"a": value}), "seal")
+
+
+class Few(BaseModel):
+    kind: str
+    a: list[list[int]]
+
+
+def test_a_file_of_more_lists_than_its_kind_has_is_not_validated():
+    kind = Kind(("kind", "few"), 1, "seal", "foreign", "Again.", most_containers=5)
+
+    def read(n):
+        return read_sealed(
+            Few, sealed(json.dumps({"kind": "few", "a": [[1]] * n}), "seal"), "f", kind
+        )
+
+    assert read(3).a == [[1]] * 3
+    with pytest.raises(ArtefactError, match="f does not fit its format: more than 5 lists"):
+        read(4)

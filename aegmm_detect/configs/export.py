@@ -36,6 +36,7 @@ _SEALED = Kind(
         "wrote."
     ),
     again="Export the detector again.",
+    most_containers=16,
 )
 
 

@@ -35,6 +35,18 @@ def has_few_parts(content: str | bytes, longest: int = _LONGEST) -> bool:
     )
 
 
+def containers(value: Any) -> int:
+    """How many lists and dictionaries there are in what JSON's reader made."""
+    count, left = 0, [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict | list):
+            count += 1
+            inner = item.values() if isinstance(item, dict) else item
+            left.extend(part for part in inner if isinstance(part, dict | list))
+    return count
+
+
 def is_bounded(value: Any) -> bool:
     """Whether what JSON's reader made is no deeper and has no larger integers than allowed."""
     level = [value]

@@ -29,13 +29,14 @@ from aegmm_detect.files import staged_folder, write_atomically
 from aegmm_detect.scoring.scorer import read_export
 
 ROOT = Path(__file__).parents[2]
+ROWS = {"name": "x", "dtype": "float32"}
 
 
 def fill(folder, content, format="onnx", more=(), with_list=True):
     """What a fake export holds."""
     metadata = ExportMetadata(
         format=format,
-        input=ExportedInput(name="x", shape=(2,), dtype="float32"),
+        input=ExportedInput.of(**ROWS, shape=(2,)),
         threshold=0.0,
         nan_policy="raise",
         meta=ExportedMeta(
@@ -258,6 +259,17 @@ def test_files_that_the_export_does_not_list_are_kept(system, tmp_path, name, wi
     assert (target / name).read_text() == "mine"
     assert content_of(target) == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
+def test_metadata_that_cannot_be_read_again_are_not_written(tmp_path):
+    export(tmp_path / "export", b"x")
+    metadata = read_export(tmp_path / "export")[0]
+    names = [f"column [{i}]" for i in range(10**5)]
+    few = metadata.replace(input=ExportedInput.of(**ROWS, shape=(10**5,), columns=names))
+    assert ExportMetadata.from_json(few.to_json(), "here") == few
+    many = ExportedInput.of(**ROWS, shape=(2 * 10**5,), columns=[*names, *names])
+    with pytest.raises(ArtefactError, match="fit to an array"):
+        metadata.replace(input=many).to_json()
 
 
 def test_a_list_that_names_a_file_of_the_users_does_not_remove_it(system, tmp_path):

@@ -9,6 +9,7 @@ from aegmm_detect.untrusted.text import (
     MOST_BRACKETS,
     MOST_COMMAS,
     MOST_LEVELS,
+    containers,
     has_few_parts,
     is_bounded,
     parsed_object,
@@ -72,3 +73,9 @@ def test_a_long_text_does_not_fit():
 def test_names_of_many_columns_fit():
     names = [f"column {i}" for i in range(10**6)]
     assert parsed_object(json.dumps({"columns": names})) == {"columns": names}
+
+
+def test_every_list_and_dictionary_counts_once():
+    assert [containers(value) for value in (1, "[]", [], {"a": 1})] == [0, 0, 1, 1]
+    assert containers({"a": [[], {}, [1, "{"]], "b": {"c": []}}) == 7
+    assert containers(nested(50)) == 50
