@@ -11,7 +11,7 @@ from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.untrusted.text import containers, has_few_parts, parsed_object
 
 # Lists and dictionaries in one file: pydantic's reader takes some 2 kB for each. A detector of some
-# 2,000 classes has that many.
+# 1,300 classes has that many.
 _MOST_CONTAINERS = 2**16
 
 
