@@ -67,7 +67,7 @@ def serialize_net(net: keras.Model, what: str) -> tuple[NetParts, Described]:
         )
     check_functions(net, what)
     # Keras writes nets to paths.
-    with staged_folder(_temporary()) as folder:
+    with staged_folder(_temporary(), 0o700) as folder:
         path = folder / "net.keras"
         with keras_at_work(what):
             net.save(path)
@@ -106,7 +106,7 @@ def deserialize_net(parts: NetParts, what: str, given: Mapping[str, Any]) -> ker
     with _as_not_loaded(what):
         check_size(vetted, parts.weights, what)
     content = _keras_file(vetted.config, parts)
-    with staged_folder(_temporary()) as folder:
+    with staged_folder(_temporary(), 0o700) as folder:
         path = folder / "net.keras"
         path.write_bytes(content)
         with _as_not_loaded(what), _without_noise():
