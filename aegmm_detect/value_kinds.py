@@ -87,7 +87,7 @@ def remedy(found: Found, column: str) -> str:
             return f"numbers stored as text, such as {found.shown}: use {column}.astype(float)"
         case "nearly":
             return (
-                f"numbers stored as text but for {found.n_bad} "
+                f"numbers stored as text except for {found.n_bad} "
                 f"value{'s' if found.n_bad > 1 else ''}, the first {found.shown} in row "
                 f"{found.row} (counted from 0): pd.to_numeric({column}, errors='coerce') makes "
                 "those NaN"

@@ -459,7 +459,7 @@ def test_each_kind_of_column_gets_advice_that_works(kind):
 
 def test_the_first_value_that_is_not_a_number_is_named_with_its_row():
     X = pd.DataFrame({"age": ["1", "2", None, "n/a", "3", "n/a", "7", "8"]})
-    with pytest.raises(InvalidInputError, match=r"but for 2 values, the first 'n/a' in row 3 "):
+    with pytest.raises(InvalidInputError, match=r"except for 2 values, the first 'n/a' in row 3 "):
         as_rows(X)
     with pytest.raises(InvalidInputError, match=r"not a number is 'n/a', in row 3 \(counted from"):
         as_rows(X.to_numpy())

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from aegmm_detect.datasets.arrays import read_arrays
 from aegmm_detect.datasets.base import Dataset
-from aegmm_detect.datasets.tables import CsvFormat, as_array, read_table, without_index
+from aegmm_detect.datasets.tables import CsvFormat, as_array, check_names, read_table, without_index
 from aegmm_detect.datasets.text_columns import with_dummies
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.listing import some_of
@@ -115,6 +115,8 @@ def from_file(
         X, labels, names = _from_arrays(path, target)
     else:
         frame = read_table(path, _TABLES[suffix], header, how)
+        if header and isinstance(target, int) and _TABLES[suffix] == "csv":
+            check_names(frame, path, target)
         X, labels, names = _from_table(frame, path, target, drop, one_hot)
     y, kinds, what = _anomalies(labels, anomaly, normal, path)
     return Dataset(

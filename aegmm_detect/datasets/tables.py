@@ -45,8 +45,8 @@ class CsvFormat(NamedTuple):
             "".encode(self.encoding)
         except LookupError as error:
             raise ConfigurationError(
-                f"encoding={self.encoding!r}: Python knows none of that name. Common ones are "
-                "'utf-8', 'utf-16', 'cp1252' and 'latin-1'."
+                f"encoding={self.encoding!r}: Python knows no encoding of that name. Common "
+                "ones are 'utf-8', 'utf-16', 'cp1252' and 'latin-1'."
             ) from error
 
 
@@ -163,6 +163,24 @@ def _encoding(path: Path) -> str:
         "Pass the encoding of the program that wrote it: encoding='cp1252' for Excel on a Western "
         "Windows, or 'latin-1'. If it should be UTF-8, it is damaged."
     )
+
+
+def check_names(frame: Any, path: Path, place: int) -> None:
+    """Raise if the names except that of the target, at `place`, are numbers of a row.
+
+    Counted ones (0, 1, 2, ...), which pandas gives to columns, are names.
+    """
+    if not -len(frame.columns) <= place < len(frame.columns):
+        return  # an error of its own
+    target = frame.columns[place]
+    names = [name for name in frame.columns if name != target]
+    counted = {str(number) for number in range(len(frame.columns) + 1)}
+    if names and all(map(_is_number, names)) and not set(names) <= counted:
+        raise ConfigurationError(
+            f"The first line of {path} holds numbers, except for {target!r}, so it seems to be a "
+            "row and to name no columns: pass header=False. If these are names, pass "
+            f"target={target!r} in place of its position."
+        )
 
 
 def _is_number(name: Any) -> bool:

@@ -85,9 +85,9 @@ def _problem(column: Any, found: Found) -> str | None:
     if found.kind == "nearly":
         some = "one value" if found.n_bad == 1 else f"{found.n_bad} values"
         return (
-            f"numbers but for {some}, the first {found.shown} in row {found.row} (counted from 0). "
-            f"If that stands for a missing number, pass na_values=[{found.shown}]; if these are "
-            f"codes and not amounts, {codes}; otherwise correct the file, or pass {drop}."
+            f"numbers except for {some}, the first {found.shown} in row {found.row} (counted from "
+            f"0). If that stands for a missing number, pass na_values=[{found.shown}]; if these "
+            f"are codes and not amounts, {codes}; otherwise correct the file, or pass {drop}."
         )
     if found.kind == "commas":
         return (

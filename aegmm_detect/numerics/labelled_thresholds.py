@@ -184,9 +184,11 @@ def _best(scores: FloatArray, y: IntArray, quality: Quality) -> float:
     scores, y = np.asarray(scores, dtype=np.float64)[known], np.asarray(y)[known]
     n_out, n_in = int(np.sum(y == OUTLIER)), int(np.sum(y == INLIER))
     if not n_out or not n_in:
+        # As scikit-learn's outlier detectors label rows.
+        ones = " If -1 marks your outliers and 1 the others, pass (y == -1).astype(int)."
         raise InvalidInputError(
             f"y marks {n_out} rows as outliers (1) and {n_in} as inliers (0): this method needs "
-            "both."
+            f"both.{ones if not n_in and not known.all() else ''}"
         )
     values, place = np.unique(scores, return_inverse=True)
     # Rows flagged by a threshold just below each value, from all of them to the highest.

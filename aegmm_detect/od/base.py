@@ -147,12 +147,19 @@ class Detector(Decisions):
         """Scores (N,) float32 of checked rows (N, ...); NaN for rows that are not finite."""
 
     def _require_fitted(self, method: str) -> None:
-        if not self._fitted:
-            name = type(self).__name__
-            why, when = "needs a fitted detector", "first"
-            if self._begun:
-                why, when = "is not fitted: the last fit was interrupted or failed", "again"
-            raise NotFittedError(f"{name}.{method}() {why}: call {name}.fit(X) {when}.")
+        self._require_fit_for(f"{method}()")
+
+    def _require_fit_for(self, what: str) -> None:
+        """Raise unless there is a fit; `what` is the attribute or the call that needs one."""
+        if self._fitted:
+            return
+        name = type(self).__name__
+        if self._begun:
+            raise NotFittedError(
+                f"{name} is not fitted: its last fit was interrupted or failed. Call "
+                f"{name}.fit(X) again."
+            )
+        raise NotFittedError(f"{name}.{what} needs a fitted detector: call {name}.fit(X) first.")
 
     def _forget_fit(self) -> None:
         """To be called when training starts to change weights."""

@@ -41,7 +41,7 @@ class Explaining(MixtureParameters, Detector):
         NotFittedError, InvalidInputError
             As for `score`.
         """
-        state = self._fitted_state("explanation")
+        state = self._fitted_state("explain()")
         if state.eager:
             raise ConfigurationError(
                 "The nets run uncompiled, so no gradient flows through all of them: write "

@@ -75,7 +75,7 @@ class Exporting(abc.ABC):
         NotFittedError
             Before `fit`.
         """
-        state = self._fitted_state("scoring graph")
+        state = self._fitted_state("export()")
         threshold = self.threshold
         if threshold is None:
             raise ThresholdNotInferredError(

@@ -1,10 +1,11 @@
 """What can be read off a fitted mixture detector."""
 
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import keras
 
-from aegmm_detect.exceptions import ConfigurationError, NotFittedError
+from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.numerics.families import Family
 from aegmm_detect.numerics.frozen_mixture import FrozenMixture
@@ -31,6 +32,7 @@ class MixtureParameters:
     fitted: bool
     _blueprint: Blueprint | None
     _state: FittedState | None
+    _require_fit_for: Callable[[str], None]  # of `Detector`
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -104,7 +106,6 @@ class MixtureParameters:
         return getattr(mixture, name)
 
     def _fitted_state(self, what: str) -> FittedState:
-        if self._state is None or not self.fitted:
-            name = type(self).__name__
-            raise NotFittedError(f"{name} has no {what} before fit(). Call {name}.fit(X).")
+        self._require_fit_for(what)
+        assert self._state is not None
         return self._state

@@ -67,7 +67,7 @@ class Updating(MixtureParameters, Detector):
                 f"{self.FAMILY.name} mixture are from locations that new rows would move, so they "
                 f"cannot be merged. Call {name}.fit on old and new rows together."
             )
-        state = self._fitted_state("update")
+        state = self._fitted_state("update()")
         if state.noise is not None:
             raise ConfigurationError(
                 "This detector scores by draws of its code, of which a mixture cannot learn on row "

@@ -81,9 +81,10 @@ def read(path: Path) -> dict[str, Any] | None:
         members = read_stored(io.BytesIO(file), path.name, _MEMBER.fullmatch, CheckpointError)
         content = _content(members)
     except (CheckpointError, ValueError) as problem:
+        # Without what it advises: that is for files of all kinds.
+        found = one_line(problem, 300).partition(". ")[0].rstrip(".")
         raise CheckpointError(
-            f"{path} cannot be read as a checkpoint ({one_line(problem, 300)}): it is damaged, or "
-            f"not a file of this kind. {ADVICE}"
+            f"{path} is damaged, or is not a checkpoint: {found}. {ADVICE}"
         ) from problem
     found = content.pop("format")
     if found != FORMAT:

@@ -23,6 +23,13 @@ _ROWS_AT_ONCE = 65_536
 # Longer values of a difference say no more.
 _MOST_CHARACTERS = 60
 _MOST_DIFFERENCES = 20
+# Of these a description holds only a hash, which says nothing to anybody.
+_HASHED = {
+    "rows.scaling": "the rows' scaling (other rows, or another normalize=)",
+    "rows.values": "the values of the rows, or their order",
+    "rows.validation": "the rows held out for validation",
+    "nets.layers": "the layers of the nets",
+}
 
 
 def fingerprint(
@@ -95,7 +102,8 @@ def differences(then: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[tup
 def what_differs(then: Any, now: Any) -> str:
     """The differences of two descriptions, for a message; empty where there are none."""
     found = [
-        f"{name[:_MOST_CHARACTERS]} ({_short(before)} there, {_short(after)} here)"
+        _HASHED.get(name)
+        or f"{name[:_MOST_CHARACTERS]} ({_short(before)} there, {_short(after)} here)"
         for name, before, after in differences(then, now)
     ]
     more = "" if len(found) <= _MOST_DIFFERENCES else f"; and {len(found)} in all"

@@ -277,7 +277,7 @@ class FewLabelClassifier:
         found = self.predict(X, monte_carlo)
         labels = checked_labels(y, len(found))
         if not len(found):
-            raise InvalidInputError("X holds no rows: there is no accuracy of none.")
+            raise InvalidInputError("X holds no rows: pass those of which to measure the accuracy.")
         if are_numbers(labels) != are_numbers(found):
             raise InvalidInputError(
                 f"y holds {labels.dtype} labels, and those that fit saw are {found.dtype}: pass "

@@ -137,6 +137,12 @@ def test_text_columns_are_refused_all_at_once_or_encoded_or_dropped(csv):
         ("a,b\n1,2\n", {}, ConfigurationError, r"no column 'label'; it has \['a', 'b'\].*target="),
         ("a,b\n1,2\n", {"target": "c"}, ConfigurationError, r"no columns \['c'\]; it has"),
         ("1,2,0\n3,4,1\n", {"target": -1}, ConfigurationError, "is a row.*header=False"),
+        (
+            "0.126,-0.132,normal\n3,4,attack\n",
+            {"target": -1, "anomaly": "attack"},
+            ConfigurationError,
+            "seems to be a row.*header=False",
+        ),
         ("0,0,0\n3,4,1\n", {"target": -1}, ConfigurationError, "is a row.*header=False"),
         ("a,label\n", {}, InvalidInputError, "holds no rows"),
         ("label\n0\n1\n", {}, InvalidInputError, r"no columns besides \['label'\]"),
@@ -238,7 +244,7 @@ def lines(*columns):
 def test_a_numeric_column_with_some_text_names_the_first_such_value_and_its_row(csv, options):
     age = [*range(60), "?", *range(61, 100), "?"]
     path = csv("age,label\n" + lines(age, [0] * 101))
-    told = r"'age' holds numbers but for 2 values, the first '\?' in row 60 .*na_values=\['\?'\]"
+    told = r"'age' holds numbers except for 2 values, the first '\?' in row 60 .*na_values=\['\?'\]"
     with pytest.raises(InvalidInputError, match=told):
         from_file(path, **options)
     data = from_file(path, na_values="?", **options)
@@ -343,7 +349,7 @@ def test_another_encoding_is_named(tmp_path, encoding, advice):
         ({"sep": "::"}, "pass one character"),
         ({"sep": ""}, "pass one character"),
         ({"decimal": ""}, "pass one character"),
-        ({"encoding": "latin-one"}, "Python knows none of that name"),
+        ({"encoding": "latin-one"}, "Python knows no encoding of that name"),
     ],
 )
 def test_formats_that_there_are_not_are_refused(csv, options, told):
@@ -360,3 +366,9 @@ def test_tables_of_many_columns_give_short_errors(csv):
         with pytest.raises((ConfigurationError, InvalidInputError)) as caught:
             from_file(path, **options)
         assert len(str(caught.value)) < 1500
+
+
+def test_names_that_are_counted_or_whose_target_is_named_make_a_header(csv):
+    assert from_file(csv("0,1,label\n5,6,0\n7,8,1\n"), target=-1).feature_names == ("0", "1")
+    spectra = from_file(csv("400.5,401.0,label\n5,6,0\n7,8,1\n"), target="label")
+    assert spectra.feature_names == ("400.5", "401.0")

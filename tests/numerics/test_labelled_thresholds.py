@@ -176,3 +176,11 @@ def test_labels_may_be_any_kind_of_number(dtype):
     got = check_labels(np.array([0, 1, 1], dtype=dtype))
     assert got.dtype == np.int64
     np.testing.assert_array_equal(got, [0, 1, 1])
+
+
+@BOTH
+def test_labels_of_scikit_learn_are_recognised(method):
+    with pytest.raises(InvalidInputError, match=r"pass \(y == -1\)\.astype\(int\)"):
+        method(np.arange(4.0), np.array([1, 1, -1, 1]))
+    with pytest.raises(InvalidInputError, match=r"needs both\.$"):
+        method(np.arange(4.0), np.ones(4, int))

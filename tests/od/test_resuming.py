@@ -227,8 +227,8 @@ def doubled(rows):
     ("change", "named"),
     [
         # Scaled, they are the same again.
-        ({"rows": doubled}, r"rows\.scaling"),
-        ({"rows": lambda rows: rows[::-1]}, r"rows\.values"),
+        ({"rows": doubled}, r"the rows' scaling \(other rows, or another normalize=\)"),
+        ({"rows": lambda rows: rows[::-1]}, "the values of the rows, or their order"),
         ({"rows": lambda rows: rows[:-1]}, r"rows\.number \(200 there, 199 here\)"),
         ({"w_energy": 0.2}, r"settings\.w_energy \(0\.1 there, 0\.2 here\)"),
         ({"epochs": 4}, r"settings\.epochs \(3 there, 4 here\)"),

@@ -76,7 +76,7 @@ def test_after_a_fit_that_was_cut_off_errors_say_so(rows):
     with pytest.raises(KeyboardInterrupt):
         made.fit(rows, **QUICK, callbacks=[CutOff()])
     for method in (made.score, made.predict, made.infer_threshold):
-        with pytest.raises(NotFittedError, match=r"the last fit was interrupted.*fit\(X\) again"):
+        with pytest.raises(NotFittedError, match=r"not fitted: its last fit was .*fit\(X\) again"):
             method(rows)
     made.fit(rows, **QUICK)
     made.score(rows)

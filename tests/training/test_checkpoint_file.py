@@ -105,20 +105,20 @@ def test_damage_to_what_counts_is_refused(path):
     content = bytearray(path.read_bytes())
     content[content.index(np.float64(17.0).tobytes())] ^= 1
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"fit\.npz cannot be read .* it is damaged"):
+    with pytest.raises(CheckpointError, match=r"fit\.npz is damaged, or is not .* CRC"):
         read(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x05\x06" + 18 * b"\0"])
 def test_other_files_are_refused(path, content):
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="damaged, or not a file of this kind"):
+    with pytest.raises(CheckpointError, match="damaged, or is not a checkpoint"):
         read(path)
 
 
 def test_an_archive_of_something_else_is_refused(path):
     np.savez(path, weights=np.ones(3))
-    with pytest.raises(CheckpointError, match="damaged, or not a file of this kind"):
+    with pytest.raises(CheckpointError, match="damaged, or is not a checkpoint"):
         read(path)
 
 
