@@ -203,7 +203,10 @@ def _remove_model(path):
         (_remove_model, "missing"),
         (lambda path: (path / METADATA_FILE).unlink(), "no exported detector"),
         (lambda path: (path / METADATA_FILE).write_text("not JSON"), "not part of an exported"),
-        (lambda path: (path / METADATA_FILE).write_text('{"kind": "other"}'), "not part of an exported"),
+        (
+            lambda path: (path / METADATA_FILE).write_text('{"kind": "other"}'),
+            "not part of an exported",
+        ),
         (_edit(format_version=3), r"reads up to 2\. Upgrade"),
         (_edit(nan_policy="flag"), "damaged or was edited"),
         (_edit(nan_policy="drop", seal=True), "does not fit its format: nan_policy"),
