@@ -361,7 +361,7 @@ def test_other_things_than_encoders_and_detectors_are_refused(detector):
         FewLabelClassifier(detector)
     with pytest.raises(ConfigurationError, match=r"pass an OutlierAEGMM"):
         FewLabelClassifier.from_detector(detector.net.encoder)
-    with pytest.raises(NotFittedError, match="before fit"):
+    with pytest.raises(NotFittedError, match="needs a fitted detector"):
         FewLabelClassifier.from_detector(OutlierAEGMM.from_sizes(6, [3], [2], threshold=0.0))
     with pytest.raises(ConfigurationError, match="no weights yet"):
         FewLabelClassifier(keras.Sequential([keras.layers.Dense(3)]))
