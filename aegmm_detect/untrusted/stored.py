@@ -120,12 +120,12 @@ def _check(
     info: zipfile.ZipInfo, where: str, allowed: Callable[[str], object], error: type[AEGMMError]
 ) -> None:
     if not allowed(info.filename):
-        raise error(f"{where} holds {info.filename!r}, which does not belong there.")
+        raise error(f"{where} holds {info.filename!r:.200}, which does not belong there.")
     if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
         raise error(
-            f"{info.filename} in {where} is compressed. Members must be stored as they are "
+            f"{info.filename[:200]} in {where} is compressed. Members must be stored as they are "
             "(zip -0), so that none can unpack to more than it says."
         )
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG) or info.flag_bits & 1:
-        raise error(f"{info.filename} in {where} is a link, no plain file, or encrypted.")
+        raise error(f"{info.filename[:200]} in {where} is a link, no plain file, or encrypted.")
