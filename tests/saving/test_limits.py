@@ -4,12 +4,15 @@ import hashlib
 import io
 import json
 import os
+import stat
 import subprocess
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -352,6 +355,28 @@ def test_a_full_temporary_folder_is_an_error_of_the_system(fitted, tmp_path, mon
     ):
         with pytest.raises(OSError, match="No space"):
             call()
+
+
+def test_warnings_that_are_errors_do_not_stop_a_save(fitted, tmp_path):
+    """Keras warns of its own arrays when it copies them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save_detector(fitted, tmp_path / "x.aegmm")
+        load_detector(tmp_path / "x.aegmm")
+
+
+def test_a_net_is_on_its_way_where_nobody_else_can_read_it(fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    modes = []
+    save = keras.Model.save
+
+    def look_then_save(self, path, **settings):
+        modes.append(stat.S_IMODE(Path(path).parent.stat().st_mode))
+        save(self, path, **settings)
+
+    monkeypatch.setattr(keras.Model, "save", look_then_save)
+    save_detector(fitted, tmp_path / "x.aegmm")
+    assert modes == [0o700] * 3
 
 
 def test_a_file_that_was_cut_says_so(artefact, tmp_path):
