@@ -148,17 +148,21 @@ class CheckpointContent(BaseModel):
         Raises
         ------
         CheckpointError
-            Their number or their shapes differ.
+            Their number, shapes or dtypes differ, or they are not finite.
         """
-        wanted = [None if weight is None else tuple(weight.shape) for weight in weights]
+        wanted = [None if w is None else (str(w.dtype), tuple(w.shape)) for w in weights]
         for callback, state in zip(callbacks, self.callbacks, strict=True):
             early = isinstance(callback, keras.callbacks.EarlyStopping)
             best = state.get("best_weights") if early and isinstance(state, dict) else None
             if best is None:
                 continue
             pairs = zip(best, wanted, strict=False)
-            if len(best) != len(wanted) or any(s not in (None, v.shape) for v, s in pairs):
-                raise self._damaged("the best weights of EarlyStopping have other shapes")
+            if len(best) != len(wanted) or any(
+                kind not in (None, (value.dtype.name, value.shape)) for value, kind in pairs
+            ):
+                raise self._damaged("the best weights of EarlyStopping are not those of the nets")
+            if any(_is_broken(value, True) for value in best):
+                raise self._damaged("the best weights of EarlyStopping hold NaN or infinity")
 
     def _damaged(self, found: str) -> CheckpointError:
         return _damaged(self._where, found)

@@ -107,6 +107,16 @@ def spoilt(part, number, change):
     return lambda found: found[part].__setitem__(number, change(np.asarray(found[part][number])))
 
 
+def spoilt_best(change):
+    """A change of the first of the best weights that EarlyStopping keeps."""
+
+    def spoil(found):
+        best = found["callbacks"][0]["best_weights"]
+        best[0] = change(np.asarray(best[0]))
+
+    return spoil
+
+
 # Rejected before the detector is touched.
 EARLY = {
     "no epochs": lambda found: found.pop("epochs"),
@@ -154,6 +164,9 @@ EARLY = {
     "one less": lambda found: found["net"].pop(),
     "the last shape": spoilt("optimizer", -1, lambda w: w[..., None]),
     "a step of real numbers": spoilt("optimizer", 0, lambda w: w.astype(np.float32)),
+    "complex best weights": spoilt_best(lambda w: w.astype(np.complex64)),
+    "best weights of another dtype": spoilt_best(lambda w: w.astype(np.float64)),
+    "NaN in the best weights": spoilt_best(lambda w: w * np.nan),
     "weights of another net": state_with(best_weights=[np.zeros(3, np.float32)]),
 }
 
