@@ -10,7 +10,8 @@ from aegmm_detect.numerics.objective import ForwardPass
 from aegmm_detect.serialization.copies import pack, unpack
 from aegmm_detect.types import ReconFeatures, Tensor
 
-_NETS = ("encoder", "decoder", "gmm_density", "code", "context")
+# Attributes that hold nets; the last two may be None.
+PARTS = ("encoder", "decoder", "gmm_density", "code", "context")
 
 
 @keras.saving.register_keras_serializable("aegmm_detect")
@@ -67,7 +68,7 @@ class AEGMM(keras.Model):
         # Part by part: any feature function that pickle can name will do. As an `AEGMM`, which
         # subclasses without a `call` of their own compute, too.
         kind = AEGMM if is_plain(self) else type(self)
-        nets = {name: getattr(self, name) for name in _NETS}
+        nets = {name: getattr(self, name) for name in PARTS}
         packed = {name: None if net is None else pack(net, name) for name, net in nets.items()}
         return _rebuilt, (kind, packed, self.n_gmm, self.recon_features, self.name)
 
@@ -125,7 +126,7 @@ def is_plain(net: keras.Model) -> bool:
 
 def _rebuilt(kind: type[AEGMM], packed: dict[str, Any], *settings: Any) -> AEGMM:
     nets = {name: unpack(part, name) for name, part in packed.items()}
-    *three, code, context = (nets[name] for name in _NETS)
+    *three, code, context = (nets[name] for name in PARTS)
     return kind(*three, *settings, code=code, context=context)
 
 

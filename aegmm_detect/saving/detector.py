@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from aegmm_detect.exceptions import AEGMMError, ArtefactError, ConfigurationError
+from aegmm_detect.listing import one_line
 from aegmm_detect.od.base import Detector
 from aegmm_detect.saving.archive import SUFFIX, read_archive, write_archive
 from aegmm_detect.saving.directory import read_directory, write_directory
 from aegmm_detect.saving.format1 import upgraded
 from aegmm_detect.saving.parts import artefact_of, detector_from, versions
 from aegmm_detect.saving.paths import where_to_load, where_to_save
-from aegmm_detect.serialization.nets import shortened
 from aegmm_detect.training.processes import check_process
 from aegmm_detect.types import UNSET
 
@@ -109,7 +109,7 @@ def load_detector(
     except Exception as error:
         raise ArtefactError(
             f"{path} cannot be loaded: its parts do not fit together "
-            f"({type(error).__name__}: {shortened(error)})."
+            f"({type(error).__name__}: {one_line(error)})."
         ) from error
     _compare_versions(artefact.manifest.versions)
     return detector

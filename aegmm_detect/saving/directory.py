@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.files import one_writer, sweep, sync_folder, write_atomically
+from aegmm_detect.listing import first_few
 from aegmm_detect.saving.manifest import (
     FILE_NAME,
     LARGEST_MANIFEST,
@@ -90,7 +91,8 @@ def read_directory(folder: Path) -> Artefact:
                 by_name = {entry.name: entry for entry in manifest.files.values()}
                 read = {name: _checked(folder, entry) for name, entry in by_name.items()}
                 for entry in manifest.files.values():
-                    check_content(entry, read[entry.name], str(folder))
+                    if entry != by_name[entry.name]:  # or its hash has been compared
+                        check_content(entry, read[entry.name], str(folder))
                 contents = {role: read[e.name] for role, e in manifest.files.items()}
                 return Artefact(manifest, contents)
     if missing:
@@ -131,10 +133,10 @@ def _refuse_foreign(folder: Path) -> None:
         if name != MANIFEST and not name.startswith(".") and not _DATA_FILE.fullmatch(name)
     ]
     if names:
-        told = ", ".join(sorted(names)[:5]) + (", ..." if len(names) > 5 else "")
         hint = f" {_FROM_ALIBI}" if _OF_ALIBI in names else ""
         raise ArtefactError(
-            f"{folder} holds other files: {told}. Save to a directory of its own.{hint}"
+            f"{folder} holds other files: {first_few(sorted(names))}. Save to a directory of its "
+            f"own.{hint}"
         )
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.nets.aegmm import AEGMM
+from aegmm_detect.nets.aegmm import AEGMM, PARTS
 from aegmm_detect.serialization.describe import describe
 from aegmm_detect.serialization.features import features_to_json
 from aegmm_detect.types import Array
@@ -51,7 +51,7 @@ def _nets(net: keras.Model) -> Iterator[tuple[str, keras.Model]]:
     if not isinstance(net, AEGMM):
         yield "net", net
         return
-    for name in ("encoder", "decoder", "gmm_density", "code", "context"):
+    for name in PARTS:
         if (part := getattr(net, name)) is not None:
             yield name, part
 

@@ -7,11 +7,12 @@ from typing import Any
 import keras
 
 from aegmm_detect.exceptions import AEGMMError, ArtefactError
+from aegmm_detect.listing import one_line
 from aegmm_detect.numerics.features import Concat
 from aegmm_detect.serialization import allow_list
 from aegmm_detect.serialization.describe import Described, describe
-from aegmm_detect.serialization.nets import keras_at_work, shortened
-from aegmm_detect.serialization.references import FUNCTION, is_function, not_known
+from aegmm_detect.serialization.nets import keras_at_work
+from aegmm_detect.serialization.references import FUNCTION, is_function, is_of_keras, not_known
 from aegmm_detect.serialization.vet import vet
 from aegmm_detect.types import ReconFeatures
 
@@ -65,7 +66,7 @@ def features_from_json(config: Any, given: Mapping[str, Any]) -> ReconFeatures:
         except AEGMMError:
             raise
         except Exception as error:  # Keras raises whatever a configuration leads it to
-            raise ArtefactError(f"Keras cannot load {_FEATURES}: {shortened(error)}") from error
+            raise ArtefactError(f"Keras cannot load {_FEATURES}: {one_line(error)}") from error
     _check(function)
     return function
 
@@ -73,7 +74,7 @@ def features_from_json(config: Any, given: Mapping[str, Any]) -> ReconFeatures:
 def _check(function: Any) -> None:
     """Refuse Keras's own objects, which take other arguments."""
     for part in function.functions if isinstance(function, Concat) else (function,):
-        listed = allow_list.name_of_function(part) or type(part).__module__.startswith("keras.")
+        listed = allow_list.name_of_function(part) or is_of_keras(type(part))
         if not callable(part) or listed:
             name = (
                 allow_list.name_of_function(part)

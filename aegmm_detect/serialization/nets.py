@@ -15,6 +15,7 @@ import keras
 
 from aegmm_detect.exceptions import AEGMMError, ArtefactError
 from aegmm_detect.files import staged_folder
+from aegmm_detect.listing import one_line
 from aegmm_detect.serialization.describe import Described, check_functions, describe
 from aegmm_detect.serialization.plan import check_size
 from aegmm_detect.serialization.references import REGISTER, holds_code
@@ -30,8 +31,6 @@ from aegmm_detect.types import Array
 CONFIG, WEIGHTS, ASSETS = "config.json", "model.weights.h5", "assets/"
 _METADATA = "metadata.json"
 _LAMBDA = "The object being serialized includes a `lambda`"
-_BOLD = re.compile(r"\x1b\[[0-9;]*m")
-_LONGEST = 600  # characters of an error of Keras's; the cause often stands last
 # Deep copies of Keras's own initialisers have warned so since NumPy 2.
 _HARMLESS = "__array__ implementation doesn't accept a copy keyword"
 
@@ -138,17 +137,6 @@ def _temporary() -> Path:
     return Path(tempfile.gettempdir()) / "aegmm_detect-net"
 
 
-def shortened(error: BaseException) -> str:
-    """Message in one line of bearable length: Keras puts whole configurations into its own.
-
-    Its beginning and its end, because Keras puts the cause last.
-    """
-    # Keras writes some of them for a terminal, in bold.
-    text = " ".join(_BOLD.sub("", str(error)).split()) or type(error).__name__
-    half = _LONGEST // 2
-    return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
-
-
 @contextlib.contextmanager
 def keras_at_work(what: str) -> Iterator[None]:
     """What Keras and the user's own classes raise while they write, as the package's own error."""
@@ -164,7 +152,7 @@ def keras_at_work(what: str) -> Iterator[None]:
             if isinstance(error, UserWarning) and re.match(_LAMBDA, str(error)):
                 raise holds_code(what, "lambda") from None
             raise ArtefactError(
-                f"{what} cannot be saved: {shortened(error)} Functions, and classes with a "
+                f"{what} cannot be saved: {one_line(error)} Functions, and classes with a "
                 f"get_config, can be saved if they are registered: {REGISTER}; lambdas cannot."
             ) from error
 
@@ -185,4 +173,4 @@ def _as_not_loaded(what: str) -> Iterator[None]:
         raise
     # Keras raises whatever a configuration leads it to.
     except Exception as error:
-        raise ArtefactError(f"Keras cannot load {what}: {shortened(error)}") from error
+        raise ArtefactError(f"Keras cannot load {what}: {one_line(error)}") from error

@@ -65,7 +65,7 @@ def function_reference(function: Any, what: str) -> dict[str, Any]:
 def own_name(value: Any) -> str | None:
     """Name to ask for when `value`, a function or class that is not registered, is loaded."""
     if isinstance(value, type):
-        if f"{value.__module__}.{value.__name__}" in allow_list.classes() or is_of_keras(value):
+        if is_of_keras(value):
             return None
     elif allow_list.name_of_function(value) is not None:
         return None

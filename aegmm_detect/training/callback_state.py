@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.serialization.references import is_of_keras
 from aegmm_detect.training.plain import digest
 
 logger = logging.getLogger(__name__)
@@ -146,7 +147,7 @@ def _may_take(callback: keras.callbacks.Callback, name: str, value: Any) -> bool
         return False  # a method or a property
     if callable(vars(callback).get(name)) and value is not None:
         return False
-    if not _comes_with_keras(callback):
+    if not is_of_keras(type(callback)):
         return True
     if name not in vars(callback) and name not in _mentioned(type(callback)):
         return False
@@ -179,7 +180,7 @@ def _is_history(name: str, value: Any) -> bool:
 def _fixed_names(callback: keras.callbacks.Callback) -> set[str]:
     """What no checkpoint keeps or brings back: of the fit, and texts that name files and runs."""
     given = set(inspect.signature(type(callback).__init__).parameters)
-    keras_own = _comes_with_keras(callback)
+    keras_own = is_of_keras(type(callback))
     texts = {
         name
         for name, value in vars(callback).items()
@@ -193,10 +194,6 @@ def _mentioned(kind: type) -> set[str]:
     """Names in the methods of a class: what a callback sets when a fit begins is among them."""
     codes = (getattr(f, "__code__", None) for k in kind.__mro__ for f in vars(k).values())
     return {name for code in codes if code is not None for name in code.co_names}
-
-
-def _comes_with_keras(callback: keras.callbacks.Callback) -> bool:
-    return type(callback).__module__.split(".")[0] == "keras"
 
 
 def _spoken(callback: Any) -> Any:
@@ -218,7 +215,7 @@ def _digests(callback: keras.callbacks.Callback) -> dict[str, str]:
 
 
 def _not_kept(callback: keras.callbacks.Callback) -> list[str]:
-    if _comes_with_keras(callback):
+    if is_of_keras(type(callback)):
         return []
     return [
         name

@@ -1,6 +1,5 @@
 """Whenever an export ends, the former one or the new one is there, whole, and nothing else goes."""
 
-import contextlib
 import hashlib
 import itertools
 import os
@@ -27,6 +26,7 @@ from aegmm_detect.exceptions import ArtefactError, ConfigurationError
 from aegmm_detect.export import place
 from aegmm_detect.files import staged_folder, write_atomically
 from aegmm_detect.scoring.scorer import read_export
+from tests.dying import Killed, dying_at
 
 ROOT = Path(__file__).parents[2]
 ROWS = {"name": "x", "dtype": "float32"}
@@ -82,35 +82,11 @@ def system(request, monkeypatch, tmp_path):
     return request.param
 
 
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-@contextlib.contextmanager
-def dying_at(n, after):
-    """Let the process die at its n-th rename or removal, before or after it takes effect."""
-    touched = 0
-
-    def mortal(call):
-        def touch(*args, **kwargs):
-            nonlocal touched
-            touched += 1
-            if touched > n or (touched == n and not after):
-                raise Killed
-            result = call(*args, **kwargs)
-            if touched == n:
-                raise Killed
-            return result
-
-        return touch
-
-    with pytest.MonkeyPatch.context() as patch:
-        for owner, name in [
-            *((os, "replace"), (os, "chmod"), (shutil, "rmtree"), (Path, "write_text")),
-            *((folders, "_exchange"), (folders, "sync_folder")),
-        ]:
-            patch.setattr(owner, name, mortal(getattr(owner, name)))
-        yield
+# Where a writer touches the file system.
+CALLS = (
+    *((os, "replace"), (os, "chmod"), (shutil, "rmtree"), (Path, "write_text")),
+    *((folders, "_exchange"), (folders, "sync_folder")),
+)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -124,7 +100,7 @@ def test_killed_at_any_step_the_next_export_finds_the_former_or_the_new_one(
         tmp_path.mkdir()
         export(target, b"old")
         try:
-            with dying_at(n, after):
+            with dying_at(n, after, CALLS):
                 export(target, b"new")
         except Killed:
             pass

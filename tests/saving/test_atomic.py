@@ -20,6 +20,7 @@ from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.saving.archive import read_archive, write_archive
 from aegmm_detect.saving.directory import read_directory, write_directory
 from aegmm_detect.saving.manifest import MANIFEST
+from tests.dying import Killed, dying_at
 
 ROOT = Path(__file__).parents[2]
 FORMS = {
@@ -44,34 +45,8 @@ def new(make_fake):
     return make_fake(net=b"new net" * 77, state=b"same state")
 
 
-class Killed(BaseException):
-    """Stands for the end of the process: nothing in the package catches it."""
-
-
-@contextlib.contextmanager
-def dying_at(n, after):
-    """Let the process die at its n-th touch of the file system, before or after it takes effect."""
-    touched, opening = 0, os.open
-
-    def mortal(call):
-        def touch(*args, **kwargs):
-            nonlocal touched
-            touched += 1
-            if touched > n or (touched == n and not after):
-                raise Killed
-            result = call(*args, **kwargs)
-            if touched == n:
-                if call is opening:  # the end of a process closes what it has open
-                    os.close(result)
-                raise Killed
-            return result
-
-        return touch
-
-    with pytest.MonkeyPatch.context() as patch:
-        for owner, name in [(os, "fsync"), (os, "replace"), (os, "open"), (Path, "unlink")]:
-            patch.setattr(owner, name, mortal(getattr(owner, name)))
-        yield
+# Where a writer touches the file system.
+CALLS = ((os, "fsync"), (os, "replace"), (os, "open"), (Path, "unlink"))
 
 
 def deaths(write, path, artefact, after, prepare):
@@ -79,7 +54,7 @@ def deaths(write, path, artefact, after, prepare):
     for n in itertools.count(1):
         prepare()
         try:
-            with dying_at(n, after):
+            with dying_at(n, after, CALLS):
                 write(path, artefact)
         except Killed:
             yield n
@@ -130,7 +105,7 @@ def test_what_a_killed_save_to_a_file_left_is_swept_and_what_a_living_one_writes
     tmp_path, old
 ):
     path = tmp_path / "saved.aegmm"
-    with contextlib.suppress(Killed), dying_at(2, True):
+    with contextlib.suppress(Killed), dying_at(2, True, CALLS):
         write_archive(path, old)
     assert len([*tmp_path.iterdir()]) == 1
     living = tmp_path / ".saved.aegmm.0123456789abcdef.tmp"
