@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from aegmm_detect.argument_checks import check_share
 from aegmm_detect.exceptions import InvalidInputError
-from aegmm_detect.numerics.number_checks import check_share
 from aegmm_detect.numerics.thresholds import rows_needed
 from aegmm_detect.types import FloatArray
 

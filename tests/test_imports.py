@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "aegmm_detect"
 
 BASE = {
+    "argument_checks",
     "backend",
     "exceptions",
     "types",
@@ -26,6 +27,7 @@ BASE = {
     "input_checks",
     "inputs",
     "listing",
+    "row_sketch",
     "scoring_loop",
     "sealed_json",
     "untrusted",

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
+from aegmm_detect.argument_checks import check_positive
 from aegmm_detect.exceptions import InvalidInputError
-from aegmm_detect.numerics.number_checks import check_positive
 from aegmm_detect.numerics.thresholds import conformal, cut_above, just_below
 from aegmm_detect.types import Array, FloatArray, IntArray
 

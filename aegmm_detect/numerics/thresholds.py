@@ -11,8 +11,8 @@ import math
 import numpy as np
 from scipy import stats
 
+from aegmm_detect.argument_checks import check_percentage, check_positive, check_share
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
-from aegmm_detect.numerics.number_checks import check_percentage, check_positive, check_share
 from aegmm_detect.types import FloatArray
 
 # Share of the rows whose excess `pot` fits: the common choice (DuMouchel 1983).

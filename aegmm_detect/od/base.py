@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from aegmm_detect.configs.aegmm import DetectorConfig, NanPolicy
 from aegmm_detect.exceptions import ConfigurationError, NotFittedError
 from aegmm_detect.inputs import Rows
-from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od.decisions import Decisions
 from aegmm_detect.od.meta import Meta
+from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.scoring_loop import (
     DEFAULT_BATCH_SIZE,
     checked_batches,

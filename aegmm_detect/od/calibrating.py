@@ -10,9 +10,9 @@ from aegmm_detect.calibration import Calibration
 from aegmm_detect.drift import DriftReport, drift_report
 from aegmm_detect.exceptions import NotCalibratedError
 from aegmm_detect.inputs import as_rows
-from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.numerics.thresholds import rows_needed
 from aegmm_detect.od.held_out import check_held_out, chosen_rows
+from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
 from aegmm_detect.types import BoolArray, FloatArray
 

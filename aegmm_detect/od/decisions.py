@@ -8,12 +8,12 @@ from typing import Any, final
 
 import numpy as np
 
+from aegmm_detect.argument_checks import check_share, check_threshold
 from aegmm_detect.decision import is_outlier
 from aegmm_detect.exceptions import (
     ConfigurationError,
     ThresholdNotInferredError,
 )
-from aegmm_detect.numerics.number_checks import check_share, check_threshold
 from aegmm_detect.od import threshold_methods
 from aegmm_detect.od.calibrating import Calibrating
 from aegmm_detect.od.threshold_methods import DEFAULT_PERCENTAGE

@@ -7,7 +7,7 @@ import numpy as np
 
 from aegmm_detect.exceptions import InvalidInputError
 from aegmm_detect.input_checks import non_finite_rows
-from aegmm_detect.numerics.row_sketch import RowSketch
+from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.types import Array, BoolArray
 
 logger = logging.getLogger(__name__)

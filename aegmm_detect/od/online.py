@@ -8,9 +8,9 @@ import keras
 from keras import ops
 
 from aegmm_detect.numerics import gmm, online
-from aegmm_detect.numerics.row_sketch import RowSketchFit
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.od.state import FittedState
+from aegmm_detect.row_sketch import RowSketchFit
 from aegmm_detect.training.tracing import compiled
 from aegmm_detect.types import FloatArray
 

@@ -14,8 +14,8 @@ from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.nets.scoring import ScoringGraph
 from aegmm_detect.numerics.density import Density, Scale, ScoreScales, combine
 from aegmm_detect.numerics.families import GAUSSIAN, Family
-from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od.row_scorer import RowScorer
+from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.training.estimate import estimate_density, rows_per_pass, sample_rows
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.training.tracing import compiled

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from aegmm_detect import argument_checks
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.input_checks import check_label_count
-from aegmm_detect.numerics import labelled_thresholds, number_checks, thresholds
+from aegmm_detect.numerics import labelled_thresholds, thresholds
 from aegmm_detect.od.threshold_warnings import warn_of_labels, warn_of_ties
 from aegmm_detect.types import BoolArray, FloatArray, IntArray
 
@@ -72,7 +73,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
 
 
 def _percentage(perc: Any) -> float:
-    percentage = number_checks.check_percentage(perc)
+    percentage = argument_checks.check_percentage(perc)
     if 0.0 < percentage < 1.0:
         logger.warning(
             "threshold_perc=%g is a percentage: %g %% of X will count as normal. If you mean "
@@ -88,10 +89,10 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
         "threshold_perc": _percentage,
         "y": labelled_thresholds.check_labels,
-        "fpr": lambda value: number_checks.check_share(value, "fpr"),
-        "contamination": lambda value: number_checks.check_share(value, "contamination"),
-        "beta": lambda value: number_checks.check_positive(value, "beta"),
-        "k": lambda value: number_checks.check_positive(value, "k"),
+        "fpr": lambda value: argument_checks.check_share(value, "fpr"),
+        "contamination": lambda value: argument_checks.check_share(value, "contamination"),
+        "beta": lambda value: argument_checks.check_positive(value, "beta"),
+        "k": lambda value: argument_checks.check_positive(value, "k"),
     }
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from aegmm_detect.argument_checks import check_positive
 from aegmm_detect.configs.aegmm import DetectorConfig
 from aegmm_detect.exceptions import (
     ConfigurationError,
@@ -16,7 +17,6 @@ from aegmm_detect.exceptions import (
 )
 from aegmm_detect.input_checks import non_finite_rows
 from aegmm_detect.inputs import Rows, as_rows
-from aegmm_detect.numerics.number_checks import check_positive
 from aegmm_detect.od.base import Detector
 from aegmm_detect.od.online import with_rows
 from aegmm_detect.od.parameters import MixtureParameters

@@ -11,8 +11,8 @@ from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.numerics.density import Density, Projection, Scale, ScoreScales
 from aegmm_detect.numerics.families import Family
 from aegmm_detect.numerics.frozen_mixture import FrozenMixture
-from aegmm_detect.numerics.row_sketch import RowSketch
 from aegmm_detect.od.state import FittedState
+from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.saving.manifest import InputEntry
 from aegmm_detect.types import Array
 from aegmm_detect.untrusted.arrays import array_from_bytes, array_to_bytes

@@ -18,7 +18,7 @@ from aegmm_detect.input_checks import (
 )
 from aegmm_detect.inputs import Rows
 from aegmm_detect.nets.normalizer import Normalizer
-from aegmm_detect.numerics.row_sketch import RowSketch, RowSketchFit
+from aegmm_detect.row_sketch import RowSketch, RowSketchFit
 from aegmm_detect.training.data import ArrayRows, StreamRows
 from aegmm_detect.training.scaling import normalizer_fit
 from aegmm_detect.types import FloatArray, IntArray

@@ -6,7 +6,8 @@ from keras import ops
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from aegmm_detect.numerics import compat, gmm
+from aegmm_detect.models import losses
+from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.objective import (
     ForwardPass,
     Term,
@@ -130,14 +131,14 @@ def test_loss_aegmm_is_the_default_objective(seed, w_energy, w_cov_diag):
     out = forward(seed)
     want = evaluate(aegmm_terms(w_energy, w_cov_diag), out)["loss"]
     np.testing.assert_allclose(
-        compat.loss_aegmm(*out[:4], w_energy=w_energy, w_cov_diag=w_cov_diag), want
+        losses.loss_aegmm(*out[:4], w_energy=w_energy, w_cov_diag=w_cov_diag), want
     )
 
 
 def test_the_default_weights_are_those_of_the_paper():
     out = forward()
     want = evaluate(aegmm_terms(0.1, 0.005), out)["loss"]
-    np.testing.assert_array_equal(compat.loss_aegmm(*out[:4]), want)
+    np.testing.assert_array_equal(losses.loss_aegmm(*out[:4]), want)
     np.testing.assert_array_equal(evaluate(aegmm_terms(), out)["loss"], want)
 
 
@@ -145,7 +146,7 @@ def test_the_default_weights_are_those_of_the_paper():
 @bounded
 def test_gmm_params_are_consistent_with_each_other(seed, n_components):
     out = forward(seed, n_components=n_components)
-    phi, mu, cov, L, log_det_cov = map(np.asarray, compat.gmm_params(out.z, out.gamma))
+    phi, mu, cov, L, log_det_cov = map(np.asarray, losses.gmm_params(out.z, out.gamma))
     mass = out.gamma.sum(axis=0)
     np.testing.assert_allclose(phi, mass / len(out.z))
     np.testing.assert_allclose(mu, out.gamma.T @ out.z / mass[:, None], atol=1e-12)
@@ -158,23 +159,23 @@ def test_gmm_params_are_consistent_with_each_other(seed, n_components):
 @bounded
 def test_gmm_energy_agrees_with_the_formula(seed, n_components):
     out = forward(seed, n_components=n_components)
-    params = [np.asarray(value) for value in compat.gmm_params(out.z, out.gamma)]
+    params = [np.asarray(value) for value in losses.gmm_params(out.z, out.gamma)]
     want = by_hand(out)
-    energies, penalty = compat.gmm_energy(out.z, *params, return_mean=False)
+    energies, penalty = losses.gmm_energy(out.z, *params, return_mean=False)
     np.testing.assert_allclose(energies, want["energy"], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(penalty, want["cov_diag"], rtol=1e-9)
-    mean, _ = compat.gmm_energy(out.z, *params)
+    mean, _ = losses.gmm_energy(out.z, *params)
     np.testing.assert_allclose(mean, want["energy"].mean(), rtol=1e-9)
 
 
 def test_gmm_energy_believes_each_of_its_arguments():
     """`log_det_cov` moves the energies, `cov` only the penalty; neither is recomputed from `L`."""
     out = forward()
-    phi, mu, cov, L, log_det_cov = map(np.asarray, compat.gmm_params(out.z, out.gamma))
-    energies, penalty = compat.gmm_energy(out.z, phi, mu, cov, L, log_det_cov, return_mean=False)
-    moved, _ = compat.gmm_energy(out.z, phi, mu, cov, L, log_det_cov + 2.0, return_mean=False)
+    phi, mu, cov, L, log_det_cov = map(np.asarray, losses.gmm_params(out.z, out.gamma))
+    energies, penalty = losses.gmm_energy(out.z, phi, mu, cov, L, log_det_cov, return_mean=False)
+    moved, _ = losses.gmm_energy(out.z, phi, mu, cov, L, log_det_cov + 2.0, return_mean=False)
     np.testing.assert_allclose(moved, energies + 1.0)
-    same, half = compat.gmm_energy(out.z, phi, mu, 2 * cov, L, log_det_cov, return_mean=False)
+    same, half = losses.gmm_energy(out.z, phi, mu, 2 * cov, L, log_det_cov, return_mean=False)
     np.testing.assert_array_equal(same, energies)
     np.testing.assert_allclose(half, penalty / 2)
 

@@ -16,9 +16,9 @@ from aegmm_detect.exceptions import (
     ThresholdNotInferredError,
 )
 from aegmm_detect.numerics import labelled_thresholds, thresholds
-from aegmm_detect.numerics.row_sketch import RowSketch, RowSketchFit
 from aegmm_detect.od.base import Detector
 from aegmm_detect.od.threshold_methods import METHODS
+from aegmm_detect.row_sketch import RowSketch, RowSketchFit
 
 RNG = np.random.default_rng(0)
 TRAIN = RNG.gumbel(size=(400, 3))
