@@ -1,4 +1,4 @@
-"""Detectors of the autoencoding Gaussian mixture family."""
+"""Detectors of the autoencoding Gaussian mixture family, and presets of them by name."""
 
 from typing import TYPE_CHECKING
 
@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from aegmm_detect.od.aelmm import OutlierAELMM
     from aegmm_detect.od.labelled import OutlierLabelledAEGMM
     from aegmm_detect.od.per_class import PerClassAEGMM
+    from aegmm_detect.od.presets import PRESETS, Preset, preset
     from aegmm_detect.od.som import OutlierSOMAEGMM
     from aegmm_detect.od.vaegmm import OutlierVAEGMM
     from aegmm_detect.od.vqaegmm import OutlierVQAEGMM
 
 __all__ = [
+    "PRESETS",
     "OutlierAEGMM",
     "OutlierAELMM",
     "OutlierLabelledAEGMM",
@@ -21,11 +23,14 @@ __all__ = [
     "OutlierVAEGMM",
     "OutlierVQAEGMM",
     "PerClassAEGMM",
+    "Preset",
+    "preset",
 ]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "PRESETS": "aegmm_detect.od.presets",
         "OutlierAEGMM": "aegmm_detect.od.aegmm",
         "OutlierAELMM": "aegmm_detect.od.aelmm",
         "OutlierLabelledAEGMM": "aegmm_detect.od.labelled",
@@ -33,5 +38,7 @@ __getattr__, __dir__ = lazy_names(
         "OutlierVAEGMM": "aegmm_detect.od.vaegmm",
         "OutlierVQAEGMM": "aegmm_detect.od.vqaegmm",
         "PerClassAEGMM": "aegmm_detect.od.per_class",
+        "Preset": "aegmm_detect.od.presets",
+        "preset": "aegmm_detect.od.presets",
     },
 )

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from aegmm_detect._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from aegmm_detect.od.presets import PRESETS, Preset, preset
     from aegmm_detect.zoo.autoencoder import Pretrained, fit_autoencoder
     from aegmm_detect.zoo.few_labels import FewLabelClassifier
-    from aegmm_detect.zoo.presets import PRESETS, Preset, preset
 
 __all__ = [
     "PRESETS",
@@ -21,11 +21,11 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "PRESETS": "aegmm_detect.zoo.presets",
+        "PRESETS": "aegmm_detect.od.presets",
         "FewLabelClassifier": "aegmm_detect.zoo.few_labels",
-        "Preset": "aegmm_detect.zoo.presets",
+        "Preset": "aegmm_detect.od.presets",
         "Pretrained": "aegmm_detect.zoo.autoencoder",
         "fit_autoencoder": "aegmm_detect.zoo.autoencoder",
-        "preset": "aegmm_detect.zoo.presets",
+        "preset": "aegmm_detect.od.presets",
     },
 )

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from aegmm_detect.exceptions import ConfigurationError
-from aegmm_detect.zoo import PRESETS, preset
+from aegmm_detect.od import PRESETS, preset
 
 RNG = np.random.default_rng(0)
 MIX = RNG.normal(size=(2, 7))
