@@ -13,7 +13,7 @@ DETECTORS = {
     "OutlierVAEGMM": "aegmm_detect.od.vaegmm:OutlierVAEGMM",
     "OutlierVQAEGMM": "aegmm_detect.od.vqaegmm:OutlierVQAEGMM",
     "OutlierAELMM": "aegmm_detect.od.aelmm:OutlierAELMM",
-    "PerClassAEGMM": "aegmm_detect.od.per_class:PerClassAEGMM",
+    "PerClassAEGMM": "aegmm_detect.per_class.detector:PerClassAEGMM",
 }
 
 

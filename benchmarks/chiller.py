@@ -35,8 +35,8 @@ from aegmm_detect.evaluation.environment import describe
 from aegmm_detect.evaluation.metrics import precision_recall_f1, ranking
 from aegmm_detect.evaluation.store import Store
 from aegmm_detect.numerics.density import Scale
-from aegmm_detect.numerics.per_class import on_one_scale, votes, votes_needed
 from aegmm_detect.od import OutlierAEGMM, PerClassAEGMM
+from aegmm_detect.per_class.votes import on_one_scale, votes, votes_needed
 from aegmm_detect.version import __version__
 from benchmarks.protocol import ROOT, say
 from benchmarks.tasks import chiller

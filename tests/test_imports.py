@@ -47,6 +47,7 @@ LAYERS = (
     {"explanation"},
     {"export"},
     {"od"},
+    {"per_class"},
     {"zoo"},
     {"registry"},
     {"saving"},
@@ -65,6 +66,8 @@ BESIDE = {
 }
 # Parts of the order that may import one beside it.
 ALSO = {"evaluation": {"datasets"}, "export": {"scoring"}}
+# Packages whose `__init__` offers names of parts after them, lazily.
+OFFERS = {"od/__init__.py": {"per_class"}}
 
 
 def part_of(module):
@@ -110,7 +113,9 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__
 def test_imports_point_one_way(path):
     part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     assert allowed(part) is not None, f"give {part} a place in LAYERS or BESIDE"
-    assert violations(part, path.read_text(encoding="utf-8")) == []
+    offered = OFFERS.get(path.relative_to(PACKAGE).as_posix(), set())
+    found = violations(part, path.read_text(encoding="utf-8"))
+    assert [(line, name) for line, name in found if name not in offered] == []
 
 
 @pytest.mark.parametrize(

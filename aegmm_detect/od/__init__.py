@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from aegmm_detect.od.aegmm import OutlierAEGMM
     from aegmm_detect.od.aelmm import OutlierAELMM
     from aegmm_detect.od.labelled import OutlierLabelledAEGMM
-    from aegmm_detect.od.per_class import PerClassAEGMM
     from aegmm_detect.od.presets import PRESETS, Preset, preset
     from aegmm_detect.od.som import OutlierSOMAEGMM
     from aegmm_detect.od.vaegmm import OutlierVAEGMM
     from aegmm_detect.od.vqaegmm import OutlierVQAEGMM
+    from aegmm_detect.per_class.detector import PerClassAEGMM
 
 __all__ = [
     "PRESETS",
@@ -37,7 +37,7 @@ __getattr__, __dir__ = lazy_names(
         "OutlierSOMAEGMM": "aegmm_detect.od.som",
         "OutlierVAEGMM": "aegmm_detect.od.vaegmm",
         "OutlierVQAEGMM": "aegmm_detect.od.vqaegmm",
-        "PerClassAEGMM": "aegmm_detect.od.per_class",
+        "PerClassAEGMM": "aegmm_detect.per_class.detector",
         "Preset": "aegmm_detect.od.presets",
         "preset": "aegmm_detect.od.presets",
     },

@@ -12,7 +12,7 @@ from aegmm_detect.calibration import Calibration
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.nets.aegmm import AEGMM, is_plain
 from aegmm_detect.nets.blueprint import Blueprint
-from aegmm_detect.od.per_class import PerClassAEGMM
+from aegmm_detect.per_class.detector import PerClassAEGMM
 from aegmm_detect.registry import DETECTORS, get_detector
 from aegmm_detect.saving import per_class
 from aegmm_detect.saving.agreement import check_blueprint, check_settings, check_widths

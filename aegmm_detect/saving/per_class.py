@@ -6,7 +6,7 @@ from typing import Any
 from aegmm_detect.calibration import Calibration
 from aegmm_detect.configs.aegmm import DetectorConfig
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.od.per_class import PerClassAEGMM
+from aegmm_detect.per_class.detector import PerClassAEGMM
 from aegmm_detect.saving.manifest import (
     Artefact,
     Manifest,

@@ -11,11 +11,11 @@ from aegmm_detect.exceptions import (
     InvalidInputError,
     ThresholdNotInferredError,
 )
-from aegmm_detect.numerics.per_class import votes, votes_needed
 from aegmm_detect.od import threshold_methods
-from aegmm_detect.od.class_labels import as_labels, class_numbers, listed
-from aegmm_detect.od.class_scoring import ClassScoring
 from aegmm_detect.od.threshold_methods import DEFAULT_PERCENTAGE
+from aegmm_detect.per_class.labels import as_labels, class_numbers, listed
+from aegmm_detect.per_class.scoring import ClassScoring
+from aegmm_detect.per_class.votes import votes, votes_needed
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
 from aegmm_detect.types import BoolArray, FloatArray, IntArray
 

@@ -17,10 +17,10 @@ from aegmm_detect.exceptions import (
     NetTypeError,
     ThresholdNotInferredError,
 )
-from aegmm_detect.nets.by_class import net_of_class, stack_by_class
-from aegmm_detect.numerics.per_class import votes_needed
 from aegmm_detect.od import OutlierAEGMM, PerClassAEGMM
-from aegmm_detect.od.class_labels import as_labels, class_numbers, classes_of
+from aegmm_detect.per_class.labels import as_labels, class_numbers, classes_of
+from aegmm_detect.per_class.nets import net_of_class, stack_per_class
+from aegmm_detect.per_class.votes import votes_needed
 from aegmm_detect.plot import LatentDisplay
 from aegmm_detect.saving import load_detector, save_detector
 
@@ -72,11 +72,11 @@ def test_a_row_scores_by_its_own_class_what_the_member_gives_it(detector):
 
 
 def test_the_score_is_that_of_the_least_strange_class(detector):
-    by_class = []
+    per_class = []
     for label, member in detector.members.items():
         lower, median, upper = np.percentile(member.score(X[label == Y]), [25, 50, 75])
-        by_class.append((member.score(NEW) - median) / (upper - lower))
-    np.testing.assert_allclose(detector.score(NEW), np.min(by_class, axis=0), rtol=1e-4, atol=1e-4)
+        per_class.append((member.score(NEW) - median) / (upper - lower))
+    np.testing.assert_allclose(detector.score(NEW), np.min(per_class, axis=0), rtol=1e-4, atol=1e-4)
 
 
 def test_an_inlier_of_any_class_is_an_inlier(detector):
@@ -199,7 +199,7 @@ def test_classes_of_unlike_sizes_and_ensembles_train_together():
 def test_nets_of_a_class_come_out_as_they_went_in():
     for members in (None, 3):
         blueprint = template().blueprint.replace(members=members)
-        stacked, alone = stack_by_class(blueprint, 2, seed=4), blueprint.build(4)
+        stacked, alone = stack_per_class(blueprint, 2, seed=4), blueprint.build(4)
         for number in (0, 1):
             got = net_of_class(stacked, blueprint, number).get_weights()
             for a, b in zip(got, alone.get_weights(), strict=True):

@@ -10,11 +10,11 @@ from aegmm_detect.exceptions import NotFittedError
 from aegmm_detect.input_checks import check_label_count
 from aegmm_detect.nets.scoring import BEYOND
 from aegmm_detect.numerics.density import Scale
-from aegmm_detect.numerics.per_class import on_one_scale
 from aegmm_detect.od.base import Detector
-from aegmm_detect.od.class_labels import as_labels, class_numbers
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.od.state import FittedState
+from aegmm_detect.per_class.labels import as_labels, class_numbers
+from aegmm_detect.per_class.votes import on_one_scale
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, score_rows
 from aegmm_detect.types import FloatArray, IntArray
 
@@ -152,9 +152,9 @@ class ClassScoring(Detector):
         """By the class of that number, or else by the one to which a row is least strange."""
         if numbers is None:
             numbers = self._on_one_scale(self.class_scores(X)).argmin(axis=1)
-        by_class = [member._feature_scores(X) for member in self._members.values()]
-        shares = np.empty_like(by_class[0])
-        for number, own in enumerate(by_class):
+        per_class = [member._feature_scores(X) for member in self._members.values()]
+        shares = np.empty_like(per_class[0])
+        for number, own in enumerate(per_class):
             shares[numbers == number] = own[numbers == number]
         return shares
 

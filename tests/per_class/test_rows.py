@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegmm_detect.training.by_class import one_of_each
+from aegmm_detect.per_class.rows import one_of_each
 from aegmm_detect.training.data import ArrayRows
 from aegmm_detect.training.prepare import TrainingRows
 

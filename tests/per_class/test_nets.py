@@ -6,8 +6,8 @@ import pytest
 
 from aegmm_detect.configs.nets import NetSizes
 from aegmm_detect.nets.blueprint import Blueprint
-from aegmm_detect.nets.by_class import NetsOfClasses, net_of_class, stack_by_class
 from aegmm_detect.numerics.features import eucl_cosim_features
+from aegmm_detect.per_class.nets import NetsOfClasses, net_of_class, stack_per_class
 
 SIZES = NetSizes.of(n_features=5, comp_hiddens=(8, 2), est_hiddens=(6, 3))
 N_CLASSES = 3
@@ -16,7 +16,7 @@ N_CLASSES = 3
 def stacked(members):
     """Stacked nets whose classes have weights of their own, and their blueprint."""
     blueprint = Blueprint(SIZES, eucl_cosim_features, members)
-    net = stack_by_class(blueprint, N_CLASSES, seed=0)
+    net = stack_per_class(blueprint, N_CLASSES, seed=0)
     rng = np.random.default_rng(0)
     net.set_weights([rng.normal(0.0, 0.5, weight.shape) for weight in net.get_weights()])
     return net, blueprint
@@ -54,7 +54,7 @@ def test_rows_of_another_class_change_nothing(members):
 @pytest.mark.parametrize("members", [None, 2])
 def test_all_classes_start_from_the_same_weights(members):
     blueprint = Blueprint(SIZES, eucl_cosim_features, members)
-    net = stack_by_class(blueprint, N_CLASSES, seed=4)
+    net = stack_per_class(blueprint, N_CLASSES, seed=4)
     alone = blueprint.build(4).get_weights()
     for number in range(N_CLASSES):
         own = net_of_class(net, blueprint, number).get_weights()

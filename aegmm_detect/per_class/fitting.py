@@ -10,11 +10,11 @@ import numpy as np
 
 from aegmm_detect.exceptions import InvalidInputError
 from aegmm_detect.inputs import as_rows
-from aegmm_detect.nets.by_class import net_of_class, stack_by_class
 from aegmm_detect.od.aegmm import OutlierAEGMM
-from aegmm_detect.od.class_labels import listed
 from aegmm_detect.od.mixture import MixtureDetector
-from aegmm_detect.training.by_class import one_of_each
+from aegmm_detect.per_class.labels import listed
+from aegmm_detect.per_class.nets import net_of_class, stack_per_class
+from aegmm_detect.per_class.rows import one_of_each
 from aegmm_detect.training.prepare import prepare
 from aegmm_detect.training.ready import HOW, How, get_ready
 from aegmm_detect.types import Array, IntArray
@@ -95,7 +95,7 @@ def fit_together(
     sample = next(iter(prepared[0].train.batches(2)))
     loss = template._loss(settings, prepared[0])
     ready = get_ready(template.net, sample, rows.train.n_rows, loss, settings, how)
-    net = stack_by_class(blueprint, len(parts), settings.seed)
+    net = stack_per_class(blueprint, len(parts), settings.seed)
     history = ready.run(net, rows)
     members: list[MixtureDetector] = []
     for number, own in enumerate(prepared):
@@ -138,7 +138,7 @@ def fit_in_turn(
     history = keras.callbacks.History()
     for column in logs[0]:
         n_epochs = min(len(log[column]) for log in logs)
-        by_class = [log[column][:n_epochs] for log in logs]
-        history.history[column] = np.mean(by_class, axis=0).tolist()
+        per_class = [log[column][:n_epochs] for log in logs]
+        history.history[column] = np.mean(per_class, axis=0).tolist()
         history.epoch = list(range(n_epochs))
     return members, history

@@ -32,8 +32,8 @@ def votes(scores: FloatArray, thresholds: FloatArray) -> IntArray:
     thresholds
         (C,).
     """
-    by_class = zip(scores.T, thresholds, strict=True)
-    return np.sum([is_outlier(own, float(threshold)) for own, threshold in by_class], axis=0)
+    per_class = zip(scores.T, thresholds, strict=True)
+    return np.sum([is_outlier(own, float(threshold)) for own, threshold in per_class], axis=0)
 
 
 def votes_needed(min_votes: Any, n_classes: int) -> int:

@@ -14,13 +14,13 @@ from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, NanPolicy
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.input_checks import check_label_count, check_shape, non_finite_rows
 from aegmm_detect.inputs import Rows, as_rows
-from aegmm_detect.nets.by_class import NetsOfClasses
 from aegmm_detect.od.aegmm import OutlierAEGMM
-from aegmm_detect.od.class_decisions import ClassDecisions
-from aegmm_detect.od.class_fitting import fit_in_turn, fit_together, rows_of_classes
-from aegmm_detect.od.class_labels import as_labels, class_numbers, classes_of
-from aegmm_detect.od.class_members import Make, checked_member, new_member
 from aegmm_detect.od.mixture import MixtureDetector
+from aegmm_detect.per_class.decisions import ClassDecisions
+from aegmm_detect.per_class.fitting import fit_in_turn, fit_together, rows_of_classes
+from aegmm_detect.per_class.labels import as_labels, class_numbers, classes_of
+from aegmm_detect.per_class.members import Make, checked_member, new_member
+from aegmm_detect.per_class.nets import NetsOfClasses
 from aegmm_detect.types import UNSET, Array
 
 logger = logging.getLogger(__name__)
@@ -242,7 +242,7 @@ class PerClassAEGMM(ClassDecisions):
             assert member.state is not None  # `fit` has ended well
             self._replace({0: member}, member.state.names)
             return history
-        classes, parts = self._by_class(rows, y)
+        classes, parts = self._rows_per_class(rows, y)
         names = rows.columns.names
         template = self._member
         if isinstance(template, OutlierAEGMM) and len(classes) > 1:
@@ -293,7 +293,7 @@ class PerClassAEGMM(ClassDecisions):
             "from those of one class, and clears what was decided on its scores."
         )
 
-    def _by_class(self, rows: Rows, y: Any) -> tuple[tuple[Hashable, ...], list[Array]]:
+    def _rows_per_class(self, rows: Rows, y: Any) -> tuple[tuple[Hashable, ...], list[Array]]:
         """Classes in order, and the usable rows of each."""
         if rows.array is None:
             raise ConfigurationError(

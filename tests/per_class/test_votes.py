@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.numerics.density import Scale
-from aegmm_detect.numerics.per_class import on_one_scale, votes, votes_needed
+from aegmm_detect.per_class.votes import on_one_scale, votes, votes_needed
 
 SCORES = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
 

@@ -14,7 +14,7 @@ from aegmm_detect.numerics.objective import ForwardPass
 from aegmm_detect.types import Tensor
 
 
-class ByClass(AEGMM):
+class PerClassNets(AEGMM):
     """An AEGMM of M nets, each of which sees rows of its own class.
 
     Its rows (N, C, F) hold one row of every class. What it returns has the members' axis in front,
@@ -41,7 +41,7 @@ class NetsOfClasses(keras.Model):
         self.built = True
 
 
-def stack_by_class(blueprint: Blueprint, n_classes: int, seed: int | None) -> ByClass:
+def stack_per_class(blueprint: Blueprint, n_classes: int, seed: int | None) -> PerClassNets:
     """Nets of `n_classes` classes, each with the weights of ``blueprint.build(seed)``.
 
     The same ones for every class: which of them is first in order then changes nothing.
@@ -56,10 +56,10 @@ def stack_by_class(blueprint: Blueprint, n_classes: int, seed: int | None) -> By
         batch_shape=(n_classes * each, None, blueprint.sizes.n_features), dtype="float32"
     )
     encoder = keras.Sequential([rows, *net.encoder.layers], name="encoder")
-    return ByClass(encoder, net.decoder, net.gmm_density, net.n_gmm, net.recon_features)
+    return PerClassNets(encoder, net.decoder, net.gmm_density, net.n_gmm, net.recon_features)
 
 
-def net_of_class(net: ByClass, blueprint: Blueprint, number: int) -> AEGMM:
+def net_of_class(net: PerClassNets, blueprint: Blueprint, number: int) -> AEGMM:
     """The nets of class `number` on their own, as `blueprint` has them."""
     if blueprint.members is None:
         return blueprint.plain(net, number)

@@ -1,0 +1,1 @@
+"""A detector for each class of a labelled data set; `aegmm_detect.od` offers it."""
