@@ -149,7 +149,7 @@ class Pretraining:
 
     @functools.cached_property
     def autoencoder(self) -> Any:
-        from aegmm_detect.zoo import fit_autoencoder
+        from aegmm_detect.few_labels import fit_autoencoder
 
         return fit_autoencoder(
             self._X, HIDDENS, patience=None, validation_split=0.0, seed=self._seed, verbose=0,
@@ -164,7 +164,7 @@ def forest(pretraining: Pretraining, seed: int) -> Any:
 
 
 def no_pretraining(pretraining: Pretraining, seed: int) -> Any:
-    from aegmm_detect.zoo import FewLabelClassifier
+    from aegmm_detect.few_labels import FewLabelClassifier
 
     # As many epochs as both stages of the others.
     epochs = FROZEN_EPOCHS + EPOCHS
@@ -172,7 +172,7 @@ def no_pretraining(pretraining: Pretraining, seed: int) -> Any:
 
 
 def from_autoencoder(pretraining: Pretraining, seed: int) -> Any:
-    from aegmm_detect.zoo import FewLabelClassifier
+    from aegmm_detect.few_labels import FewLabelClassifier
 
     encoder, normalizer, _ = pretraining.autoencoder
     return FewLabelClassifier(
@@ -181,7 +181,7 @@ def from_autoencoder(pretraining: Pretraining, seed: int) -> Any:
 
 
 def from_aegmm(pretraining: Pretraining, seed: int) -> Any:
-    from aegmm_detect.zoo import FewLabelClassifier
+    from aegmm_detect.few_labels import FewLabelClassifier
 
     return FewLabelClassifier.from_detector(
         pretraining.aegmm, frozen_epochs=FROZEN_EPOCHS, epochs=EPOCHS, seed=seed
@@ -198,7 +198,7 @@ CONTENDERS: dict[str, Callable[[Pretraining, int], Any]] = {
 
 def settings() -> dict[str, Any]:
     """Of all contenders: results of others are not to be mixed with these."""
-    from aegmm_detect.configs.few_labels import FewLabelConfig
+    from aegmm_detect.few_labels.settings import FewLabelConfig
 
     return {
         "hiddens": HIDDENS,

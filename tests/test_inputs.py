@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from aegmm_detect import inputs
 from aegmm_detect.exceptions import InvalidInputError
+from aegmm_detect.few_labels import rows as in_memory
 from aegmm_detect.input_checks import non_finite_rows
 from aegmm_detect.inputs import as_rows
-from aegmm_detect.training import in_memory
 
 DATA = np.arange(12.0).reshape(6, 2)
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from aegmm_detect._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from aegmm_detect.few_labels.classifier import FewLabelClassifier
+    from aegmm_detect.few_labels.pretraining import Pretrained, fit_autoencoder
     from aegmm_detect.od.presets import PRESETS, Preset, preset
-    from aegmm_detect.zoo.autoencoder import Pretrained, fit_autoencoder
-    from aegmm_detect.zoo.few_labels import FewLabelClassifier
 
 __all__ = [
     "PRESETS",
@@ -22,10 +22,10 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "PRESETS": "aegmm_detect.od.presets",
-        "FewLabelClassifier": "aegmm_detect.zoo.few_labels",
+        "FewLabelClassifier": "aegmm_detect.few_labels.classifier",
         "Preset": "aegmm_detect.od.presets",
-        "Pretrained": "aegmm_detect.zoo.autoencoder",
-        "fit_autoencoder": "aegmm_detect.zoo.autoencoder",
+        "Pretrained": "aegmm_detect.few_labels.pretraining",
+        "fit_autoencoder": "aegmm_detect.few_labels.pretraining",
         "preset": "aegmm_detect.od.presets",
     },
 )

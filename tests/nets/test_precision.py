@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 
 from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.few_labels import FewLabelClassifier
 from aegmm_detect.od import OutlierAEGMM, OutlierVAEGMM, OutlierVQAEGMM, PerClassAEGMM
 from aegmm_detect.saving import load_detector, save_detector
-from aegmm_detect.zoo import FewLabelClassifier
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"

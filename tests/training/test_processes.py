@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from aegmm_detect.exceptions import AEGMMError, ForkedProcessError
+from aegmm_detect.few_labels import FewLabelClassifier
 from aegmm_detect.od import OutlierAEGMM
 from aegmm_detect.scoring import Scorer
-from aegmm_detect.zoo import FewLabelClassifier
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork"),

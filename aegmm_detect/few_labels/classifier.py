@@ -8,31 +8,31 @@ import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelEncoder
 
-from aegmm_detect.configs.few_labels import FewLabelConfig
 from aegmm_detect.exceptions import (
     ConfigurationError,
     InvalidInputError,
     NotFittedError,
 )
+from aegmm_detect.few_labels.fitted import FittedClassifier
+from aegmm_detect.few_labels.labels import are_numbers, checked_labels
+from aegmm_detect.few_labels.layers import encoder_of, freeze_encoder
+from aegmm_detect.few_labels.net import check_encoder, new_net
+from aegmm_detect.few_labels.rows import (
+    held_out,
+    read_rows,
+    standard_scaling,
+)
+from aegmm_detect.few_labels.settings import FewLabelConfig
+from aegmm_detect.few_labels.training import Targets, fit_to_targets
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.aegmm import AEGMM
-from aegmm_detect.nets.classifier import encoder_of, freeze_encoder
 from aegmm_detect.nets.copies import net_to_train
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
 from aegmm_detect.training.callback_checks import checked_callbacks
-from aegmm_detect.training.in_memory import (
-    held_out,
-    read_rows,
-    standard_scaling,
-)
-from aegmm_detect.training.labels import are_numbers, checked_labels
 from aegmm_detect.training.seeding import seed_random_layers
-from aegmm_detect.training.supervised import Targets, fit_to_targets
 from aegmm_detect.types import Array, FloatArray
-from aegmm_detect.zoo.classifier_net import check_encoder, new_net
-from aegmm_detect.zoo.probabilities import FittedClassifier
 
 
 class FewLabelClassifier:

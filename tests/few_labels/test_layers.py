@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from aegmm_detect.nets.classifier import (
+from aegmm_detect.few_labels.layers import (
     classifier,
     freeze_encoder,
     plain_autoencoder,

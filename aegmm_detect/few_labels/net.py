@@ -5,9 +5,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from aegmm_detect.configs.few_labels import FewLabelConfig
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError, NetTypeError
-from aegmm_detect.nets.classifier import classifier, plain_autoencoder
+from aegmm_detect.few_labels.layers import classifier, plain_autoencoder
+from aegmm_detect.few_labels.settings import FewLabelConfig
 from aegmm_detect.nets.copies import net_to_train
 from aegmm_detect.training.seeding import seed_random_layers
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from aegmm_detect.configs.few_labels import FewLabelConfig
 from aegmm_detect.exceptions import NonFiniteLossError
-from aegmm_detect.training.supervised import Targets, fit_to_targets
+from aegmm_detect.few_labels.settings import FewLabelConfig
+from aegmm_detect.few_labels.training import Targets, fit_to_targets
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 3)).astype("float32")

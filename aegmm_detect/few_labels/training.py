@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from aegmm_detect.configs.few_labels import EpochsConfig
 from aegmm_detect.exceptions import ConfigurationError, NonFiniteLossError
+from aegmm_detect.few_labels.settings import EpochsConfig
 from aegmm_detect.training.processes import check_process
 from aegmm_detect.types import Array, FloatArray, Tensor
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
-import aegmm_detect.zoo
+import aegmm_detect.few_labels
 from aegmm_detect.exceptions import (
     ConfigurationError,
     InvalidInputError,
@@ -18,9 +18,9 @@ from aegmm_detect.exceptions import (
     NonFiniteLossError,
     NotFittedError,
 )
+from aegmm_detect.few_labels import FewLabelClassifier, fit_autoencoder
+from aegmm_detect.few_labels.rows import held_out
 from aegmm_detect.od import OutlierAEGMM, OutlierVAEGMM, OutlierVQAEGMM
-from aegmm_detect.training.in_memory import held_out
-from aegmm_detect.zoo import FewLabelClassifier, fit_autoencoder
 
 # Keras copies a net through the bytes of a saved one, and NumPy warns of how it reads the weights.
 pytestmark = pytest.mark.filterwarnings(
@@ -450,9 +450,9 @@ def test_a_stream_is_its_rows(rows):
 
 
 def test_public_names_resolve_and_are_listed():
-    for name in aegmm_detect.zoo.__all__:
-        assert getattr(aegmm_detect.zoo, name) is not None
-        assert name in dir(aegmm_detect.zoo)
+    for name in aegmm_detect.few_labels.__all__:
+        assert getattr(aegmm_detect.few_labels, name) is not None
+        assert name in dir(aegmm_detect.few_labels)
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 
 import keras
 
-from aegmm_detect.configs.few_labels import AutoencoderConfig
 from aegmm_detect.exceptions import InvalidInputError
-from aegmm_detect.nets.classifier import plain_autoencoder, with_dropout
+from aegmm_detect.few_labels.layers import plain_autoencoder, with_dropout
+from aegmm_detect.few_labels.rows import held_out, read_rows, standard_scaling
+from aegmm_detect.few_labels.settings import AutoencoderConfig
+from aegmm_detect.few_labels.training import Targets, fit_to_targets
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.training.callback_checks import checked_callbacks
-from aegmm_detect.training.in_memory import held_out, read_rows, standard_scaling
 from aegmm_detect.training.seeding import seed_random_layers
-from aegmm_detect.training.supervised import Targets, fit_to_targets
 
 
 class Pretrained(NamedTuple):
