@@ -2,16 +2,16 @@
 
 import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.nets.scoring import ScoreFunction, ScoreParameters
+from aegmm_detect.programs.pure import NetProgram, PureFunction
 from aegmm_detect.training.estimate import rows_per_pass
-from aegmm_detect.training.processes import check_process
-from aegmm_detect.training.tracing import Mode, device_of, first_call
 from aegmm_detect.types import BoolArray, FloatArray, Tensor
 
 # Points of the midpoint rule on the way from the reconstruction to the row: at first, and at most.
@@ -53,22 +53,34 @@ class Explainer:
 
     Parameters
     ----------
-    graph
+    function
         Raw rows -> scores; one that can be compiled, or gradients would miss parts of it.
+    net, parameters
+        Of the function.
+    row_dtype
+        Of the rows that it takes.
     """
 
-    def __init__(self, graph: ScoringGraph) -> None:
-        self._graph = graph
-        self._program: Any = None  # compiled when the first rows say what shape they have
+    def __init__(
+        self,
+        function: ScoreFunction,
+        net: keras.Model,
+        parameters: ScoreParameters,
+        row_dtype: str,
+    ) -> None:
+        explained = PureFunction(_Explained(function), ("explained", function))
+        # By XLA where it can: kernels that share a tile out between threads round the last digits
+        # of rows by their place in it.
+        self._program = NetProgram(net, explained, parameters, "xla")
+        self._row_dtype = row_dtype
 
     def __call__(self, rows: FloatArray) -> Explanation:
         """Explain raw rows (N, ...); values that are not finite are explained by themselves."""
-        check_process()
         with np.errstate(over="ignore"):  # beyond float32 is infinite, as for the graph
             finite = np.isfinite(rows.astype(np.float32))
         axes = tuple(range(1, rows.ndim))
         bad = ~np.all(finite, axis=axes)
-        filled = np.where(finite, rows, 0.0).astype(self._graph.row_dtype)
+        filled = np.where(finite, rows, 0.0).astype(self._row_dtype)
         n_points = _POINTS
         squared, step, slope, change = self._parts(filled, _middles(n_points))
         # Row by row, so that no row's explanation depends on those that come with it.
@@ -86,10 +98,6 @@ class Explainer:
 
     def _parts(self, rows: FloatArray, middles: FloatArray) -> "_Parts":
         """What explanations of finite rows are made of; the slope as a mean over all `middles`."""
-        with tf.device(device_of(self._graph)):
-            return self._tiled_parts(rows, middles)
-
-    def _tiled_parts(self, rows: FloatArray, middles: FloatArray) -> "_Parts":
         size = max(1, min(_TILE, rows_per_pass(rows.shape[1:]) // _POINTS))
         groups = middles.reshape(-1, _POINTS)
         empty = np.empty((0, *rows.shape[1:]), dtype=np.float32)
@@ -97,30 +105,28 @@ class Explainer:
         for start in range(0, len(rows), size):
             tile = rows[start : start + size]
             padding = np.zeros((size - len(tile), *rows.shape[1:]), dtype=tile.dtype)
-            full = tf.constant(np.concatenate([tile, padding]))
-            found = [_Parts(*map(np.asarray, self._run(full, tf.constant(g)))) for g in groups]
+            full = np.concatenate([tile, padding])
+            run = functools.partial(self._program, full, exact=True)
+            found = [_Parts(*map(np.asarray, run(group))) for group in groups]
             slope = np.mean([parts.slope for parts in found], axis=0)
             whole = found[0]._replace(slope=slope)
             tiles.append(_Parts(*(part[: len(tile)] for part in whole)))
         return _Parts(*map(np.concatenate, zip(*tiles, strict=True)))
 
-    def _run(self, rows: Tensor, middles: Tensor) -> Any:
-        if self._program is None:
-            # By XLA where it can: kernels that share a tile out between threads round the last
-            # digits of rows by their place in it.
-            trace = functools.partial(self._trace, rows, middles)
-            result, self._program, _ = first_call(trace, "xla", rows, middles)
-            return result
-        return self._program(rows, middles)
 
-    def _trace(self, rows: Tensor, middles: Tensor, mode: Mode) -> Any:
-        function = tf.function(self._explain, autograph=False, jit_compile=mode == "xla")
-        return function.get_concrete_function(rows, middles)
+class _Explained:
+    """Parts of explanations of a tile of rows, from points on the way that `middles` give."""
 
-    def _explain(self, x: Tensor, middles: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        graph = self._graph
-        rows = x if graph.normalizer is None else graph.normalizer(x)
-        x_recon = ops.cast(graph.net(rows, training=False)[0], "float32")
+    def __init__(self, function: ScoreFunction) -> None:
+        self._function = function
+
+    def __call__(
+        self, net: keras.Model, parameters: ScoreParameters, x: Tensor, middles: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        function = self._function
+        score = functools.partial(function.of_prepared, net, parameters)
+        rows = function.prepared(parameters, x)
+        x_recon = ops.cast(net(rows, training=False)[0], "float32")
         ensemble = len(x_recon.shape) > len(rows.shape)
         typical = ops.mean(x_recon, axis=0) if ensemble else x_recon
         squared = ops.square(rows - x_recon)
@@ -129,12 +135,12 @@ class Explainer:
         points = ops.reshape(typical + middles * step, (-1, *rows.shape[1:]))
         with tf.GradientTape() as tape:
             tape.watch(points)
-            scores = self._graph.score(points)
+            scores = score(points)
         gradient = tape.gradient(scores, points)
         # Where the score is beyond float32, so is its slope.
         gradient = tf.where(tf.math.is_finite(gradient), gradient, 0.0)
         slope = ops.mean(ops.reshape(gradient, (_POINTS, *rows.shape)), axis=0)
-        change = graph.score(rows) - graph.score(typical)
+        change = score(rows) - score(typical)
         return ops.mean(squared, axis=0) if ensemble else squared, step, slope, change
 
 

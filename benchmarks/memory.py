@@ -29,7 +29,7 @@ def estimate() -> Callable[[Any], object]:
     """The pass that ends `fit`."""
     from aegmm_detect.training.data import ArrayRows
     from aegmm_detect.training.estimate import estimate_mixture, rows_per_pass
-    from aegmm_detect.training.tracing import compiled
+    from aegmm_detect.programs.tracing import compiled
 
     net, size = fitted_detector(N_FEATURES).net, rows_per_pass((N_FEATURES,))
     forward = compiled(lambda x: net(x, training=False), (N_FEATURES,))

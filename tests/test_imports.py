@@ -38,7 +38,9 @@ BASE = {
 # Each part may import its own modules and those of the parts before it.
 LAYERS = (
     BASE,
+    {"processes"},
     {"numerics"},
+    {"programs"},
     {"calibration"},
     {"drift"},
     {"serialization"},

@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from aegmm_detect.configs.export import MODEL_FILES, ExportMetadata, Format
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.export.graph import PortableGraph, with_decision
+from aegmm_detect.export.graph import PORTABLE, with_decision
 from aegmm_detect.extras import import_extra
 from aegmm_detect.listing import one_line
-from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.nets.scoring import TENSORFLOW, Operations, ScoringGraph
 from aegmm_detect.scoring.runtimes import CheckedRuntime, Outputs
 from aegmm_detect.scoring.scorer import read_export
 from aegmm_detect.types import FloatArray
@@ -47,7 +47,7 @@ class Writer:
         Folder, metadata -> what runs it.
     """
 
-    graph: type[ScoringGraph]
+    operations: Operations
     float32: bool
     needs: Callable[[], object]
     write: Callable[["Program", Path], None]
@@ -73,7 +73,7 @@ def program(graph: ScoringGraph, threshold: float, shape: tuple[int, ...], dtype
     function = tf.function(with_decision(graph, threshold), autograph=False, input_signature=[spec])
     with _as_artefact_error("The nets make no graph"):
         traced = function.get_concrete_function().graph
-    if isinstance(graph, PortableGraph):
+    if graph.function.operations is PORTABLE:
         _refuse_half(traced)
     return Program(function, graph)
 
@@ -200,7 +200,7 @@ def _load_light(folder: Path, metadata: ExportMetadata) -> Run:
 
 
 WRITERS: dict[Format, Writer] = {
-    "savedmodel": Writer(ScoringGraph, False, lambda: None, _write_savedmodel, _load_savedmodel),
-    "onnx": Writer(PortableGraph, False, _need_onnx, _write_onnx, _load_light),
-    "litert": Writer(PortableGraph, True, _need_litert, _write_litert, _load_light),
+    "savedmodel": Writer(TENSORFLOW, False, lambda: None, _write_savedmodel, _load_savedmodel),
+    "onnx": Writer(PORTABLE, False, _need_onnx, _write_onnx, _load_light),
+    "litert": Writer(PORTABLE, True, _need_litert, _write_litert, _load_light),
 }

@@ -8,8 +8,7 @@ import numpy as np
 from keras import ops
 
 from aegmm_detect.decision import in_precision_of
-from aegmm_detect.nets.normalizer import Normalizer
-from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.nets.scoring import Operations, ScoringGraph
 from aegmm_detect.numerics import portable
 from aegmm_detect.types import Tensor
 
@@ -17,32 +16,18 @@ from aegmm_detect.types import Tensor
 _CAST_UP_TO = 3e38
 
 
-class PortableGraph(ScoringGraph):
-    """`ScoringGraph` for LiteRT and onnxruntime: the same scores but for rounding.
-
-    Takes rows of `row_dtype` or of float32.
-    """
-
-    isfinite = staticmethod(portable.is_finite)
-    arcsinh = staticmethod(portable.arcsinh)
-
-    def __init__(self, normalizer: Normalizer | None, *args: Any, **kwargs: Any) -> None:
-        if normalizer is not None:
-            offset, scale = normalizer.offset, normalizer.scale
-            normalizer = _PortableNormalizer(offset, scale, normalizer.squash)
-        super().__init__(normalizer, *args, **kwargs)
-
-
-class _PortableNormalizer(Normalizer):
+def _scaled(x: Tensor, offset: Any, scale: Any, squash: bool) -> Tensor:
     """Only differences and quotients in float64, or, of float32 rows, nothing at all."""
+    if keras.backend.standardize_dtype(x.dtype) == "float32":
+        near = portable.standardize(x, offset, scale)
+    else:
+        exact = (x - offset) / scale
+        near = ops.cast(ops.clip(exact, -_CAST_UP_TO, _CAST_UP_TO), "float32")
+    return portable.arcsinh(near) if squash else near
 
-    def call(self, x: Tensor) -> Tensor:
-        if keras.backend.standardize_dtype(x.dtype) == "float32":
-            scaled = portable.standardize(x, self.offset, self.scale)
-        else:
-            exact = (x - self.offset) / self.scale
-            scaled = ops.cast(ops.clip(exact, -_CAST_UP_TO, _CAST_UP_TO), "float32")
-        return portable.arcsinh(scaled) if self.squash else scaled
+
+# For LiteRT and onnxruntime: the same scores but for rounding, of rows of either precision.
+PORTABLE = Operations(portable.is_finite, portable.arcsinh, _scaled)
 
 
 def with_decision(graph: ScoringGraph, threshold: float) -> Callable[[Tensor], dict[str, Tensor]]:

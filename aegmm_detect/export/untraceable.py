@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from aegmm_detect.training.tracing import refuses_graph
+from aegmm_detect.programs.tracing import refuses_graph
 
 
 def untraceable(net: Any) -> str | None:

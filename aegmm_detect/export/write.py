@@ -27,10 +27,11 @@ from aegmm_detect.export.place import listed, put, recover, refuse_foreign, wher
 from aegmm_detect.files import staged_folder
 from aegmm_detect.input_checks import check_shape, non_finite_rows
 from aegmm_detect.inputs import as_rows
-from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.nets.normalizer import Normalizer
+from aegmm_detect.nets.scoring import Operations, ScoringGraph
+from aegmm_detect.processes import check_process
 from aegmm_detect.scoring.runtimes import RUNTIMES
 from aegmm_detect.scoring.trial import identity, note_passed
-from aegmm_detect.training.processes import check_process
 from aegmm_detect.types import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ _COMPARED = 1024
 class Subject:
     """What is exported."""
 
-    graph: Callable[[type[ScoringGraph]], ScoringGraph]  # with operations of that class
+    graph: Callable[[Operations], ScoringGraph]  # by operations of a runtime
+    normalizer: Normalizer | None
     reference: Callable[[FloatArray], FloatArray]  # scores of any rows
     threshold: float
     nan_policy: NanPolicy
@@ -92,8 +94,8 @@ def export(
         writer.needs()
     recover(target)
     refuse_foreign(target)
-    graph = subject.graph(writer.graph)
-    rows = _rows(X, subject, graph)
+    graph = subject.graph(writer.operations)
+    rows = _rows(X, subject)
     metadata = _describe(subject, known, "float32" if writer.float32 else graph.row_dtype)
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, for a move within one file system.
@@ -119,10 +121,10 @@ def _describe(subject: Subject, format: Format, dtype: str) -> ExportMetadata:
     )
 
 
-def _rows(X: Any, subject: Subject, graph: ScoringGraph) -> FloatArray:
+def _rows(X: Any, subject: Subject) -> FloatArray:
     """What is compared, rows that are not finite among them."""
     if X is None:
-        rows = check.made_up_rows(graph.normalizer, subject.row_shape)
+        rows = check.made_up_rows(subject.normalizer, subject.row_shape)
     else:
         rows = next(as_rows(X, subject.names).batches(_COMPARED), np.empty(0))[:_COMPARED]
         check_shape(rows, subject.row_shape)

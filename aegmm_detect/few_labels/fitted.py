@@ -12,9 +12,9 @@ from aegmm_detect.few_labels.layers import stochastic_pass
 from aegmm_detect.few_labels.rows import refuse_non_finite_rows
 from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets.normalizer import Normalizer
+from aegmm_detect.processes import check_process
+from aegmm_detect.programs.tracing import compiled
 from aegmm_detect.scoring_loop import checked_batches
-from aegmm_detect.training.processes import check_process
-from aegmm_detect.training.tracing import compiled
 from aegmm_detect.types import Array, FloatArray, Tensor
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from aegmm_detect.exceptions import ConfigurationError, NonFiniteLossError
 from aegmm_detect.few_labels.settings import EpochsConfig
-from aegmm_detect.training.processes import check_process
+from aegmm_detect.processes import check_process
 from aegmm_detect.types import Array, FloatArray, Tensor
 
 # Rows per step of validation, which has no gradients to keep.

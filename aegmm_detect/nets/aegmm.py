@@ -7,6 +7,7 @@ from keras import ops
 
 from aegmm_detect.numerics.features import eucl_cosim_features, per_member
 from aegmm_detect.numerics.objective import ForwardPass
+from aegmm_detect.programs.structure import shared_class
 from aegmm_detect.serialization.copies import pack, unpack
 from aegmm_detect.types import ReconFeatures, Tensor
 
@@ -14,6 +15,7 @@ from aegmm_detect.types import ReconFeatures, Tensor
 PARTS = ("encoder", "decoder", "gmm_density", "code", "context")
 
 
+@shared_class
 @keras.saving.register_keras_serializable("aegmm_detect")
 class AEGMM(keras.Model):
     """Autoencoder whose code and reconstruction features feed a membership net.
@@ -38,6 +40,8 @@ class AEGMM(keras.Model):
     context
         Rows (N, ...) -> (N, C): further columns of z, after the features. Default None: no more.
     """
+
+    SHARED_PARTS = (*PARTS, "recon_features")
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from keras import ops
 
 from aegmm_detect.nets.dropout import next_seed
 from aegmm_detect.numerics.portable import first_largest
+from aegmm_detect.programs.structure import shared_class
 from aegmm_detect.types import FloatArray, Tensor
 
 # Standard deviations from e^-5 to e^5: beyond that no code is of use, and exp overflows.
@@ -29,6 +30,7 @@ class Code(keras.Model):
         self.build(config["input_shape"])
 
 
+@shared_class
 @keras.saving.register_keras_serializable("aegmm_detect")
 class GaussianCode(Code):
     """Mean and log-variance of a code, which is drawn in training and the mean otherwise.
@@ -46,6 +48,8 @@ class GaussianCode(Code):
     name
         Keras's name of the model.
     """
+
+    SHARED_PARTS = ("mean", "log_variance")
 
     def __init__(
         self,
@@ -127,6 +131,7 @@ def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance)
 
 
+@shared_class
 @keras.saving.register_keras_serializable("aegmm_detect")
 class QuantizedCode(Code):
     """The nearest of a few code vectors (VQ-VAE), which follow the codes that choose them.

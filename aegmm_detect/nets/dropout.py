@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from aegmm_detect.programs.structure import shared_class
 from aegmm_detect.types import Tensor
 
 
@@ -12,6 +13,7 @@ def next_seed(generator: keras.random.SeedGenerator) -> Tensor:
     return tf.cast(tf.math.floormod(generator.next(), tf.int32.max - 1), "int32")
 
 
+@shared_class
 @keras.saving.register_keras_serializable("aegmm_detect")
 class Dropout(keras.layers.Dropout):
     """`keras.layers.Dropout` with the Philox generator named instead of left to the compiler.

@@ -30,13 +30,12 @@ class Normalizer(keras.layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Scale a batch on the device."""
-        scaled = (ops.cast(x, "float64") - self.offset) / self.scale
-        return ops.cast(ops.arcsinh(scaled) if self.squash else scaled, "float32")
+        return scaled(x, self.offset, self.scale, self.squash)
 
     def transform(self, batch: FloatArray) -> FloatArray:
         """Scale a batch in NumPy."""
-        scaled = (batch - self.offset) / self.scale
-        return (np.arcsinh(scaled) if self.squash else scaled).astype(np.float32)
+        exact = (batch - self.offset) / self.scale
+        return (np.arcsinh(exact) if self.squash else exact).astype(np.float32)
 
     def __reduce__(self) -> tuple[type["Normalizer"], tuple[FloatArray, FloatArray, bool]]:
         # Keras's own, through a file of weights, keeps none of these.
@@ -49,3 +48,9 @@ class Normalizer(keras.layers.Layer):
             "scale": self.scale.tolist(),
             "squash": self.squash,
         }
+
+
+def scaled(x: Tensor, offset: Tensor, scale: Tensor, squash: bool) -> Tensor:
+    """(x - offset) / scale and, if wanted, its inverse hyperbolic sine: float64, then float32."""
+    exact = (ops.cast(x, "float64") - offset) / scale
+    return ops.cast(ops.arcsinh(exact) if squash else exact, "float32")

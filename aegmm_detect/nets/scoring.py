@@ -1,14 +1,21 @@
-"""The whole scoring graph: scale, nets, features, energy."""
+"""Scores as a pure function: scale, nets, features, energies, one score of them.
 
-from typing import Any
+What a score is made of (`ScoreFunction`) and the numbers that go into it (`ScoreParameters`) are
+apart, so that one compiled program serves all detectors of a structure.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
-from aegmm_detect.configs.aegmm import ScoreType
 from aegmm_detect.nets.aegmm import forward_pass
-from aegmm_detect.nets.normalizer import Normalizer
+from aegmm_detect.nets.normalizer import Normalizer, scaled
 from aegmm_detect.numerics.density import Density, ScoreScales, combine
+from aegmm_detect.numerics.families import Family
 from aegmm_detect.numerics.features import euclidean, per_member
 from aegmm_detect.types import FloatArray, Tensor
 
@@ -16,130 +23,234 @@ from aegmm_detect.types import FloatArray, Tensor
 BEYOND = 3.4e38
 
 
-class ScoringGraph(keras.layers.Layer):
-    """Raw rows -> scores, (N, ...) -> (N,) float32.
+class ScoreParameters(NamedTuple):
+    """The numbers of a score; float32 unless said otherwise, rounded after all float64 work."""
 
-    A row with NaN or infinity scores NaN; every other row gets a number, so NaN means just that.
+    scaling: tuple[FloatArray, FloatArray] | None  # offset and scale of a row, float64
+    members: tuple[tuple[Any, ...], ...]  # mixtures of each net
+    centre: FloatArray  # (M,)  of each mixture's energy
+    spread: FloatArray  # (M,)
+    projection: tuple[FloatArray, FloatArray] | None  # mean (F,), axes (F, Q)
+    scales: Any  # `ScoreScales`; None where they are not known
+    draws: FloatArray | None  # (S, latent)  of a code that is drawn
+
+    @classmethod
+    def of(
+        cls,
+        density: Density,
+        normalizer: Normalizer | None,
+        scales: ScoreScales | None,
+        draws: FloatArray | None,
+    ) -> "ScoreParameters":
+        """Of what a fit has left."""
+        projection = density.projection
+        return cls(
+            None if normalizer is None else (normalizer.offset, normalizer.scale),
+            tuple(tuple(mixture.as_float32() for mixture in own) for own in density.members),
+            density.centre.astype("float32"),
+            density.spread.astype("float32"),
+            None
+            if projection is None
+            else (projection.mean.astype("float32"), projection.axes.astype("float32")),
+            scales and tuple(tuple(v.astype("float32") for v in scale) for scale in scales),
+            None if draws is None else draws.astype("float32"),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Operations:
+    """What runtimes of exported graphs have in other forms than TensorFlow.
 
     Parameters
     ----------
-    normalizer
-        Scaling of the rows, or None.
-    net
-        Prepared rows -> (x_recon, z, gamma).
-    density
-        Of z.
-    score_type
-        What the score is made of.
-    scales
-        Of the parts, for every `score_type` but 'energy'.
-    noise
-        Draws (S, latent) for a code that is drawn: the score is the mean over them, the same ones
-        for every row. Default None: the code that the net has in inference.
+    isfinite, arcsinh
+        Number by number.
+    scaled
+        Function of (rows, offset, scale, squash): see `aegmm_detect.nets.normalizer.scaled`.
     """
 
-    # Exported graphs have others, for runtimes that lack these.
-    isfinite = staticmethod(ops.isfinite)
-    arcsinh = staticmethod(ops.arcsinh)
+    isfinite: Callable[[Tensor], Tensor] = ops.isfinite
+    arcsinh: Callable[[Tensor], Tensor] = ops.arcsinh
+    scaled: Callable[..., Tensor] = scaled
 
-    def __init__(
-        self,
-        normalizer: Normalizer | None,
-        net: keras.Model,
-        density: Density,
-        score_type: ScoreType = "energy",
-        scales: ScoreScales | None = None,
-        noise: FloatArray | None = None,
-    ) -> None:
-        super().__init__(name="scoring", autocast=False, dtype="float32")
-        self.normalizer = normalizer
-        self.net = net
-        # Rounded once, after all float64 work. Tuples, which Keras does not treat as weights.
-        self.members = tuple(tuple(m.as_float32() for m in own) for own in density.members)
-        self.scaling = (density.centre.astype("float32"), density.spread.astype("float32"))
-        self.energy_of = density.family.energy
-        self.limit = density.limit
-        self.score_type = score_type
-        self.scales: Any = scales and tuple(
-            tuple(values.astype("float32") for values in scale) for scale in scales
-        )
-        self.draws: Any = (None,) if noise is None else tuple(noise.astype("float32"))
-        self.projection = None
-        if density.projection is not None:
-            mean, axes = density.projection.mean, density.projection.axes
-            self.projection = (mean.astype("float32"), axes.astype("float32"))
-        # One type for whatever a caller holds, so that it cannot change a score's last bit.
-        self.row_dtype = "float32" if normalizer is None else "float64"
 
-    def call(self, x: Tensor) -> Tensor:
-        """Scores of raw rows of `row_dtype`."""
-        finite = ops.all(self.isfinite(ops.cast(x, "float32")), axis=tuple(range(1, len(x.shape))))
-        rows = x if self.normalizer is None else self.normalizer(x)
-        scores = self.score(rows)
+TENSORFLOW = Operations()
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreFunction:
+    """Raw rows (N, ...) -> scores (N,) float32, by a net and parameters.
+
+    A row with NaN or infinity scores NaN; every other row gets a number, so NaN means just that.
+    Equal ones compute the same.
+
+    Parameters
+    ----------
+    kind
+        What the score is made of, a name in `SCORES`.
+    family
+        Of the mixtures.
+    limit
+        See `combine`.
+    squash
+        Of the scaling.
+    operations
+        Of the runtime.
+    """
+
+    kind: str
+    family: Family
+    limit: float | None = None
+    squash: bool = False
+    operations: Operations = TENSORFLOW
+
+    def __call__(self, net: keras.Model, p: ScoreParameters, x: Tensor) -> Tensor:
+        """Scores of raw rows, float64 where they are scaled, else float32."""
+        isfinite = self.operations.isfinite
+        finite = ops.all(isfinite(ops.cast(x, "float32")), axis=tuple(range(1, len(x.shape))))
+        scores = self.of_prepared(net, p, self.prepared(p, x))
         # Overflow on the way (a row 1e19 sigmas out) must not turn into NaN: it is an outlier.
-        scores = ops.where(self.isfinite(scores), scores, BEYOND)
+        scores = ops.where(isfinite(scores), scores, BEYOND)
         return ops.where(finite, scores, float("nan"))
 
-    def score(self, rows: Tensor) -> Tensor:
+    def prepared(self, p: ScoreParameters, x: Tensor) -> Tensor:
+        """Raw rows as the nets take them."""
+        return x if p.scaling is None else self.operations.scaled(x, *p.scaling, self.squash)
+
+    def of_prepared(self, net: keras.Model, p: ScoreParameters, rows: Tensor) -> Tensor:
         """Scores (N,) of prepared rows, finite or not."""
-        each = [self._score(rows, draw) for draw in self.draws]
-        return each[0] if len(each) == 1 else ops.mean(ops.stack(each), axis=0)
+        of_draw = SCORES[self.kind].value
+        return _mean([of_draw(self, net, p, rows, draw) for draw in _draws(p)])
 
-    def _score(self, rows: Tensor, draw: Tensor | None) -> Tensor:
-        out = forward_pass(self.net, rows, False, draw)
-        x_recon, z = out.x_recon, out.z
-        if self.score_type == "energy":
-            return self._energy(rows, ops.cast(z, "float32"))
-        residual, parts = self.scales
-        error = combine(self._errors(rows, x_recon), residual[0], residual[1], None)
-        if self.score_type == "reconstruction":
-            return error
-        both = ops.stack([self._energy(rows, ops.cast(z, "float32")), error])
-        centre, spread = parts
-        return ops.sum((both - centre[:, None]) / spread[:, None], axis=0)
-
-    def parts(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def energy_and_errors(
+        self, net: keras.Model, p: ScoreParameters, rows: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Energy (N,) of prepared rows, and each net's reconstruction error, (M, N)."""
-        energies, errors = [], []
-        for draw in self.draws:
-            out = forward_pass(self.net, rows, False, draw)
-            energies.append(self._energy(rows, ops.cast(out.z, "float32")))
-            errors.append(self._errors(rows, out.x_recon))
-        if len(self.draws) == 1:
-            return energies[0], errors[0]
-        return ops.mean(ops.stack(energies), axis=0), ops.mean(ops.stack(errors), axis=0)
+        each = [forward_pass(net, rows, False, draw) for draw in _draws(p)]
+        energies = [self.energy(p, rows, out.z) for out in each]
+        return _mean(energies), _mean([_errors(p, rows, out.x_recon) for out in each])
 
-    def _errors(self, rows: Tensor, x_recon: Tensor) -> Tensor:
-        x_recon = ops.cast(x_recon, "float32")
-        errors = per_member(euclidean, ops.cast(rows, "float32"), x_recon)
-        return ops.reshape(errors, (len(self.members), -1))
+    def latent(self, net: keras.Model, p: ScoreParameters, rows: Tensor) -> list[Tensor]:
+        """What the mixtures are over: prepared rows (N, ...) -> (N, D) float32 for each member."""
+        return _seen(p, rows, net(rows, training=False)[1])
 
-    def latent(self, x: Tensor) -> list[Tensor]:
-        """What the mixtures are over: raw rows (N, ...) -> (N, D) float32 for each member."""
-        return self.seen(x if self.normalizer is None else self.normalizer(x))
-
-    def seen(self, rows: Tensor) -> list[Tensor]:
-        """The same of prepared rows.
-
-        First a member's z, then the principal components, where there are any. A mixture of fewer
-        dimensions sees the first of these.
-        """
-        return self._seen(rows, ops.cast(self.net(rows, training=False)[1], "float32"))
-
-    def _seen(self, rows: Tensor, z: Tensor) -> list[Tensor]:
-        seen = [z] if len(z.shape) == 2 else [z[m] for m in range(z.shape[0])]
-        if self.projection is None:
-            return seen
-        mean, axes = self.projection
-        flat = ops.reshape(rows, (-1, len(mean)))
-        behind = ops.matmul(ops.cast(flat, "float32") - mean, axes)
-        return [ops.concatenate([own, behind], axis=-1) for own in seen]
-
-    def _energy(self, rows: Tensor, z: Tensor) -> Tensor:
+    def energy(self, p: ScoreParameters, rows: Tensor, z: Tensor) -> Tensor:
+        """Energy (N,) of prepared rows and their z, of all mixtures together."""
         energies = [
-            self.energy_of(columns[:, : mixture.mu.shape[1]], mixture)
-            for columns, own in zip(self._seen(rows, z), self.members, strict=True)
+            self.family.energy(columns[:, : mixture.mu.shape[1]], mixture)
+            for columns, own in zip(_seen(p, rows, z), p.members, strict=True)
             for mixture in own
         ]
         # Of a single mixture this is its energy: centre 0, spread 1.
-        return combine(ops.stack(energies), *self.scaling, self.limit, self.arcsinh)
+        return combine(ops.stack(energies), p.centre, p.spread, self.limit, self.operations.arcsinh)
+
+
+class Score(NamedTuple):
+    """What a score can be made of.
+
+    Parameters
+    ----------
+    value
+        Function of (score function, net, parameters, prepared rows, draw) -> (N,).
+    part
+        Which of `ScoreScales.parts` says where these scores lie over training rows; None for those
+        that are on that scale already.
+    compares
+        Whether it needs these scales.
+    """
+
+    value: Callable[..., Tensor]
+    part: int | None
+    compares: bool
+
+
+def _by_energy(own: ScoreFunction, net: Any, p: ScoreParameters, rows: Tensor, draw: Any) -> Tensor:
+    return own.energy(p, rows, forward_pass(net, rows, False, draw).z)
+
+
+def _by_error(own: ScoreFunction, net: Any, p: ScoreParameters, rows: Tensor, draw: Any) -> Tensor:
+    return _one_error(p, rows, forward_pass(net, rows, False, draw).x_recon)
+
+
+def _by_both(own: ScoreFunction, net: Any, p: ScoreParameters, rows: Tensor, draw: Any) -> Tensor:
+    out = forward_pass(net, rows, False, draw)
+    both = ops.stack([own.energy(p, rows, out.z), _one_error(p, rows, out.x_recon)])
+    centre, spread = p.scales[1]
+    return ops.sum((both - centre[:, None]) / spread[:, None], axis=0)
+
+
+SCORES: Mapping[str, Score] = MappingProxyType(
+    {
+        "energy": Score(_by_energy, part=0, compares=False),
+        "reconstruction": Score(_by_error, part=1, compares=True),
+        "both": Score(_by_both, part=None, compares=True),
+    }
+)
+
+
+def _draws(p: ScoreParameters) -> list[Tensor | None]:
+    return [None] if p.draws is None else [p.draws[i] for i in range(p.draws.shape[0])]
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    return values[0] if len(values) == 1 else ops.mean(ops.stack(values), axis=0)
+
+
+def _one_error(p: ScoreParameters, rows: Tensor, x_recon: Tensor) -> Tensor:
+    centre, spread = p.scales[0]
+    return combine(_errors(p, rows, x_recon), centre, spread, None)
+
+
+def _errors(p: ScoreParameters, rows: Tensor, x_recon: Tensor) -> Tensor:
+    x_recon = ops.cast(x_recon, "float32")
+    errors = per_member(euclidean, ops.cast(rows, "float32"), x_recon)
+    return ops.reshape(errors, (len(p.members), -1))
+
+
+def _seen(p: ScoreParameters, rows: Tensor, z: Tensor) -> list[Tensor]:
+    """First a member's z, then the principal components, where there are any.
+
+    A mixture of fewer dimensions sees the first of these.
+    """
+    z = ops.cast(z, "float32")
+    seen = [z] if len(z.shape) == 2 else [z[m] for m in range(z.shape[0])]
+    if p.projection is None:
+        return seen
+    mean, axes = p.projection
+    flat = ops.reshape(rows, (-1, mean.shape[0]))
+    behind = ops.matmul(ops.cast(flat, "float32") - mean, axes)
+    return [ops.concatenate([own, behind], axis=-1) for own in seen]
+
+
+class ScoringGraph(keras.layers.Layer):
+    """A score function with its net and parameters, as one Keras layer.
+
+    Parameters
+    ----------
+    function
+        Raw rows -> scores.
+    net
+        Prepared rows -> (x_recon, z, gamma).
+    parameters
+        As they are now.
+    """
+
+    def __init__(
+        self, function: ScoreFunction, net: keras.Model, parameters: ScoreParameters
+    ) -> None:
+        super().__init__(name="scoring", autocast=False, dtype="float32")
+        self.function = function
+        self.net = net
+        # In a function, as Keras would make weights of lists and count them as its own.
+        self._parameters = lambda: parameters
+        # One type for whatever a caller holds, so that it cannot change a score's last bit.
+        self.row_dtype = "float32" if parameters.scaling is None else "float64"
+
+    @property
+    def parameters(self) -> ScoreParameters:
+        """The numbers besides the net's."""
+        return self._parameters()
+
+    def call(self, x: Tensor) -> Tensor:
+        """Scores of raw rows of `row_dtype`."""
+        return self.function(self.net, self.parameters, x)

@@ -11,9 +11,11 @@ from keras import ops
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.numerics.portable import first_largest
 from aegmm_detect.numerics.som import grid, nearest_node
+from aegmm_detect.programs.structure import shared_class
 from aegmm_detect.types import FloatArray, Tensor
 
 
+@shared_class
 @keras.saving.register_keras_serializable("aegmm_detect")
 class WinnerCoordinates(keras.layers.Layer):
     """Prepared rows (N, ...) -> places of their winners, (N, 2 * maps) float32 in [0, 1].

@@ -7,9 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from aegmm_detect.programs.structure import shared_class
 from aegmm_detect.types import Tensor
 
 
+@shared_class
 @keras.saving.register_keras_serializable("aegmm_detect")
 class StackedDense(keras.layers.Layer):
     """`keras.layers.Dense` for M members: rows (N, F) or (M, N, F) -> (M, N, units).

@@ -5,9 +5,11 @@ import keras
 from aegmm_detect.nets.aegmm import AEGMM
 from aegmm_detect.nets.codes import GaussianCode
 from aegmm_detect.numerics.features import eucl_cosim_features
+from aegmm_detect.programs.structure import shared_class
 from aegmm_detect.types import ReconFeatures
 
 
+@shared_class
 class VAEGMM(AEGMM):
     """An `AEGMM` whose code is drawn; it saves, copies and scores as one.
 

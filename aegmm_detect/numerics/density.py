@@ -79,7 +79,7 @@ def combine(
     scaled = (energies - centre[:, None]) / spread[:, None]
     if limit is not None:
         scaled = limit * arcsinh(scaled / limit)
-    return centre.mean() + spread.mean() * ops.mean(scaled, axis=0)
+    return ops.mean(centre) + ops.mean(spread) * ops.mean(scaled, axis=0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -54,8 +54,8 @@ class Explaining(MixtureParameters, Detector):
         bad[non_finite_rows(whole)] = True
         self._refuse_non_finite(bad, rows)
         if self._explainer is None:
-            graph = state.graph(self.net, self.config.score_type)
-            self._explainer = Explainer(graph)
+            function = state.function(self.config.score_type)
+            self._explainer = Explainer(function, self.net, state.parameters, state.row_dtype)
         return self._explainer(whole)
 
     def _feature_scores(self, X: Any) -> FloatArray:

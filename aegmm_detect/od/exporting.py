@@ -1,6 +1,7 @@
 """Export of a mixture detector, as a method of it."""
 
 import abc
+import functools
 import os
 from typing import Any
 
@@ -91,7 +92,8 @@ class Exporting(abc.ABC):
             )
         assert self._scorer is not None  # there is a state
         subject = Subject(
-            graph=lambda kind: state.graph(self.net, self.config.score_type, kind),
+            graph=functools.partial(state.graph, self.net, self.config.score_type),
+            normalizer=state.normalizer,
             reference=self._scorer,
             threshold=threshold,
             nan_policy=self.config.nan_policy,

@@ -17,11 +17,12 @@ from aegmm_detect.numerics.labelled_thresholds import check_labels
 from aegmm_detect.numerics.objective import Term, aegmm_terms
 from aegmm_detect.od.base import Detector
 from aegmm_detect.od.state import FittedState, state_of
+from aegmm_detect.processes import check_process
+from aegmm_detect.programs.pure import forget_programs
 from aegmm_detect.training.checkpoint import Checkpoint
 from aegmm_detect.training.fingerprint import fingerprint
 from aegmm_detect.training.objectives import Loss
 from aegmm_detect.training.prepare import TrainingRows, prepare
-from aegmm_detect.training.processes import check_process
 from aegmm_detect.training.ready import How, get_ready
 from aegmm_detect.types import UNSET, FloatArray, IntArray
 
@@ -136,6 +137,7 @@ class Fitting(Detector):
             described = fingerprint(named, self.net, ready.optimizer, prepared, callbacks)
             checkpoint.claim(described, callbacks, self.net, ready.optimizer)
         self._forget_fit()
+        forget_programs(self.net)
         if self._blueprint is not None:
             self._blueprint.reset(self.net, settings.seed)
         if trains:

@@ -11,7 +11,6 @@ from aegmm_detect.numerics import gmm, online
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.row_sketch import RowSketchFit
-from aegmm_detect.training.tracing import compiled
 from aegmm_detect.types import FloatArray
 
 
@@ -43,15 +42,12 @@ def with_rows(
     """
     # `update` refuses mixtures that cannot be merged.
     before = cast("tuple[tuple[ScoringMixture, ...], ...]", state.density.members)
-    seen_of = compiled(state.graph(net).seen, state.row_shape, state.eager)
+    seen_of = state.latent(net)
     trained_on = RowSketchFit(state.trained_on)
     total: list[list[gmm.Moments]] = []
     n_new = 0
     for batch in batches:
-        seen = [
-            ops.convert_to_numpy(own)
-            for own in seen_of(ops.convert_to_tensor(state.prepared(batch)))
-        ]
+        seen = [ops.convert_to_numpy(own) for own in seen_of(state.prepared(batch))]
         new = [
             [mixture.moments(columns[:, : mixture.n_dim]) for mixture in own]
             for columns, own in zip(seen, before, strict=True)

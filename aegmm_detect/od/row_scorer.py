@@ -1,4 +1,4 @@
-"""Run a scoring graph over rows so that no row's score depends on its neighbours.
+"""Run a score over rows so that no row's score depends on its neighbours.
 
 Matrix products round differently for different numbers of rows. So every row goes through the
 same program at the same shape: a tile of rows, filled up where rows are missing. A longer batch
@@ -6,17 +6,14 @@ is a loop over tiles inside one compiled program, which gives the same bits.
 """
 
 import concurrent.futures
-import functools
 import os
-import threading
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from aegmm_detect.nets.scoring import ScoringGraph
-from aegmm_detect.training.processes import check_process
-from aegmm_detect.training.tracing import Mode, device_of, first_call
+from aegmm_detect.programs.pure import NetProgram, PureFunction
 from aegmm_detect.types import FloatArray, Tensor
 
 # Small enough that one row alone is quick, large enough for the nets to be busy.
@@ -31,26 +28,32 @@ _WORKERS = min(8, os.cpu_count() or 1)
 
 
 class RowScorer:
-    """Cached compiled scorer: raw rows (N, ...) -> scores (N,) float32.
+    """Raw rows (N, ...) -> scores (N,) float32.
 
     Parameters
     ----------
-    graph
-        Tile of raw rows -> scores.
+    net, function, parameters
+        Function of (net, parameters, tile of raw rows) -> scores.
+    row_dtype
+        Of the rows that it takes.
     eager
-        Run `graph` uncompiled, for feature functions that no compiled graph can hold.
+        Run it uncompiled, for feature functions that no compiled graph can hold.
     """
 
-    def __init__(self, graph: ScoringGraph, eager: bool = False) -> None:
-        self._graph = graph
-        self._device = device_of(graph)
-        self._mode: Mode = "eager" if eager else "xla"
-        self._programs: dict[int, Any] = {}  # by number of tiles
-        self._compiling = threading.Lock()
+    def __init__(
+        self,
+        net: keras.Model,
+        function: PureFunction,
+        parameters: Any,
+        row_dtype: str,
+        eager: bool = False,
+    ) -> None:
+        tiled = PureFunction(_Tiled(function), ("tiled", TILE, function.key))
+        self._program = NetProgram(net, tiled, parameters, "eager" if eager else "xla")
+        self._row_dtype = row_dtype
 
     def __call__(self, batch: FloatArray) -> FloatArray:
         """Scores of checked rows."""
-        check_process()
         n_tiles = self._tiles_per_call(batch)
         starts = range(0, len(batch), TILE * n_tiles)
         out = np.empty(len(batch), dtype=np.float32)
@@ -72,46 +75,28 @@ class RowScorer:
     def _score_span(self, batch: FloatArray, start: int, n_tiles: int, out: FloatArray) -> None:
         rows = batch[start : start + TILE * n_tiles]
         with np.errstate(over="ignore"):  # beyond float32 is infinite, and scores NaN
-            filled = np.ascontiguousarray(rows, dtype=self._graph.row_dtype)
+            filled = np.ascontiguousarray(rows, dtype=self._row_dtype)
         if len(rows) < TILE * n_tiles:
             missing = np.zeros((TILE * n_tiles - len(rows), *rows.shape[1:]), dtype=filled.dtype)
             filled = np.concatenate([filled, missing])
         tiles = filled.reshape(n_tiles, TILE, *rows.shape[1:])
-        out[start : start + len(rows)] = self._run(tiles).reshape(-1)[: len(rows)]
+        # As an argument: XLA would unroll the loop of the one-tile program if it knew the number,
+        # and fuse and round it in another way than the long one's.
+        scores = self._program(tiles, np.array(n_tiles, dtype=np.int32), exact=True)
+        out[start : start + len(rows)] = np.asarray(scores).reshape(-1)[: len(rows)]
 
-    def _run(self, tiles: FloatArray) -> FloatArray:
-        with tf.device(self._device):
-            if self._mode == "eager":
-                return np.stack([np.asarray(self._graph(tf.constant(tile))) for tile in tiles])
-            program = self._programs.get(len(tiles)) or self._compile(tiles)
-            return np.asarray(program(tf.constant(tiles)))
 
-    def _compile(self, tiles: FloatArray) -> Any:
-        with self._compiling:  # servers score from many threads
-            if len(tiles) not in self._programs:
-                trace = functools.partial(self._trace, tiles)
-                _, program, mode = first_call(trace, self._mode, tf.constant(tiles))
-                if mode != self._mode:
-                    # One mode for all lengths, or they would not agree to the last bit.
-                    self._mode = mode
-                    self._programs.clear()
-                self._programs[len(tiles)] = program
-            return self._programs[len(tiles)]
+class _Tiled:
+    """A function of a tile of rows, over several tiles."""
 
-    def _trace(self, tiles: FloatArray, mode: Mode) -> Any:
-        # A captured tensor, not a number: XLA would unroll the loop of the one-tile program, and
-        # fuse and round it in another way than the long one's.
-        n_tiles = tf.constant(len(tiles))
+    def __init__(self, function: PureFunction) -> None:
+        self._apply = function.apply
 
-        def score_tiles(data: Tensor) -> Tensor:
-            def body(i: Tensor, scores: Any) -> tuple[Tensor, Any]:
-                return i + 1, scores.write(i, self._graph(data[i]))
+    def __call__(self, net: keras.Model, parameters: Any, tiles: Tensor, n_tiles: Tensor) -> Tensor:
+        def body(i: Tensor, scores: Any) -> tuple[Tensor, Any]:
+            return i + 1, scores.write(i, self._apply(net, parameters, tiles[i]))
 
-            scores = tf.TensorArray("float32", len(tiles), element_shape=(TILE,))
-            start = (tf.constant(0), scores)
-            _, scores = tf.while_loop(lambda i, _: i < n_tiles, body, start, parallel_iterations=1)
-            return scores.stack()
-
-        function = tf.function(score_tiles, autograph=False, jit_compile=mode == "xla")
-        # A concrete function skips the search for the right trace, a third of a one-row call.
-        return function.get_concrete_function(tf.TensorSpec(tiles.shape, tiles.dtype))
+        scores = tf.TensorArray("float32", tiles.shape[0], element_shape=(TILE,))
+        start = (tf.constant(0), scores)
+        _, scores = tf.while_loop(lambda i, _: i < n_tiles, body, start, parallel_iterations=1)
+        return scores.stack()

@@ -1,6 +1,7 @@
 """What a fit leaves besides the weights of the nets."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -11,14 +12,22 @@ from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets.aegmm import forward_pass
 from aegmm_detect.nets.normalizer import Normalizer
-from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.nets.scoring import (
+    SCORES,
+    TENSORFLOW,
+    Operations,
+    ScoreFunction,
+    ScoreParameters,
+    ScoringGraph,
+)
 from aegmm_detect.numerics.density import Density, Scale, ScoreScales, combine
 from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.od.row_scorer import RowScorer
+from aegmm_detect.programs.pure import NetProgram, PureFunction
+from aegmm_detect.programs.tracing import Mode
 from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.training.estimate import estimate_density, rows_per_pass, sample_rows
 from aegmm_detect.training.prepare import TrainingRows
-from aegmm_detect.training.tracing import compiled
 from aegmm_detect.types import FloatArray, Tensor
 
 
@@ -37,38 +46,61 @@ class FittedState:
     trained_on: RowSketch | None = None  # None where it is not known
     noise: FloatArray | None = None  # (S, latent)  draws by which a drawn code is scored
 
-    def graph(
-        self,
-        net: keras.Model,
-        score_type: ScoreType = "energy",
-        kind: type[ScoringGraph] = ScoringGraph,
-    ) -> ScoringGraph:
-        """Raw rows -> scores.
+    @property
+    def row_dtype(self) -> str:
+        """What raw rows are cast to before they are scored, whatever a caller holds."""
+        return "float32" if self.normalizer is None else "float64"
+
+    @property
+    def parameters(self) -> ScoreParameters:
+        """The numbers of scores."""
+        return ScoreParameters.of(self.density, self.normalizer, self.scales, self.noise)
+
+    def function(
+        self, score_type: ScoreType = "energy", operations: Operations = TENSORFLOW
+    ) -> ScoreFunction:
+        """How `parameters` and a net make scores.
 
         Parameters
         ----------
-        net
-            Prepared rows -> (x_recon, z, gamma).
         score_type
             What the score is made of.
-        kind
-            `ScoringGraph`, or a subclass for runtimes that lack some of its operations.
+        operations
+            Of the runtime.
 
         Raises
         ------
         ConfigurationError
             A `score_type` that needs scales, and there are none.
         """
-        if score_type != "energy" and self.scales is None:
+        if SCORES[score_type].compares and self.scales is None:
             raise ConfigurationError(
                 f"score_type={score_type!r} compares with the errors of training rows, which this "
                 "detector has not seen: use 'energy', or fit it again."
             )
-        return kind(self.normalizer, net, self.density, score_type, self.scales, self.noise)
+        squash = self.normalizer is not None and self.normalizer.squash
+        density = self.density
+        return ScoreFunction(score_type, density.family, density.limit, squash, operations)
+
+    def graph(
+        self,
+        net: keras.Model,
+        score_type: ScoreType = "energy",
+        operations: Operations = TENSORFLOW,
+    ) -> ScoringGraph:
+        """Raw rows -> scores, as one layer; see `function`."""
+        return ScoringGraph(self.function(score_type, operations), net, self.parameters)
 
     def scorer(self, net: keras.Model, score_type: ScoreType = "energy") -> RowScorer:
-        """The same, compiled, for any number of rows."""
-        return RowScorer(self.graph(net, score_type), self.eager)
+        """Raw rows -> scores, compiled, for any number of rows."""
+        function = PureFunction(score := self.function(score_type), ("score", score))
+        return RowScorer(net, function, self.parameters, self.row_dtype, self.eager)
+
+    def latent(self, net: keras.Model) -> NetProgram:
+        """Prepared rows -> what the mixtures of each member are over."""
+        function = self.function()
+        pure = PureFunction(function.latent, ("latent", function))
+        return NetProgram(net, pure, self.parameters, _mode(self.eager))
 
     def prepared(self, batch: FloatArray) -> FloatArray:
         """Raw rows as the nets take them, float32."""
@@ -101,17 +133,8 @@ def state_of(
     names, eager, noise
         See `FittedState`. The density is of rows that have a draw each, the draws in turn.
     """
-
-    def outputs(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if noise is None:
-            return net(x, training=False)
-        turns = ops.arange(ops.shape(x)[0]) % len(noise)
-        draws = ops.take(ops.convert_to_tensor(noise, "float32"), turns, axis=0)
-        out = forward_pass(net, x, False, draws)
-        return out.x_recon, out.z, out.gamma
-
     usual = prepared.usual  # a copy, where anomalies are labelled
-    forward = compiled(outputs, prepared.shape, eager)
+    forward = NetProgram(net, PureFunction(_outputs, "outputs"), (noise,), _mode(eager))
     density = estimate_density(forward, usual, config, members, seed, family)
     state = FittedState(
         density,
@@ -124,16 +147,31 @@ def state_of(
         noise=noise,
     )
     sample = sample_rows(usual, config.max_rows, seed)
-    return dataclasses.replace(state, scales=_scales(state.graph(net), sample, eager))
+    return dataclasses.replace(state, scales=_scales(state, net, sample))
 
 
-def _scales(graph: ScoringGraph, sample: FloatArray, eager: bool) -> ScoreScales:
-    """Of prepared rows, by the very graph that scores."""
+def _outputs(net: keras.Model, draws: Sequence[Tensor], x: Tensor) -> tuple[Tensor, ...]:
+    (noise,) = draws
+    if noise is None:
+        return tuple(net(x, training=False))
+    turns = ops.arange(ops.shape(x)[0]) % noise.shape[0]
+    out = forward_pass(net, x, False, ops.take(noise, turns, axis=0))
+    return out.x_recon, out.z, out.gamma
+
+
+def _scales(state: FittedState, net: keras.Model, sample: FloatArray) -> ScoreScales:
+    """Of prepared rows, by the very function that scores."""
+    function = state.function()
+    pure = PureFunction(function.energy_and_errors, ("energy and errors", function))
+    both = NetProgram(net, pure, state.parameters, _mode(state.eager))
     size = rows_per_pass(sample.shape[1:])
-    both = compiled(graph.parts, sample.shape[1:], eager)
-    batches = (ops.convert_to_tensor(sample[i : i + size]) for i in range(0, len(sample), size))
+    batches = (sample[i : i + size] for i in range(0, len(sample), size))
     energies, errors = zip(*(map(ops.convert_to_numpy, both(b)) for b in batches), strict=True)
     by_net = np.concatenate(errors, axis=1).astype(np.float64)
     residual = Scale.robust(by_net)
     error = ops.convert_to_numpy(combine(by_net, *residual, None))
     return ScoreScales(residual, Scale.robust(np.stack([np.concatenate(energies), error])))
+
+
+def _mode(eager: bool) -> Mode:
+    return "eager" if eager else "graph"

@@ -11,9 +11,11 @@ from keras import ops
 from aegmm_detect.nets.aegmm import AEGMM
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.numerics.objective import ForwardPass
+from aegmm_detect.programs.structure import shared_class
 from aegmm_detect.types import Tensor
 
 
+@shared_class
 class PerClassNets(AEGMM):
     """An AEGMM of M nets, each of which sees rows of its own class.
 

@@ -9,12 +9,12 @@ from typing import Any
 from aegmm_detect.exceptions import AEGMMError, ArtefactError, ConfigurationError
 from aegmm_detect.listing import one_line
 from aegmm_detect.od.base import Detector
+from aegmm_detect.processes import check_process
 from aegmm_detect.saving.archive import SUFFIX, read_archive, write_archive
 from aegmm_detect.saving.directory import read_directory, write_directory
 from aegmm_detect.saving.format1 import upgraded
 from aegmm_detect.saving.parts import artefact_of, detector_from, versions
 from aegmm_detect.saving.paths import where_to_load, where_to_save
-from aegmm_detect.training.processes import check_process
 from aegmm_detect.types import UNSET
 
 logger = logging.getLogger(__name__)

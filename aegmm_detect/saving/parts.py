@@ -82,7 +82,7 @@ def artefact_of(detector: Any, check: bool = False) -> Artefact:
         contents[_STATE] = arrays_to_bytes(arrays)
         rows = InputEntry(
             shape=state.row_shape,
-            dtype=state.graph(net).row_dtype,
+            dtype=state.row_dtype,
             names=state.names,
             eager=state.eager,
         )

@@ -106,7 +106,7 @@ def in_passes(function: Callable[[Tensor], Tensor], sample: FloatArray) -> Float
     """What `function` makes of rows (N, ...), a moderate number at a time: (..., N, D)."""
     size = rows_per_pass(sample.shape[1:])
     starts = range(0, len(sample), size)
-    parts = (function(ops.convert_to_tensor(sample[i : i + size])) for i in starts)
+    parts = (function(sample[i : i + size]) for i in starts)
     return np.concatenate([ops.convert_to_numpy(part) for part in parts], axis=-2)
 
 
@@ -151,7 +151,7 @@ def total_moments(
 
     def latent() -> Iterator[tuple[Tensor, Tensor]]:
         for batch in batches():
-            _, z, gamma = forward(ops.convert_to_tensor(batch))
+            _, z, gamma = forward(batch)
             yield ops.cast(z, "float64"), ops.cast(gamma, "float64")
 
     return family.moments_of_all(latent)

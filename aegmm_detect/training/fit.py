@@ -12,7 +12,7 @@ from keras import ops
 from aegmm_detect.exceptions import ConfigurationError, NonFiniteLossError
 from aegmm_detect.nets.aegmm import forward_pass
 from aegmm_detect.numerics.objective import ForwardPass, Objective
-from aegmm_detect.training.tracing import Mode, first_call
+from aegmm_detect.programs.tracing import Mode, first_call
 from aegmm_detect.types import FloatArray, Tensor
 
 REGULARIZATION = "regularization"

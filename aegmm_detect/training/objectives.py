@@ -17,7 +17,7 @@ from aegmm_detect.numerics.objective import (
     from_loss_fn,
     from_terms,
 )
-from aegmm_detect.training.tracing import has_gradient, refuses_graph
+from aegmm_detect.programs.tracing import has_gradient, refuses_graph
 from aegmm_detect.types import FloatArray, LossFn
 
 # Warnings point at the user's call of `fit`: by way of `get_ready` and `_fit`.

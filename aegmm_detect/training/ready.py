@@ -10,6 +10,7 @@ import keras
 from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.numerics.objective import Objective
+from aegmm_detect.processes import check_process
 from aegmm_detect.training.callback_checks import check_suited, checked_callbacks
 from aegmm_detect.training.checkpoint import Checkpoint
 from aegmm_detect.training.fit import check_log_metric
@@ -17,7 +18,6 @@ from aegmm_detect.training.length import Length, length_of_fit
 from aegmm_detect.training.objectives import Loss, choose_objective, must_run_eagerly
 from aegmm_detect.training.optimizers import make_optimizer
 from aegmm_detect.training.prepare import TrainingRows
-from aegmm_detect.training.processes import check_process
 from aegmm_detect.training.run import fit_network, learning_rate
 from aegmm_detect.types import UNSET, FloatArray, LossFn
 

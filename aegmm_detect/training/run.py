@@ -11,6 +11,7 @@ import tensorflow as tf
 from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.exceptions import NonFiniteLossError
 from aegmm_detect.numerics.objective import Objective
+from aegmm_detect.programs.tracing import Mode
 from aegmm_detect.training.checkpoint import Checkpoint
 from aegmm_detect.training.data import (
     ArrayRows,
@@ -25,7 +26,6 @@ from aegmm_detect.training.fit import Trainer
 from aegmm_detect.training.length import Length
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.training.seeding import seed_random_layers
-from aegmm_detect.training.tracing import Mode
 
 # XLA takes 3-6 s to compile and then saves 2-4 ms a step on a CPU: below this it does not pay. On
 # a GPU, runs of any length are shorter: 3 million rows a second in place of 87 thousand.

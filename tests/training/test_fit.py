@@ -18,7 +18,7 @@ from aegmm_detect.training.optimizers import make_optimizer
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.training.run import fit_network
 from aegmm_detect.training.seeding import seed_random_layers
-from aegmm_detect.training.tracing import has_gradient, refuses_graph
+from aegmm_detect.programs.tracing import has_gradient, refuses_graph
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_the_light_scorer_works_in_a_forked_process(fitted, exported, normal_row
 def test_a_process_forked_before_tensorflow_has_started_may_run_it():
     program = (
         "import os, aegmm_detect.od.aegmm\n"
-        "from aegmm_detect.training.processes import check_process\n"
+        "from aegmm_detect.processes import check_process\n"
         "child = os.fork()\n"
         "if child == 0:\n"
         "    import tensorflow as tf\n"

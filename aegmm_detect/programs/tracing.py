@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from aegmm_detect.listing import one_line
-from aegmm_detect.training.processes import check_process
+from aegmm_detect.processes import check_process
 
 logger = logging.getLogger(__name__)
 
