@@ -7,6 +7,7 @@ tested with two sets of weights.
 """
 
 import functools
+import inspect
 import json
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
@@ -105,23 +106,40 @@ class _Reader:
         kind = type(part)
         common = (kind, part.trainable, str(part.dtype_policy.name), bool(part.autocast))
         if kind is keras.Sequential:
-            return (*common, tuple(self.read(layer) for layer in part.layers))
+            return (*common, _inputs(part), tuple(self.read(layer) for layer in part.layers))
         if kind in (keras.Model, _functional()):
-            return (*common, *self._read_functional(part))
+            return (*common, _inputs(part), *self._read_functional(part))
         if kind not in _OURS and kind not in SHARED_LAYERS:
             raise _NotSharedError
         names = getattr(kind, "SHARED_PARTS", ())
         parts = tuple(self.read(getattr(part, name)) for name in names)
-        settings = part.get_config() if not names else getattr(part, "shared_settings", dict)()
-        return (*common, parts, _canonical(settings, part))
+        settings = _config_of(part) if not names else getattr(part, "shared_settings", dict)()
+        return (*common, parts, *self._read_settings(settings, part))
 
     def _read_functional(self, net: Any) -> Iterator[Hashable]:
-        config = net.get_config()
-        numbers = {entry["name"]: number for number, entry in enumerate(config["layers"])}
+        # Before the configuration, which layers that are not on the list may lack.
+        for layer in net.layers:
+            yield self.read(layer)
+        config = _config_of(net)
+        names = [entry["name"] for entry in config["layers"]]
+        if names != [layer.name for layer in net.layers]:
+            raise _NotSharedError  # some are operations, of `keras.ops`, and no layers
+        numbers = {name: number for number, name in enumerate(names)}
         for entry in config["layers"]:
-            yield self.read(net.get_layer(entry["name"]))
             yield _wiring(entry["inbound_nodes"], numbers)
         yield _wiring([config["input_layers"], config["output_layers"]], numbers)
+
+    def _read_settings(self, config: Mapping[str, Any], layer: Any) -> tuple[Hashable, ...]:
+        values, called = {}, []
+        for name, value in config.items():
+            if name in _NO_PART or name.endswith(_FIRST_VALUES):
+                continue
+            own = getattr(layer, name, None)
+            if callable(own):  # an activation, which can be a layer; a regularizer or a constraint
+                called.append((name, self.read(own)))
+            else:
+                values[name] = value
+        return _json(values), tuple(called)
 
 
 @functools.cache
@@ -146,28 +164,39 @@ def _wiring(tree: Any, numbers: Mapping[str, int]) -> str:
     return _json(renamed(tree))
 
 
-def _canonical(config: Mapping[str, Any], layer: Any) -> str:
-    chosen = {}
-    for name, value in config.items():
-        if name in _NO_PART or name.endswith(_FIRST_VALUES):
-            continue
-        own = getattr(layer, name, None)
-        if callable(own):  # an activation, a regularizer or a constraint
-            _of_function(own)
-        chosen[name] = value
-    return _json(chosen)
+def _inputs(net: Any) -> Hashable:
+    """What a net converts its inputs to; None where it takes them as they are."""
+    try:
+        return tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in net.inputs)
+    except (AttributeError, ValueError):
+        return None
+
+
+def _config_of(part: Any) -> Mapping[str, Any]:
+    try:
+        config: Mapping[str, Any] = part.get_config()
+    except Exception as error:  # a user's own code says what its parts are
+        raise _NotSharedError from error
+    return config
 
 
 def _of_function(function: Callable[..., Any]) -> Hashable:
     """A function or an object that is called, of Keras or of this package."""
     kind = function if hasattr(function, "__qualname__") else type(function)
-    if not kind.__module__.startswith(("keras.", "aegmm_detect.")) or "<" in kind.__qualname__:
+    # A method computes by its object, which is no part of its name.
+    if inspect.ismethod(function) or not _is_known(kind):
         raise _NotSharedError
     inner = getattr(function, "functions", ())
     own = (kind, tuple(_of_function(part) for part in inner))
     if hasattr(function, "__qualname__"):
         return own
-    return (*own, "" if inner else _json(getattr(function, "get_config", dict)()))
+    return (*own, "" if inner else _json(_config_of(function)))
+
+
+def _is_known(kind: Any) -> bool:
+    """Whether a class or function is Keras's or this package's, and can be found by its name."""
+    module = getattr(kind, "__module__", None) or ""
+    return module.startswith(("keras.", "aegmm_detect.")) and "<" not in kind.__qualname__
 
 
 def _json(value: Any) -> str:
