@@ -40,7 +40,8 @@ def fitted(rows):
 
 
 def test_scores_are_scipys_negative_log_density_of_the_latent_vectors(fitted, rows):
-    (z,) = map(np.asarray, fitted.scoring_graph.latent(rows))
+    state = fitted.state
+    (z,) = map(np.asarray, state.latent(fitted.net)(state.prepared(rows)))
     parts = [
         np.log(phi) + stats.laplace(mu, scale).logpdf(z).sum(axis=1)
         for phi, mu, scale in zip(fitted.phi, fitted.mu, fitted.scale, strict=True)

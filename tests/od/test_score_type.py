@@ -27,7 +27,7 @@ def scores(detector, rows, score_type):
 
 def errors(detector, rows):
     """Distance of prepared rows from their reconstruction, net by net, (M, N)."""
-    prepared = detector.scoring_graph.normalizer.transform(rows)
+    prepared = detector.state.prepared(rows)
     x_recon = keras.ops.convert_to_numpy(detector.net(prepared, training=False)[0])
     return np.linalg.norm(prepared - x_recon, axis=-1).reshape(-1, len(rows))
 
@@ -106,7 +106,7 @@ def test_an_unknown_score_type_changes_nothing(detector):
 
 
 def test_without_scales_of_training_rows_there_is_only_the_energy(detector):
-    bare = dataclasses.replace(detector._state, scales=None)
+    bare = dataclasses.replace(detector.state, scales=None)
     with pytest.raises(ConfigurationError, match="has not seen: use 'energy'"):
         bare.graph(detector.net, "both")
-    assert bare.graph(detector.net).score_type == "energy"
+    assert bare.graph(detector.net).function.kind == "energy"
