@@ -63,3 +63,28 @@ def lazy_names(
         return sorted({*vars(sys.modules[package]), *homes, *elsewhere})
 
     return getattr_, dir_
+
+
+def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """Make the `__getattr__` of a module some of whose public names have changed.
+
+    Parameters
+    ----------
+    module
+        The ``__name__`` of the module.
+    names
+        Old name -> new name in the same module. Every access of an old one is a
+        `DeprecationWarning`, as for `lazy_names`.
+    """
+
+    def getattr_(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warnings.warn(
+            f"{module}.{name} is called {names[name]} by now. The old name goes in {GONE_IN}.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return getattr(sys.modules[module], names[name])
+
+    return getattr_

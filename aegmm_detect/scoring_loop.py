@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from aegmm_detect.configs.aegmm import NanPolicy
+from aegmm_detect.configs.rows import NanPolicy
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.input_checks import check_shape, non_finite_columns, refuse_non_finite
 from aegmm_detect.inputs import Rows, as_rows

@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from aegmm_detect.configs.aegmm import FitConfig, NanPolicy, Normalize, ScoreType
+from aegmm_detect.configs.aegmm import FitConfig, ScoreType
+from aegmm_detect.configs.rows import NanPolicy, Normalize
 from aegmm_detect.decision import in_precision_of
 from aegmm_detect.exceptions import (
     ConfigurationError,

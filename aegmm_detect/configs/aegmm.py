@@ -2,29 +2,21 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictBool, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from aegmm_detect.configs.base import Settings
 from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.configs.maps import MapTraining
+from aegmm_detect.configs.rows import RowsConfig
+from aegmm_detect.configs.training import TrainingConfig
 
-Normalize = Literal["standard", "minmax", "robust"]
-NanPolicy = Literal["raise", "flag"]
 ScoreType = Literal["energy", "reconstruction", "both"]
-Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
-class DetectorConfig(Settings):
-    """Settings of a detector, without its nets."""
+class DetectorConfig(RowsConfig):
+    """Settings of a mixture detector, without its nets."""
 
-    kind: Literal["aegmm"] = "aegmm"
     n_gmm: Annotated[int, Field(ge=1)] | None = None
-    data_type: str | None = None
-    normalize: Normalize | None = None
-    nan_policy: NanPolicy = "raise"
     score_type: ScoreType = "energy"
-    seed: Seed | None = None
 
 
 class VAEGMMConfig(DetectorConfig):
@@ -53,7 +45,7 @@ class SOMAEGMMConfig(DetectorConfig):
     map_training: MapTraining | None = None
 
 
-class FitConfig(Settings):
+class FitConfig(TrainingConfig):
     """What `fit` uses for the arguments that a caller leaves out.
 
     The defaults are those of alibi-detect's interface, except the learning rate: 1e-4 is what its
@@ -63,38 +55,10 @@ class FitConfig(Settings):
     w_energy: Annotated[float, Field(ge=0.0)] = 0.1
     w_cov_diag: Annotated[float, Field(ge=0.0)] = 0.005
     recon_reduction: Literal["mean", "sum"] = "mean"
-    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4
-    # 'cosine': from `learning_rate` down to nothing over the whole run.
-    learning_rate_decay: Literal["cosine"] | None = None
-    epochs: Annotated[int, Field(ge=1)] = 20
-    # Train for about so many steps, whatever the number of rows; `epochs` then follows. Few rows
-    # are passed over at most `max_passes` times: more would learn them by heart.
-    n_steps: Annotated[int, Field(ge=1)] | None = None
-    max_passes: Annotated[int, Field(ge=1)] | None = None
-    # One row has no covariance.
-    batch_size: Annotated[int, Field(ge=2)] = 64
-    validation_split: Probability = 0.0
-    clip_norm: Annotated[float, Field(gt=0.0)] | None = None
-    jit_compile: StrictBool | Literal["auto"] = "auto"
-    # Batches per dispatch, and so per `on_train_batch_end`. Beyond a few hundred nothing is gained.
-    steps_per_execution: Annotated[int, Field(ge=1)] = 512
-    seed: Seed | None = None
     # Share of training in which the nets learn to reconstruct alone, before energy and penalty
     # have any weight: the warm start of other autoencoders. The DAGMM paper found that it hurts.
     autoencoder_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     density: DensityConfig = DensityConfig()
-
-    def override(self, **values: Any) -> Self:
-        """Copy with values that a caller gives; `epochs` takes the place of the count of steps."""
-        if "epochs" in values:
-            values = {"n_steps": None, "max_passes": None, **values}
-        return self.replace(**values)
-
-    @model_validator(mode="after")
-    def _steps_are_bounded_by_passes(self) -> Self:
-        if self.max_passes is not None and self.n_steps is None:
-            raise ValueError("max_passes bounds n_steps, which is not set: set epochs instead.")
-        return self
 
 
 class VAEGMMFitConfig(FitConfig):

@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from aegmm_detect.configs.aegmm import NanPolicy
 from aegmm_detect.configs.base import Settings
+from aegmm_detect.configs.rows import NanPolicy
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.sealed_json import Kind, read_sealed, sealed
 

@@ -11,7 +11,6 @@ from typing import Any, get_args
 
 import numpy as np
 
-from aegmm_detect.configs.aegmm import NanPolicy
 from aegmm_detect.configs.export import (
     METADATA_FILE,
     ExportedInput,
@@ -19,6 +18,7 @@ from aegmm_detect.configs.export import (
     ExportMetadata,
     Format,
 )
+from aegmm_detect.configs.rows import NanPolicy
 from aegmm_detect.exceptions import ArtefactError, ConfigurationError
 from aegmm_detect.export import check
 from aegmm_detect.export.formats import INPUT, WRITERS, Writer, program
@@ -41,7 +41,7 @@ _COMPARED = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class Exported:
     """What is exported."""
 
     graph: Callable[[Operations], ScoringGraph]  # by operations of a runtime
@@ -55,13 +55,13 @@ class Subject:
 
 
 def export(
-    subject: Subject, path: str | os.PathLike[str], format: str, X: Any = None
+    exported: Exported, path: str | os.PathLike[str], format: str, X: Any = None
 ) -> ExportMetadata:
     """Write a graph and its metadata to the directory `path`, after comparing it.
 
     Parameters
     ----------
-    subject
+    exported
         A fitted detector's parts.
     path
         Directory, made if need be; an export that is there is replaced.
@@ -94,40 +94,40 @@ def export(
         writer.needs()
     recover(target)
     refuse_foreign(target)
-    graph = subject.graph(writer.operations)
-    rows = _rows(X, subject)
-    metadata = _describe(subject, known, "float32" if writer.float32 else graph.row_dtype)
+    graph = exported.graph(writer.operations)
+    rows = _rows(X, exported)
+    metadata = _describe(exported, known, "float32" if writer.float32 else graph.row_dtype)
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, for a move within one file system.
     with staged_folder(target) as staged:
         if target.is_dir():  # nobody sees more of the new one than of the former
             staged.chmod(stat.S_IMODE(target.stat().st_mode) | stat.S_IRWXU)
         metadata = _write(writer, graph, metadata, staged)
-        metadata = _compare(writer, subject, metadata, staged, rows)
+        metadata = _compare(writer, exported, metadata, staged, rows)
         put(staged, target)
     if metadata.format in RUNTIMES:
         note_passed(identity(metadata))
     return metadata
 
 
-def _describe(subject: Subject, format: Format, dtype: str) -> ExportMetadata:
-    rows = {"name": INPUT, "shape": subject.row_shape, "dtype": dtype, "columns": subject.names}
+def _describe(exported: Exported, format: Format, dtype: str) -> ExportMetadata:
+    rows = {"name": INPUT, "shape": exported.row_shape, "dtype": dtype, "columns": exported.names}
     return ExportMetadata(
         format=format,
         input=ExportedInput.of(**rows),
-        threshold=subject.threshold,
-        nan_policy=subject.nan_policy,
-        meta=ExportedMeta.of(**subject.meta),
+        threshold=exported.threshold,
+        nan_policy=exported.nan_policy,
+        meta=ExportedMeta.of(**exported.meta),
     )
 
 
-def _rows(X: Any, subject: Subject) -> FloatArray:
+def _rows(X: Any, exported: Exported) -> FloatArray:
     """What is compared, rows that are not finite among them."""
     if X is None:
-        rows = check.made_up_rows(subject.normalizer, subject.row_shape)
+        rows = check.made_up_rows(exported.normalizer, exported.row_shape)
     else:
-        rows = next(as_rows(X, subject.names).batches(_COMPARED), np.empty(0))[:_COMPARED]
-        check_shape(rows, subject.row_shape)
+        rows = next(as_rows(X, exported.names).batches(_COMPARED), np.empty(0))[:_COMPARED]
+        check_shape(rows, exported.row_shape)
         rows = np.delete(rows, non_finite_rows(rows), axis=0)
         if not len(rows):
             raise ConfigurationError("X holds no finite rows to compare on: leave it out.")
@@ -148,7 +148,7 @@ def _write(
 
 
 def _compare(
-    writer: Writer, subject: Subject, metadata: ExportMetadata, folder: Path, rows: FloatArray
+    writer: Writer, exported: Exported, metadata: ExportMetadata, folder: Path, rows: FloatArray
 ) -> ExportMetadata:
     run = writer.load(folder, metadata)
 
@@ -157,7 +157,7 @@ def _compare(
             return run(rows.astype(metadata.input.dtype))
 
     try:
-        largest = check.compare(scored, subject.reference, metadata.threshold, rows)
+        largest = check.compare(scored, exported.reference, metadata.threshold, rows)
         finite = np.delete(rows, non_finite_rows(rows), axis=0)
         n_equal = check.check_at_threshold(scored, metadata.threshold, finite)
     except ArtefactError as error:

@@ -4,9 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from aegmm_detect.configs.aegmm import Probability, Seed
 from aegmm_detect.configs.base import Settings
 from aegmm_detect.configs.nets import Widths
+from aegmm_detect.configs.rows import Probability, Seed
 
 _Count = Annotated[int, Field(ge=1)]
 

@@ -15,8 +15,8 @@ from aegmm_detect.nets import checks
 from aegmm_detect.numerics.density import Density
 from aegmm_detect.numerics.features import eucl_cosim_features_alibi
 from aegmm_detect.od.aegmm import OutlierAEGMM
+from aegmm_detect.od.objective import must_run_eagerly
 from aegmm_detect.od.state import FittedState
-from aegmm_detect.training.objectives import must_run_eagerly
 from aegmm_detect.types import ReconFeatures
 
 logger = logging.getLogger(__name__)

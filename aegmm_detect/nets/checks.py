@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from aegmm_detect.exceptions import ConfigurationError, NetTypeError
 from aegmm_detect.nets.aegmm import AEGMM
-from aegmm_detect.types import ReconFeatures
+from aegmm_detect.types import Array, ReconFeatures
 
 # Distance of 1 to the next number of dtypes with few digits.
 _EPSILON = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
@@ -98,8 +98,8 @@ def check_widths(net: AEGMM, n_gmm: int | None) -> None:
             )
 
 
-def probe(net: keras.Model, row: Any, n_gmm: int | None) -> int:
-    """Run two copies of one prepared row through `net`; return the number of components.
+def probe(net: keras.Model, rows: Array, n_gmm: int | None) -> tuple[Array, Array, Array]:
+    """Run a few prepared rows through `net`; return what comes out: x_recon, z, gamma.
 
     Catches what declared shapes cannot tell: a ready `aegmm`, an unbuilt net, an end that is not a
     softmax.
@@ -109,27 +109,28 @@ def probe(net: keras.Model, row: Any, n_gmm: int | None) -> int:
     ConfigurationError
         Says which output does not fit and what does.
     """
-    rows = np.repeat(row, 2, axis=0)
     if isinstance(net, AEGMM):
         # Before the features, which would complain in TensorFlow's words.
         _check_flat(tuple(net.encoder(rows, training=False).shape[1:]))
         code, _ = net.encode(rows, training=False)
-        _check_recon(tuple(net.decoder(code, training=False).shape[1:]), row.shape[1:])
+        _check_recon(tuple(net.decoder(code, training=False).shape[1:]), rows.shape[1:])
     output = net(rows, training=False)
     if not isinstance(output, (tuple, list)) or len(output) != 3:
         raise ConfigurationError(
             "aegmm must return (x_recon, z, gamma) when called; it returned "
             f"{len(output) if isinstance(output, (tuple, list)) else type(output).__name__}."
         )
-    x_recon, z, gamma = (keras.ops.convert_to_numpy(value) for value in output)
-    _check_recon(x_recon.shape[1:], row.shape[1:])
+    x_recon, z, gamma = (
+        keras.ops.convert_to_numpy(keras.ops.cast(value, "float32")) for value in output
+    )
+    _check_recon(x_recon.shape[1:], rows.shape[1:])
     if z.ndim != 2 or gamma.ndim != 2:
         raise ConfigurationError(
             f"z and gamma must be (N, D) and (N, K); the net returns {z.shape} and {gamma.shape}."
         )
     _check_n_gmm(gamma.shape[1], n_gmm)
     check_memberships(gamma, getattr(net, "gmm_density", net))
-    return int(gamma.shape[1])
+    return x_recon, z, gamma
 
 
 def check_memberships(gamma: Any, net: keras.Model) -> None:
@@ -163,7 +164,7 @@ def probe_before_fit(net: keras.Model, shape: tuple[int, ...], n_gmm: int | None
         As `probe`.
     """
     row = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
-    probe(net, row, n_gmm)
+    probe(net, np.repeat(row, 2, axis=0), n_gmm)
 
 
 def count_features(recon_features: ReconFeatures, shape: tuple[int, ...]) -> int:

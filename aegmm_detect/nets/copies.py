@@ -7,6 +7,7 @@ import keras
 
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.listing import one_line
+from aegmm_detect.nets.aegmm import AEGMM
 from aegmm_detect.serialization.copies import pack, unpack
 
 
@@ -39,3 +40,12 @@ def net_to_train(name: str, net: Any, n_features: int) -> Any:
             "keras.saving.register_keras_serializable, or pass a function of the number of columns "
             "that returns the net."
         ) from error
+
+
+def clone(net: keras.Model) -> keras.Model:
+    """A net of the same layers and weights that shares nothing with `net`."""
+    # An AEGMM packs its parts one by one.
+    other = copy.deepcopy(net) if isinstance(net, AEGMM) else unpack(pack(net, "net"), "net")
+    for own, layer in zip(net._flatten_layers(), other._flatten_layers(), strict=True):
+        layer.trainable = own.trainable
+    return other

@@ -25,7 +25,7 @@ class ReconCovariance(NamedTuple):
     """
 
     whiten: FloatArray  # a number, (F,), or (F, F) lower: whiten @ (x - x') has unit covariance
-    log_det: float  # of the covariance, over all F features
+    log_det: float | FloatArray  # of the covariance, over all F features
 
     @classmethod
     def same(cls, deviation: float, n_features: int) -> "ReconCovariance":
@@ -72,8 +72,8 @@ def negative_log_likelihood(x: Tensor, x_recon: Tensor, covariance: ReconCovaria
     """-log N(x; x', covariance) of each row, (N, ...), (N, ...) -> (N, 1), in nats."""
     n_features = math.prod(x.shape[1:])
     residual = ops.reshape(x - x_recon, (-1, n_features))
-    if covariance.whiten.ndim == 2:
-        white = ops.matmul(residual, covariance.whiten.T)
+    if len(covariance.whiten.shape) == 2:
+        white = ops.matmul(residual, ops.transpose(covariance.whiten))
     else:
         white = residual * covariance.whiten
     constant = n_features * math.log(2.0 * math.pi) + covariance.log_det

@@ -5,6 +5,8 @@ by its inverse. Energies can be 0 or negative, where the inverse has a pole and 
 so energies count from a reference, that of the batch's other rows.
 """
 
+import dataclasses
+
 from keras import ops
 
 from aegmm_detect.numerics.families import Family
@@ -32,10 +34,17 @@ def anomaly_term(
     start_at
         Share of training before which the term has no weight.
     """
-    loss = ANOMALY_LOSSES[kind]
+    return Term("anomaly", starting(weight, start_at), _Anomaly(family, kind, margin))
 
-    def value(out: ForwardPass, params: object) -> Tensor:
-        energies = family.energy(out.z, params)
+
+@dataclasses.dataclass(frozen=True)
+class _Anomaly:
+    family: Family
+    kind: str
+    margin: float
+
+    def __call__(self, out: ForwardPass, params: object) -> Tensor:
+        energies = self.family.energy(out.z, params)
         if out.y is None:
             return ops.zeros_like(energies[..., 0])
         centre = masked_mean(energies, out.y != 1)[..., None]
@@ -43,9 +52,7 @@ def anomaly_term(
         spread = ops.sqrt(variance + _SMALLEST)
         # A reference, not to be moved in the anomalies' favour.
         above = (energies - ops.stop_gradient(centre)) / ops.stop_gradient(spread)
-        return masked_mean(loss(above, margin), out.y == 1)
-
-    return Term("anomaly", starting(weight, start_at), value)
+        return masked_mean(ANOMALY_LOSSES[self.kind](above, self.margin), out.y == 1)
 
 
 def hinge(above: Tensor, margin: float) -> Tensor:

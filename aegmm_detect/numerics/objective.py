@@ -3,12 +3,14 @@
 Zong et al. (2018), ICLR, eq. 7:  J = mean L(x, x') + lambda1 mean E(z) + lambda2 P(Sigma).
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from keras import ops
 
+from aegmm_detect._lazy import renamed
 from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.numerics.features import mean_squared, per_member, squared_error
@@ -32,6 +34,7 @@ class ForwardPass(NamedTuple):
     # (N,)  labels: 0 normal, 1 anomaly, -1 unlabelled; None: all unlabelled
     y: Tensor | None = None
     progress: Tensor | float = 1.0  # of training: 0 at its first step, 1 at its end and thereafter
+    given: Any = ()  # numbers of this fit that terms need, as its objective holds them
 
 
 class Term(NamedTuple):
@@ -46,8 +49,8 @@ class Term(NamedTuple):
     of_rows: bool = False
 
 
-class Objective(NamedTuple):
-    """A loss together with the names of what it logs."""
+class Loss(NamedTuple):
+    """A loss of one batch's outputs, together with the names of what it logs."""
 
     columns: tuple[str, ...]  # keys of what `function` returns; the first is "loss"
     function: Callable[[ForwardPass], dict[str, Tensor]]
@@ -78,13 +81,51 @@ def aegmm_terms(
     start_at
         Share of training before which energy and penalty have no weight.
     """
-    recon = {"mean": mean_squared, "sum": squared_error}[recon_reduction]
     energy, penalty = (starting(weight, start_at) for weight in (w_energy, w_cov_diag))
     return (
-        Term("recon", 1.0, lambda out, _: _errors(recon, out), True),
-        Term("energy", energy, lambda out, params: family.energy(out.z, params), True),
-        Term(family.penalty_name, penalty, lambda _, params: family.penalty(params)),
+        Term("recon", 1.0, _RECONSTRUCTIONS[recon_reduction], True),
+        Term("energy", energy, _Energy(family), True),
+        Term(family.penalty_name, penalty, _Penalty(family)),
     )
+
+
+def _mean_error(out: ForwardPass, _: Any) -> Tensor:
+    return _errors(mean_squared, out)
+
+
+def _summed_error(out: ForwardPass, _: Any) -> Tensor:
+    return _errors(squared_error, out)
+
+
+_RECONSTRUCTIONS = {"mean": _mean_error, "sum": _summed_error}
+
+
+# Values and not closures: equal settings make equal terms, whose fits share compiled programs.
+@dataclasses.dataclass(frozen=True)
+class _Energy:
+    family: Family
+
+    def __call__(self, out: ForwardPass, params: Any) -> Tensor:
+        return self.family.energy(out.z, params)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Penalty:
+    family: Family
+
+    def __call__(self, out: ForwardPass, params: Any) -> Tensor:
+        return self.family.penalty(params)
+
+
+@dataclasses.dataclass(frozen=True)
+class Extra:
+    """The value of a term that a kind of code computes itself: one of the extras."""
+
+    name: str
+
+    def __call__(self, out: ForwardPass, params: Any) -> Tensor:
+        """Of a batch."""
+        return out.extras[self.name]
 
 
 def evaluate(
@@ -107,18 +148,16 @@ def evaluate(
 
 def from_terms(
     terms: tuple[Term, ...], reg: float = gmm.DEFAULT_REG, family: Family = GAUSSIAN
-) -> Objective:
-    """Objective that logs the loss and every term."""
-    return Objective(
+) -> Loss:
+    """Loss that logs itself and every term."""
+    return Loss(
         ("loss", *(term.name for term in terms)),
         lambda out: evaluate(terms, out, reg, family),
     )
 
 
-def from_loss_fn(
-    loss_fn: LossFn, weights: Mapping[str, Any], own: tuple[Term, ...] = ()
-) -> Objective:
-    """Objective around a loss of the user's own, which returns a scalar or one value per row.
+def from_loss_fn(loss_fn: LossFn, weights: Mapping[str, Any], own: tuple[Term, ...] = ()) -> Loss:
+    """Loss around a function of the user's own, which returns a scalar or one value per row.
 
     An ensemble's members come to it one by one, so that it need not know of them.
 
@@ -145,7 +184,7 @@ def from_loss_fn(
         values, added = _evaluated(own, out, None)
         return {"loss": sum(added, loss), **values}
 
-    return Objective(("loss", *(term.name for term in own)), function)
+    return Loss(("loss", *(term.name for term in own)), function)
 
 
 def _evaluated(
@@ -186,13 +225,30 @@ def row_mean(values: Tensor) -> Tensor:
 
 def warmed_up(weight: float, share: float) -> float | Callable[[Tensor], Tensor]:
     """A weight that rises from 0 over a share of training, from 0 to 1; 0: there from the start."""
-    if not share:
-        return weight
-    return lambda progress: weight * ops.minimum(progress / share, 1.0)
+    return _WarmedUp(weight, share) if share else weight
 
 
 def starting(weight: float, share: float) -> float | Callable[[Tensor], Tensor]:
     """A weight that is 0 over a share of training; 0: there from the start."""
-    if not share:
-        return weight
-    return lambda progress: ops.where(progress < share, 0.0, weight)
+    return _Starting(weight, share) if share else weight
+
+
+@dataclasses.dataclass(frozen=True)
+class _WarmedUp:
+    weight: float
+    share: float
+
+    def __call__(self, progress: Tensor) -> Tensor:
+        return self.weight * ops.minimum(progress / self.share, 1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Starting:
+    weight: float
+    share: float
+
+    def __call__(self, progress: Tensor) -> Tensor:
+        return ops.where(progress < self.share, 0.0, self.weight)
+
+
+__getattr__ = renamed(__name__, {"Objective": "Loss"})

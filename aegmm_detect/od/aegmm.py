@@ -2,15 +2,10 @@
 
 import keras
 
-from aegmm_detect.configs.aegmm import (
-    DetectorConfig,
-    FitConfig,
-    NanPolicy,
-    Normalize,
-    ScoreType,
-)
+from aegmm_detect.configs.aegmm import FitConfig, ScoreType
+from aegmm_detect.configs.rows import NanPolicy, Normalize
 from aegmm_detect.numerics.features import eucl_cosim_features
-from aegmm_detect.od.building import Building, Parts, checked_net
+from aegmm_detect.od.building import Building, ready_or_parts
 from aegmm_detect.types import ReconFeatures
 
 
@@ -78,9 +73,10 @@ class OutlierAEGMM(Building):
         seed: int | None = None,
         fit_config: FitConfig | None = None,
     ) -> None:
-        if aegmm is not None and n_gmm is None:
-            n_gmm = getattr(aegmm, "n_gmm", None)
-        config = DetectorConfig.of(
+        net, config = ready_or_parts(
+            aegmm,
+            (encoder_net, decoder_net, gmm_density_net),
+            recon_features,
             n_gmm=n_gmm,
             data_type=data_type,
             normalize=normalize,
@@ -88,6 +84,4 @@ class OutlierAEGMM(Building):
             score_type=score_type,
             seed=seed,
         )
-        parts = Parts(encoder_net, decoder_net, gmm_density_net)
-        net = checked_net("aegmm", aegmm, parts, n_gmm, recon_features)
         super().__init__(net, threshold, config, fit_config or self.FIT_CONFIG())

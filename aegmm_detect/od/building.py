@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import keras
 
-from aegmm_detect.configs.aegmm import FitConfig
+from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
 from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.configs.nets import AutoConfig, NetSizes, sizes_for, steps_for
 from aegmm_detect.exceptions import ConfigurationError
@@ -93,6 +93,31 @@ def checked_net(
     if shape is not None:
         checks.probe_before_fit(net, shape, n_gmm)
     return net
+
+
+def ready_or_parts(
+    aegmm: keras.Model | None,
+    nets: tuple[keras.Model | None, keras.Model | None, keras.Model | None],
+    recon_features: ReconFeatures,
+    *,
+    n_gmm: int | None,
+    **settings: Any,
+) -> tuple[keras.Model, DetectorConfig]:
+    """Net and settings of a detector that takes ``aegmm=`` or three nets.
+
+    Parameters
+    ----------
+    aegmm, nets, recon_features
+        As for `checked_net`.
+    n_gmm
+        Default None: that of `aegmm`, where it says so.
+    **settings
+        All others of `DetectorConfig`.
+    """
+    if aegmm is not None and n_gmm is None:
+        n_gmm = getattr(aegmm, "n_gmm", None)
+    config = DetectorConfig.of(n_gmm=n_gmm, **settings)
+    return checked_net("aegmm", aegmm, Parts(*nets), n_gmm, recon_features), config
 
 
 class Building(MixtureDetector):
@@ -234,10 +259,10 @@ class Building(MixtureDetector):
         -------
         A detector whose every `fit` starts from fresh weights.
         """
-        if settings.keys() & {"n_gmm", "kind"}:
+        if "n_gmm" in settings:
             raise ConfigurationError(
-                "n_gmm is not an argument here, nor is kind: the package builds the density net, "
-                "with as many components as the last of est_hiddens."
+                "n_gmm is not an argument here: the package builds the density net, with as many "
+                "components as the last of est_hiddens."
             )
         config = cls.CONFIG.of(**settings)
         more = cls._more_of_nets(config, blueprint.sizes)

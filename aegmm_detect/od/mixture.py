@@ -1,34 +1,41 @@
-"""What the detectors with an autoencoder and a mixture share: one fit, one scorer."""
+"""Detectors with an autoencoder and a mixture: one fit, one score, parameters to be read."""
 
+import dataclasses
 import logging
 import os
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import keras
-import numpy as np
 
 from aegmm_detect.calibration import Calibration
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, ScoreType
+from aegmm_detect.configs.export import ExportMetadata
+from aegmm_detect.detector.base import Detector
 from aegmm_detect.exceptions import ConfigurationError
-from aegmm_detect.explanation import Explainer
+from aegmm_detect.explanation import Explanation
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
-from aegmm_detect.nets.scoring import BEYOND, ScoringGraph
-from aegmm_detect.od.copying import Copying
-from aegmm_detect.od.explaining import Explaining
-from aegmm_detect.od.exporting import Exporting
-from aegmm_detect.od.fitting import Fitting
-from aegmm_detect.od.row_scorer import RowScorer
+from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.numerics.families import GAUSSIAN, Family
+from aegmm_detect.numerics.frozen_mixture import FrozenMixture
+from aegmm_detect.numerics.objective import Term, aegmm_terms
+from aegmm_detect.od.explaining import explain
+from aegmm_detect.od.exporting import export_detector
+from aegmm_detect.od.fitted import FittedMixture
+from aegmm_detect.od.fitting import fit_detector
+from aegmm_detect.od.objective import MixtureLoss
+from aegmm_detect.od.parameters import Member, members_of, parameter, the_mixture
 from aegmm_detect.od.state import FittedState
-from aegmm_detect.od.updating import Updating
-from aegmm_detect.training.ready import How
+from aegmm_detect.od.updating import update_detector
+from aegmm_detect.training.fit import FitOptions
+from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.types import UNSET, FloatArray, LossFn
 
 logger = logging.getLogger(__name__)
 
 
-class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
+class MixtureDetector(Detector):
     """An autoencoder whose latent space has a density; its energy, or several, make the score.
 
     Parameters
@@ -48,6 +55,13 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
 
     CONFIG: ClassVar[type[DetectorConfig]] = DetectorConfig
     FIT_CONFIG: ClassVar[type[FitConfig]] = FitConfig
+    # Whether `fit` learns from labels.
+    LABELS: ClassVar[bool] = False
+    # Kind of its mixtures.
+    FAMILY: ClassVar[Family] = GAUSSIAN
+
+    config: DetectorConfig
+    _fitted: FittedMixture | None
 
     def __init__(
         self,
@@ -57,7 +71,7 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
         fit_config: FitConfig,
         blueprint: Blueprint | None = None,
     ) -> None:
-        super().__init__(threshold, config.data_type, config.nan_policy)
+        super().__init__(config, threshold)
         if type(fit_config) is not self.FIT_CONFIG:
             raise ConfigurationError(
                 f"fit_config is a {type(fit_config).__name__}; {type(self).__name__} takes a "
@@ -65,13 +79,9 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
             )
         self.FAMILY.check(fit_config.density)
         checks.check_one_device(net)
-        self.config = config
         self._fit_config = fit_config
         self.net = net
         self._blueprint = blueprint
-        self._state: FittedState | None = None
-        self._scorer: RowScorer | None = None
-        self._explainer: Explainer | None = None  # made when asked for
 
     @classmethod
     def of_parts(
@@ -104,8 +114,10 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
         calibration
             What its `calibrate` had made.
         """
-        self._adopt(state)
-        self._inferred, self._calibration = inferred, calibration
+        self.adopt(state)
+        if inferred:
+            self._held.keep_inferred(self._held.threshold)
+        self._held.calibration = calibration
 
     def fit(
         self,
@@ -207,7 +219,7 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
             No density of the training rows is finite: not fitted either, but the nets are trained.
         """
         trains = isinstance(epochs, bool) or epochs != 0
-        settings = self._settings(
+        settings = self.settings(
             w_energy=w_energy,
             w_cov_diag=w_cov_diag,
             epochs=epochs if trains else UNSET,
@@ -218,13 +230,113 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
             jit_compile=jit_compile,
             steps_per_execution=steps_per_execution,
         )
-        how = How(loss_fn, optimizer, verbose, log_metric, callbacks, checkpoint_dir)
-        return self._fit(X, y, settings, how, trains)
+        options = FitOptions(optimizer, verbose, log_metric, callbacks, checkpoint_dir)
+        return fit_detector(self, X, y, loss_fn, settings, options, trains)
+
+    def update(self, X: Any, *, half_life: float | None = None) -> None:
+        """Let the mixtures learn from new inliers, and leave the nets as they are.
+
+        Cheap, and enough for slow shifts; when codes themselves no longer fit, `fit` again. The
+        result does not depend on how a stream is cut into batches, but on the calls: each call's
+        rows get their memberships from the mixtures before it.
+
+        Parameters
+        ----------
+        X
+            Normal instances, as for `score`. Under ``nan_policy='flag'``, rows with NaN or infinity
+            are left out.
+        half_life
+            Number of new rows after which all earlier ones weigh half. Default None: every row
+            weighs the same, so that after a long life new ones hardly move anything.
+
+        Raises
+        ------
+        ConfigurationError
+            `half_life` is not a positive number; a detector that does not know how many rows its
+            mixtures stand for; Laplacian mixtures, whose absolute deviations cannot be merged.
+        NotFittedError, InvalidInputError
+            As for `score`; rows too far out. The detector is left as it was.
+        """
+        update_detector(self, X, half_life)
+
+    def explain(self, X: Any) -> Explanation:
+        """Which features make rows strange.
+
+        Parameters
+        ----------
+        X
+            As for `score`.
+
+        Returns
+        -------
+        Contributions of the reconstruction and of the score, in the shape of `X`, and the shares of
+        features in both together; see `Explanation`.
+
+        Raises
+        ------
+        ConfigurationError
+            Features in NumPy alone, through which no gradient flows.
+        NotFittedError, InvalidInputError
+            As for `score`.
+        """
+        return explain(self, X)
+
+    def export(
+        self, path: str | os.PathLike[str], format: str = "savedmodel", X: Any = None
+    ) -> ExportMetadata:
+        """Export raw rows -> scores and decisions, for machines without this package or TensorFlow.
+
+        The directory `path` then holds the graph, with one input ``x`` (N, ...) and the outputs
+        ``instance_score`` float32 (N,) and ``is_outlier`` int64 (N,), and ``metadata.json``. It has
+        been reloaded in its runtime and compared with the detector. Rows with NaN or infinity score
+        NaN and are outliers.
+
+        Parameters
+        ----------
+        path
+            Directory, made if need be; an export that is there is replaced.
+        format
+            'savedmodel' (TensorFlow Serving, Triton), 'onnx' or 'litert'; `Scorer` runs the last
+            two. LiteRT takes rows of float32; the others, of float64 if the detector scales them.
+        X
+            Rows to compare on, the first 1,024 of them. Default: made-up ones, from where the
+            detector's scaling says that rows lie; a detector that does not scale wants real ones.
+
+        Returns
+        -------
+        What stands in ``metadata.json``, the largest difference of scores among it.
+
+        Raises
+        ------
+        ThresholdNotInferredError
+            No threshold is set.
+        ArtefactError
+            The graph cannot be converted, is refused by its runtime, or scores otherwise; something
+            else is at `path`. Nothing is left then.
+        ConfigurationError
+            An unknown format; a `path` that is empty, ends like a file (``.onnx``), or is the
+            working directory; nets that run uncompiled.
+        MissingExtraError
+            The format's converter or runtime is not installed.
+        NotFittedError
+            Before `fit`.
+        """
+        return export_detector(self, path, format, X)
+
+    @property
+    def fit_config(self) -> FitConfig:
+        """What `fit` uses for arguments that are left out."""
+        return self._fit_config
+
+    @property
+    def blueprint(self) -> Blueprint | None:
+        """What the nets were built from; None for nets that a user brought."""
+        return self._blueprint
 
     @property
     def state(self) -> FittedState | None:
         """What `fit` has left besides the nets' weights; None before."""
-        return self._state if self.fitted else None
+        return None if self._fitted is None else self._fitted.state
 
     @property
     def scoring_graph(self) -> ScoringGraph:
@@ -235,7 +347,8 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
         NotFittedError
             Before `fit`.
         """
-        return self._fitted_state("scoring_graph").graph(self.net, self.config.score_type)
+        fitted = self.required_fit("scoring_graph")
+        return fitted.state.graph(self.net, self.config.score_type)
 
     @property
     def score_type(self) -> ScoreType:
@@ -249,35 +362,103 @@ class MixtureDetector(Copying, Explaining, Updating, Fitting, Exporting):
 
     @score_type.setter
     def score_type(self, value: ScoreType) -> None:
-        config = self.config.replace(score_type=value)
-        if config == self.config:
+        changed = self.config.replace(score_type=value)
+        if changed == self.config:
             return
-        if self._state is not None and self.fitted:
-            self._score_by(self._state, config.score_type)
-        # Past the guard against what changes nothing: this does.
-        object.__setattr__(self, "config", config)
-        self._forget_decisions("other scores")
+        if self._fitted is not None:
+            self._adopt(dataclasses.replace(self._fitted, score_type=value))
+        self._reconfigure(score_type=value)
+        self._held.forget("other scores")
 
-    def _adopt(self, state: FittedState) -> None:
-        """Score by `state` from now on."""
-        self._state = state
-        self._score_by(state, self.config.score_type)
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Net and mixtures of each member of an ensemble, or of the detector alone.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        """
+        state = self.required_fit("members").state
+        return members_of(self.net, self._blueprint, state.density)
+
+    @property
+    def mixture(self) -> FrozenMixture:
+        """The density that scores rows.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ConfigurationError
+            There are several: see `members`.
+        """
+        return the_mixture(self.required_fit("mixture").state.density)
+
+    phi = parameter("phi", "Weights of the mixture, (K,).")
+    mu = parameter("mu", "Means, (K, D).")
+    cov = parameter("cov", "Covariances, regularised, (K, D, D).")
+    L = parameter("L", "Cholesky factors of the covariances, (K, D, D).")
+    log_det_cov = parameter("log_det_cov", "Log-determinants of the covariances, (K,).")
+    scale = parameter(
+        "scale", "Scales of a Laplacian mixture, mean absolute deviations with their floor, (K, D)."
+    )
+
+    def required_fit(self, what: str) -> FittedMixture:
+        """What the last fit has left, for `what`; `NotFittedError` where there is none."""
+        return self._required_fit(what)
+
+    def adopt(self, state: FittedState) -> None:
+        """Score by `state` and the weights that the net has now."""
+        self._adopt(FittedMixture(self.net, state, self.config.score_type))
         of_first = state.density.members[0]
         used = (f"{mixture.effective_components:.2f} of {len(mixture.phi)}" for mixture in of_first)
         logger.info("Components in use, by mixture of the first net: %s.", ", ".join(used))
-        self._mark_fitted(state.names, state.row_shape, state.trained_on)
 
-    def _score_by(self, state: FittedState, score_type: ScoreType) -> None:
-        self._scorer, self._explainer = state.scorer(self.net, score_type), None
+    def forget(self, made_for: str, fit: bool = False) -> None:
+        """Clear what was decided on scores that have changed, and with `fit` the fit itself."""
+        if fit:
+            self._forget_fit()
+        else:
+            self._held.forget(made_for)
 
-    def _score_batch(self, batch: FloatArray) -> FloatArray:
-        assert self._scorer is not None  # set by fit, and `score` asks for a fitted detector
-        scores = self._scorer(batch)
-        if n_beyond := np.count_nonzero(scores >= BEYOND):
+    def settings(self, **given: Any) -> FitConfig:
+        """`fit_config` with what a caller of `fit` gives in its place."""
+        chosen = {name: value for name, value in given.items() if value is not UNSET}
+        settings = self._fit_config.override(**chosen)
+        if "epochs" in chosen and self._fit_config.n_steps is not None:
+            # What is given wins, and can be much less than what it replaces.
             logger.warning(
-                "%d rows score %.3g, the largest number: they are too far out for float32, or "
-                "recon_features is NaN for them.",
-                n_beyond,
-                BEYOND,
+                "epochs=%s takes the place of the recipe's %d steps.",
+                chosen["epochs"],
+                self._fit_config.n_steps,
             )
-        return scores
+        if "seed" not in chosen and settings.seed is None:
+            settings = settings.replace(seed=self.config.seed)
+        return settings
+
+    def loss(self, settings: FitConfig, prepared: TrainingRows) -> MixtureLoss:
+        """What is minimised."""
+        w_energy, w_cov_diag = settings.w_energy, settings.w_cov_diag
+        kind = (settings.recon_reduction, self.FAMILY, settings.autoencoder_share)
+        terms = aegmm_terms(w_energy, w_cov_diag, *kind)
+        weights = {"w_energy": w_energy, "w_cov_diag": w_cov_diag}
+        return MixtureLoss(terms, weights, self.code_terms(settings), self.FAMILY)
+
+    def code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
+        """Terms of the kind of code, which are there whatever the loss."""
+        return ()
+
+    def net_for(self, prepared: TrainingRows, settings: FitConfig) -> keras.Model:
+        """The net of this fit; another than that of the last one where rows decide its shape."""
+        return self.net
+
+    def start(self, net: Any, prepared: TrainingRows, settings: FitConfig) -> None:
+        """What the nets take from all training rows before the first step."""
+
+    def draws(self, settings: FitConfig) -> FloatArray | None:
+        """By which a code is scored that is drawn, (S, latent)."""
+        return None
+
+    def inspect(self, prepared: TrainingRows, settings: FitConfig) -> None:
+        """Look at trained nets for what a user should know, and log it."""

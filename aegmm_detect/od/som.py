@@ -5,15 +5,10 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from aegmm_detect.configs.aegmm import (
-    FitConfig,
-    NanPolicy,
-    Normalize,
-    ScoreType,
-    SOMAEGMMConfig,
-)
+from aegmm_detect.configs.aegmm import FitConfig, ScoreType, SOMAEGMMConfig
 from aegmm_detect.configs.maps import MapTraining
 from aegmm_detect.configs.nets import NetSizes
+from aegmm_detect.configs.rows import NanPolicy, Normalize
 from aegmm_detect.nets.aegmm import AEGMM
 from aegmm_detect.nets.checks import declared_row_shape
 from aegmm_detect.nets.som import winner_net
@@ -99,7 +94,8 @@ class OutlierSOMAEGMM(Building):
     def _more_of_nets(cls, config: SOMAEGMMConfig, sizes: NetSizes) -> dict[str, Any]:
         return {"context": _empty_maps(config, (sizes.n_features,))}
 
-    def _begin(self, prepared: TrainingRows, settings: FitConfig) -> None:
+    def net_for(self, prepared: TrainingRows, settings: FitConfig) -> keras.Model:
+        """The same nets with maps of these rows."""
         rows = prepared.usual
         side = default_side(rows.n_rows) if self.config.side is None else self.config.side
         training = self.config.map_training or MapTraining()
@@ -109,7 +105,7 @@ class OutlierSOMAEGMM(Building):
         maps = train_maps(sample, [side] * self.config.n_maps, seed, training)
         old = self.net
         # Maps of another side are other weights, so it is another model, of the same nets.
-        self.net = AEGMM(
+        return AEGMM(
             old.encoder,
             old.decoder,
             old.gmm_density,

@@ -9,6 +9,7 @@ from keras import ops
 
 from aegmm_detect.configs.aegmm import ScoreType
 from aegmm_detect.configs.density import DensityConfig
+from aegmm_detect.detector.row_scorer import RowScorer
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets.aegmm import forward_pass
 from aegmm_detect.nets.normalizer import Normalizer
@@ -22,7 +23,6 @@ from aegmm_detect.nets.scoring import (
 )
 from aegmm_detect.numerics.density import Density, Scale, ScoreScales, combine
 from aegmm_detect.numerics.families import GAUSSIAN, Family
-from aegmm_detect.od.row_scorer import RowScorer
 from aegmm_detect.programs.pure import NetProgram, PureFunction
 from aegmm_detect.programs.tracing import Mode
 from aegmm_detect.row_sketch import RowSketch

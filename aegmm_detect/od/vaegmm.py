@@ -8,28 +8,22 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from aegmm_detect.configs.aegmm import (
-    FitConfig,
-    NanPolicy,
-    Normalize,
-    ScoreType,
-    VAEGMMConfig,
-    VAEGMMFitConfig,
-)
+from aegmm_detect.configs.aegmm import FitConfig, ScoreType, VAEGMMConfig, VAEGMMFitConfig
 from aegmm_detect.configs.nets import CodeConfig, NetSizes
+from aegmm_detect.configs.rows import NanPolicy, Normalize
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets.aegmm import is_plain
 from aegmm_detect.nets.codes import GaussianCode
 from aegmm_detect.numerics.elbo import ReconCovariance, covariance_of, negative_log_likelihood
 from aegmm_detect.numerics.features import eucl_cosim_features, per_member
-from aegmm_detect.numerics.objective import ForwardPass, Term, warmed_up
+from aegmm_detect.numerics.objective import Extra, ForwardPass, Term, warmed_up
 from aegmm_detect.od.building import Building, Parts, checked_net
-from aegmm_detect.od.state import FittedState
+from aegmm_detect.od.fitting import fit_detector
+from aegmm_detect.od.objective import MixtureLoss
 from aegmm_detect.training.codes import mean_divergence
 from aegmm_detect.training.estimate import rows_per_pass
-from aegmm_detect.training.objectives import Loss
+from aegmm_detect.training.fit import FitOptions
 from aegmm_detect.training.prepare import TrainingRows
-from aegmm_detect.training.ready import How
 from aegmm_detect.types import UNSET, FloatArray, LossFn, ReconFeatures
 
 logger = logging.getLogger(__name__)
@@ -202,7 +196,7 @@ class OutlierVAEGMM(Building):
         As for `OutlierAEGMM`.
         """
         trains = isinstance(epochs, bool) or epochs != 0
-        settings = self._settings(
+        settings = self.settings(
             w_recon=w_recon,
             w_energy=w_energy,
             w_cov_diag=w_cov_diag,
@@ -216,54 +210,45 @@ class OutlierVAEGMM(Building):
             jit_compile=jit_compile,
             steps_per_execution=steps_per_execution,
         )
-        how = How(loss_fn, optimizer, verbose, log_metric, callbacks, checkpoint_dir)
-        return self._fit(X, y, settings, how, trains)
+        options = FitOptions(optimizer, verbose, log_metric, callbacks, checkpoint_dir)
+        return fit_detector(self, X, y, loss_fn, settings, options, trains)
 
     @classmethod
     def _more_of_nets(cls, config: VAEGMMConfig, sizes: NetSizes) -> dict[str, Any]:
         return {"code": CodeConfig(kind="gaussian")}
 
-    def _loss(self, settings: FitConfig, prepared: TrainingRows) -> Loss:
+    def loss(self, settings: FitConfig, prepared: TrainingRows) -> MixtureLoss:
+        """What is minimised."""
         assert isinstance(settings, VAEGMMFitConfig)
-        plain = super()._loss(settings, prepared)
+        plain = super().loss(settings, prepared)
         kind, value, covariance = _recon_covariance(settings, prepared)
-
-        def likelihood(out: ForwardPass, _: Any) -> Any:
-            def of_rows(x: Any, x_recon: Any) -> Any:
-                return negative_log_likelihood(x, x_recon, covariance)
-
-            return per_member(of_rows, out.x, out.x_recon)[..., 0]
-
-        recon = Term("recon", settings.w_recon, likelihood, of_rows=True)
+        recon = Term("recon", settings.w_recon, _likelihood, of_rows=True)
         weights: dict[str, Any] = {"w_recon": settings.w_recon, **plain.weights}
         elsewhere = {name: f"cov_elbo={{{name!r}: ...}}" for name in _KINDS if name != kind}
         return plain._replace(
             terms=(recon, *plain.terms[1:]),
             weights=weights,
+            given=covariance._replace(log_det=np.asarray(covariance.log_det, np.float32)),
             more={kind: value},
             elsewhere=elsewhere,
         )
 
-    def _code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
+    def code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
+        """The divergence of each row's code."""
         assert isinstance(settings, VAEGMMFitConfig)
         weight = warmed_up(self.config.beta, settings.kl_warmup)
-        return (Term("kl", weight, lambda out, _: out.extras["kl"], of_rows=True),)
+        return (Term("kl", weight, Extra("kl"), of_rows=True),)
 
-    def _state_of(
-        self,
-        prepared: TrainingRows,
-        settings: FitConfig,
-        names: tuple[str, ...] | None,
-        eager: bool,
-        noise: FloatArray | None = None,
-    ) -> FittedState:
-        if self.config.samples:
-            rng = np.random.default_rng(settings.seed)
-            shape = (self.config.samples, self.net.code.latent_dim)
-            noise = rng.standard_normal(shape).astype("float32")
-        return super()._state_of(prepared, settings, names, eager, noise)
+    def draws(self, settings: FitConfig) -> FloatArray | None:
+        """By which codes are scored; None for the mean code."""
+        if not self.config.samples:
+            return None
+        rng = np.random.default_rng(settings.seed)
+        shape = (self.config.samples, self.net.code.latent_dim)
+        return rng.standard_normal(shape).astype("float32")
 
-    def _inspect(self, prepared: TrainingRows, settings: FitConfig) -> None:
+    def inspect(self, prepared: TrainingRows, settings: FitConfig) -> None:
+        """Warn if the code says nothing about its row."""
         by_dimension = mean_divergence(self.net, prepared.usual, settings.seed)
         n_active = int((by_dimension > _ACTIVE).sum())
         if n_active == 0:
@@ -275,6 +260,13 @@ class OutlierVAEGMM(Building):
             )
         else:
             logger.info("Dimensions of the code in use: %d of %d.", n_active, by_dimension.size)
+
+
+def _likelihood(out: ForwardPass, _: Any) -> Any:
+    def of_rows(x: Any, x_recon: Any) -> Any:
+        return negative_log_likelihood(x, x_recon, out.given)
+
+    return per_member(of_rows, out.x, out.x_recon)[..., 0]
 
 
 def _recon_covariance(

@@ -4,18 +4,13 @@ from typing import Any, ClassVar
 
 import keras
 
-from aegmm_detect.configs.aegmm import (
-    FitConfig,
-    NanPolicy,
-    Normalize,
-    ScoreType,
-    VQAEGMMConfig,
-)
+from aegmm_detect.configs.aegmm import FitConfig, ScoreType, VQAEGMMConfig
 from aegmm_detect.configs.nets import CodeConfig, NetSizes
+from aegmm_detect.configs.rows import NanPolicy, Normalize
 from aegmm_detect.nets.checks import code_width
 from aegmm_detect.nets.codes import QuantizedCode
 from aegmm_detect.numerics.features import eucl_cosim_features
-from aegmm_detect.numerics.objective import Term
+from aegmm_detect.numerics.objective import Extra, Term
 from aegmm_detect.od.building import Building, Parts, checked_net
 from aegmm_detect.training.codes import first_codebook
 from aegmm_detect.training.prepare import TrainingRows
@@ -90,19 +85,20 @@ class OutlierVQAEGMM(Building):
     def _more_of_nets(cls, config: VQAEGMMConfig, sizes: NetSizes) -> dict[str, Any]:
         return {"code": CodeConfig(kind="quantized", n_codes=config.n_codes)}
 
-    def _code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
+    def code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
+        """Commitment, and for the log alone how many of the vectors are in use."""
         return (
             Term(
                 "commitment",
                 self.config.w_commitment,
-                lambda out, _: out.extras["commitment"],
+                Extra("commitment"),
                 of_rows=True,
             ),
-            # Logged alone: how many of the vectors are in use.
-            Term("perplexity", 0.0, lambda out, _: out.extras["perplexity"]),
+            Term("perplexity", 0.0, Extra("perplexity")),
         )
 
-    def _begin(self, prepared: TrainingRows, settings: FitConfig) -> None:
+    def start(self, net: Any, prepared: TrainingRows, settings: FitConfig) -> None:
+        """Put the codebook where codes of the training rows are."""
         n_codes = self.config.n_codes
-        vectors = first_codebook(self.net.encoder, prepared.usual, n_codes, settings.seed)
-        self.net.code.start(vectors)
+        vectors = first_codebook(net.encoder, prepared.usual, n_codes, settings.seed)
+        net.code.start(vectors)

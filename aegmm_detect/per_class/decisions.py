@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 
 from aegmm_detect.decision import is_outlier
+from aegmm_detect.detector import threshold_methods
+from aegmm_detect.detector.threshold_methods import DEFAULT_PERCENTAGE
 from aegmm_detect.exceptions import (
     ConfigurationError,
     InvalidInputError,
     ThresholdNotInferredError,
 )
-from aegmm_detect.od import threshold_methods
-from aegmm_detect.od.threshold_methods import DEFAULT_PERCENTAGE
 from aegmm_detect.per_class.labels import as_labels, class_numbers, listed
 from aegmm_detect.per_class.scoring import ClassScoring
 from aegmm_detect.per_class.votes import votes, votes_needed
+from aegmm_detect.prediction import prediction
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
 from aegmm_detect.types import BoolArray, FloatArray, IntArray
 
@@ -26,7 +27,7 @@ class ClassDecisions(ClassScoring):
     @property
     def class_thresholds(self) -> dict[Hashable, float | None]:
         """The threshold of each class's own scores, by label; None where none is set."""
-        return {label: member.threshold for label, member in self._members.items()}
+        return {label: member.threshold for label, member in self.members.items()}
 
     def infer_class_thresholds(
         self,
@@ -91,7 +92,7 @@ class ClassDecisions(ClassScoring):
         numbers = class_numbers(as_labels(y), self.classes_)
         scores = self._own_scores(X, numbers, batch_size)
         found = {}
-        for number, label in enumerate(self._members):
+        for number, label in enumerate(self.members):
             try:
                 found[label] = inference.threshold(scores[numbers == number])
             except InvalidInputError as error:
@@ -100,7 +101,7 @@ class ClassDecisions(ClassScoring):
             consequence = "more inliers will be above the thresholds"
             self._check_held_out(X, batch_size, consequence)
         for label, threshold in found.items():
-            self._members[label]._keep_inferred(threshold)
+            self.members[label]._decisions().keep_inferred(threshold)
         return found
 
     def votes(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE) -> IntArray:
@@ -223,15 +224,15 @@ class ClassDecisions(ClassScoring):
                 own = numbers == number
                 outlier[own] = is_outlier(scores[own], float(threshold))
         else:
-            needed = votes_needed(min_votes, len(self._members))
+            needed = votes_needed(min_votes, len(self.members))
             n_votes = self.votes(X, batch_size)
             scores, outlier = n_votes.astype(np.float32), n_votes >= needed
-        data = {
-            "instance_score": scores if return_instance_score else None,
-            "feature_score": self._shares(X, numbers) if return_feature_score else None,
-            "is_outlier": outlier.astype(np.int64),
-        }
-        return {"data": data, "meta": dict(self.meta)}
+        return prediction(
+            scores if return_instance_score else None,
+            outlier,
+            dict(self.meta),
+            feature_score=self._shares(X, numbers) if return_feature_score else None,
+        )
 
     def _required_thresholds(self) -> FloatArray:
         missing = [label for label, value in self.class_thresholds.items() if value is None]

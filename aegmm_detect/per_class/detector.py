@@ -1,6 +1,5 @@
 """PerClassAEGMM: a detector for each class of a labelled data set (S-DAGMM)."""
 
-import copy
 import logging
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -10,17 +9,20 @@ import keras
 import numpy as np
 
 from aegmm_detect.calibration import Calibration
-from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, NanPolicy
+from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
+from aegmm_detect.configs.rows import NanPolicy
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.input_checks import check_label_count, check_shape, non_finite_rows
 from aegmm_detect.inputs import Rows, as_rows
 from aegmm_detect.od.aegmm import OutlierAEGMM
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.per_class.decisions import ClassDecisions
+from aegmm_detect.per_class.fitted import FittedClasses
 from aegmm_detect.per_class.fitting import fit_in_turn, fit_together, rows_of_classes
 from aegmm_detect.per_class.labels import as_labels, class_numbers, classes_of
 from aegmm_detect.per_class.members import Make, checked_member, new_member
 from aegmm_detect.per_class.nets import NetsOfClasses
+from aegmm_detect.scoring_loop import refuse_flagged
 from aegmm_detect.types import UNSET, Array
 
 logger = logging.getLogger(__name__)
@@ -73,7 +75,7 @@ class PerClassAEGMM(ClassDecisions):
 
     def __init__(
         self,
-        member: OutlierAEGMM | Make,
+        member: MixtureDetector | Make,
         threshold: float | None = None,
         data_type: str | None = None,
         *,
@@ -82,7 +84,7 @@ class PerClassAEGMM(ClassDecisions):
         checked = checked_member(member)
         given = {"data_type": data_type, "nan_policy": nan_policy}
         given = {name: value for name, value in given.items() if value is not None}
-        if isinstance(checked, OutlierAEGMM):
+        if isinstance(checked, MixtureDetector):
             if given:
                 raise ConfigurationError(
                     f"{' and '.join(given)} would contradict member or repeat it: give them to the "
@@ -94,12 +96,10 @@ class PerClassAEGMM(ClassDecisions):
         self._set_up(checked, config, threshold)
 
     def _set_up(
-        self, member: OutlierAEGMM | Make | None, config: DetectorConfig, threshold: float | None
+        self, member: MixtureDetector | Make | None, config: DetectorConfig, threshold: float | None
     ) -> None:
-        super().__init__(threshold, config.data_type, config.nan_policy)
-        self.config = config
+        super().__init__(config, threshold)
         self._member = member
-        self._members: dict[Hashable, MixtureDetector] = {}
 
     @classmethod
     def auto(
@@ -136,7 +136,7 @@ class PerClassAEGMM(ClassDecisions):
     @classmethod
     def of_parts(
         cls,
-        template: OutlierAEGMM | None,
+        template: MixtureDetector | None,
         members: Mapping[Hashable, MixtureDetector],
         config: DetectorConfig,
         threshold: float | None,
@@ -164,13 +164,11 @@ class PerClassAEGMM(ClassDecisions):
         detector = cls.__new__(cls)
         detector._set_up(template, config, threshold)
         if members:
-            detector._adopt(dict(members), names)
-        detector._inferred, detector._calibration = inferred, calibration
+            detector._take(dict(members), names)
+        if inferred:
+            detector._held.keep_inferred(threshold)
+        detector._held.calibration = calibration
         return detector
-
-    def __copy__(self) -> Self:
-        # Training one of two that share their members would change the scores of the other.
-        return copy.deepcopy(self)
 
     def fit(
         self,
@@ -235,7 +233,7 @@ class PerClassAEGMM(ClassDecisions):
             "steps_per_execution": steps_per_execution,
         }
         rows = as_rows(X)
-        former = tuple(self._members.values())
+        former = tuple(self.members.values())
         if y is None:
             member = new_member(self._member, rows, former, self.config.nan_policy)
             history = member.fit(X, **given)
@@ -245,7 +243,7 @@ class PerClassAEGMM(ClassDecisions):
         classes, parts = self._rows_per_class(rows, y)
         names = rows.columns.names
         template = self._member
-        if isinstance(template, OutlierAEGMM) and len(classes) > 1:
+        if isinstance(template, MixtureDetector) and len(classes) > 1:
             members, history = fit_together(template, parts, names, given)
         else:
             members, history = fit_in_turn(
@@ -260,12 +258,12 @@ class PerClassAEGMM(ClassDecisions):
     @property
     def fit_config(self) -> FitConfig | None:
         """What `fit` uses for arguments that are left out; None where a function says so."""
-        return self._member.fit_config if isinstance(self._member, OutlierAEGMM) else None
+        return self._member.fit_config if isinstance(self._member, MixtureDetector) else None
 
     @property
-    def template(self) -> OutlierAEGMM | None:
+    def template(self) -> MixtureDetector | None:
         """What the members are made like; None where a function makes them."""
-        return self._member if isinstance(self._member, OutlierAEGMM) else None
+        return self._member if isinstance(self._member, MixtureDetector) else None
 
     @property
     def net(self) -> keras.Model:
@@ -276,8 +274,8 @@ class PerClassAEGMM(ClassDecisions):
         NotFittedError
             Before `fit`.
         """
-        self._require_fitted("net")
-        return NetsOfClasses([member.net for member in self._members.values()])
+        members = self._required_fit("net").members
+        return NetsOfClasses([member.net for member in members.values()])
 
     def export(self, *_: Any, **__: Any) -> NoReturn:
         """Refused: there is no single graph; export the detectors of the classes one by one."""
@@ -305,7 +303,8 @@ class PerClassAEGMM(ClassDecisions):
         check_label_count(labels, len(array))
         bad = np.zeros(len(array), dtype=bool)
         bad[non_finite_rows(array)] = True
-        self._refuse_non_finite(bad, rows)
+        if self.config.nan_policy == "raise":
+            refuse_flagged(bad, rows)
         if bad.any():
             logger.warning("%d rows hold NaN or infinity and are left out of training.", bad.sum())
         classes = classes_of(labels)
@@ -324,19 +323,11 @@ class PerClassAEGMM(ClassDecisions):
                 "infer_class_thresholds again."
             )
         self._forget_fit()
-        self._adopt(members, names)
+        self._take(members, names)
 
-    def _adopt(
+    def _take(
         self, members: dict[Hashable, MixtureDetector], names: tuple[str, ...] | None
     ) -> None:
-        self._members = members
-        self._states = self._states_now()
-        states = [member.state for member in members.values()]
-        assert all(state is not None for state in states)  # all are fitted
-        sketches = [state.trained_on for state in states if state is not None]
-        trained_on = sketches[0]
-        for sketch in sketches[1:]:
-            if trained_on is not None and sketch is not None:
-                trained_on = trained_on.merge(sketch)
-        row_shape = states[0].row_shape if states[0] is not None else ()
-        self._mark_fitted(names, row_shape, trained_on)
+        fitted = FittedClasses(members, names)
+        self._decided_on = fitted.made_by
+        self._adopt(fitted)

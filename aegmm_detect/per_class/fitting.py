@@ -10,13 +10,13 @@ import numpy as np
 
 from aegmm_detect.exceptions import InvalidInputError
 from aegmm_detect.inputs import as_rows
-from aegmm_detect.od.aegmm import OutlierAEGMM
+from aegmm_detect.od.fitting import state_after
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.per_class.labels import listed
 from aegmm_detect.per_class.nets import net_of_class, stack_per_class
 from aegmm_detect.per_class.rows import one_of_each
+from aegmm_detect.training.fit import FitOptions, fit
 from aegmm_detect.training.prepare import prepare
-from aegmm_detect.training.ready import HOW, How, get_ready
 from aegmm_detect.types import Array, IntArray
 
 # A covariance needs two; `prepare` says the same of a detector alone.
@@ -57,7 +57,7 @@ def rows_of_classes(
 
 
 def fit_together(
-    template: OutlierAEGMM,
+    template: MixtureDetector,
     parts: Sequence[Array],
     names: tuple[str, ...] | None,
     given: Mapping[str, Any],
@@ -75,8 +75,9 @@ def fit_together(
     given
         Arguments of `OutlierAEGMM.fit`.
     """
-    how = How(**{name: value for name, value in given.items() if name in HOW})
-    settings = template._settings(**{k: v for k, v in given.items() if k not in HOW})
+    names_of_options = {field.name for field in dataclasses.fields(FitOptions)}
+    options = FitOptions(**{k: v for k, v in given.items() if k in names_of_options})
+    settings = template.settings(**{k: v for k, v in given.items() if k not in names_of_options})
     config, blueprint = template.config, template.blueprint
     assert blueprint is not None  # the constructor of the detector of classes asks for one
     shape = (blueprint.sizes.n_features,)
@@ -92,18 +93,16 @@ def fit_together(
         for own in parts
     ]
     rows = one_of_each(prepared, settings.seed)
-    sample = next(iter(prepared[0].train.batches(2)))
-    loss = template._loss(settings, prepared[0])
-    ready = get_ready(template.net, sample, rows.train.n_rows, loss, settings, how)
     net = stack_per_class(blueprint, len(parts), settings.seed)
-    history = ready.run(net, rows)
+    objective = template.loss(settings, prepared[0]).objective
+    history = fit(net, objective, rows, settings, options)
     members: list[MixtureDetector] = []
     for number, own in enumerate(prepared):
         alone = net_of_class(net, blueprint, number)
         # A threshold, for a moment: the advice to infer one would be another detector's.
         member = type(template).of_parts(alone, math.inf, config, template.fit_config, blueprint)
         member.threshold = None
-        member._adopt(member._state_of(own, settings, names, ready.eager_net))
+        member.adopt(state_after(member, own, settings, names, eager=False))
         members.append(member)
     return members, history
 

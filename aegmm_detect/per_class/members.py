@@ -7,19 +7,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from aegmm_detect.configs.aegmm import NanPolicy
+from aegmm_detect.configs.rows import NanPolicy
 from aegmm_detect.exceptions import ConfigurationError, NetTypeError
 from aegmm_detect.input_checks import check_shape
 from aegmm_detect.inputs import Rows
-from aegmm_detect.od.aegmm import OutlierAEGMM
-from aegmm_detect.od.fitting import Fitting
 from aegmm_detect.od.mixture import MixtureDetector
 
 Make = Callable[[int], MixtureDetector]
 
 
 def new_member(
-    source: OutlierAEGMM | Make | None,
+    source: MixtureDetector | Make | None,
     rows: Rows,
     others: Sequence[MixtureDetector],
     nan_policy: NanPolicy,
@@ -48,7 +46,7 @@ def new_member(
             "This detector was loaded from a file, which does not keep the function that makes "
             "nets for each class: call fit of a new PerClassAEGMM(function)."
         )
-    if isinstance(source, OutlierAEGMM):
+    if isinstance(source, MixtureDetector):
         member: Any = copy.deepcopy(source)
         member.threshold = None
         return member
@@ -75,7 +73,7 @@ def new_member(
     return member
 
 
-def checked_member(member: Any) -> OutlierAEGMM | Make:
+def checked_member(member: Any) -> MixtureDetector | Make:
     """`member` itself, if detectors of classes can be made of it.
 
     Raises
@@ -85,10 +83,12 @@ def checked_member(member: Any) -> OutlierAEGMM | Make:
     ConfigurationError
         A detector whose nets cannot be stacked.
     """
-    if isinstance(member, OutlierAEGMM):
+    if isinstance(member, MixtureDetector):
         blueprint = member.blueprint
-        hooks = ("_begin", "_inspect")
-        own = any(getattr(type(member), name) is not getattr(Fitting, name) for name in hooks)
+        hooks = ("net_for", "start", "inspect", "draws")
+        own = any(
+            getattr(type(member), name) is not getattr(MixtureDetector, name) for name in hooks
+        )
         more = blueprint is not None and (blueprint.code, blueprint.context) != (None, None)
         if blueprint is None or more or own:
             raise ConfigurationError(

@@ -6,15 +6,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from aegmm_detect.configs.aegmm import DetectorConfig, ScoreType
+from aegmm_detect.detector.base import Detector
+from aegmm_detect.detector.decisions import Decisions
 from aegmm_detect.exceptions import NotFittedError
 from aegmm_detect.input_checks import check_label_count
-from aegmm_detect.nets.scoring import BEYOND
-from aegmm_detect.numerics.density import Scale
-from aegmm_detect.od.base import Detector
 from aegmm_detect.od.mixture import MixtureDetector
-from aegmm_detect.od.state import FittedState
+from aegmm_detect.per_class.fitted import FittedClasses
 from aegmm_detect.per_class.labels import as_labels, class_numbers
-from aegmm_detect.per_class.votes import on_one_scale
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, score_rows
 from aegmm_detect.types import FloatArray, IntArray
 
@@ -25,9 +23,9 @@ class ClassScoring(Detector):
     CONFIG: ClassVar[type[DetectorConfig]] = DetectorConfig
 
     config: DetectorConfig
-    _members: dict[Hashable, MixtureDetector]
-    # Of the members, when what was decided on their scores was last looked at.
-    _states: tuple[tuple[FittedState | None, str], ...] = ()
+    _fitted: FittedClasses | None
+    # The members' fits when what was decided on their scores was last looked at.
+    _decided_on: tuple[object, ...] = ()
 
     @property
     def members(self) -> dict[Hashable, MixtureDetector]:
@@ -35,7 +33,7 @@ class ClassScoring(Detector):
 
         Their thresholds are the classes' own. A new dictionary each time, of the same detectors.
         """
-        return dict(self._members)
+        return {} if self._fitted is None else dict(self._fitted.members)
 
     @property
     def classes_(self) -> tuple[Hashable, ...]:
@@ -46,19 +44,18 @@ class ClassScoring(Detector):
         NotFittedError
             Before `fit`.
         """
-        self._require_fitted("classes_")
-        return tuple(self._members)
+        return tuple(self._required_fit("classes_").members)
 
     @property
     def score_type(self) -> ScoreType:
         """What the scores of the classes are made of; set when their detectors are made."""
-        first = next(iter(self._members.values()), None)
+        first = next(iter(self.members.values()), None)
         return self.config.score_type if first is None else first.score_type
 
     @property
     def names(self) -> tuple[str, ...] | None:
         """Of the columns that `fit` saw; None before, or where rows came without."""
-        return self._names
+        return None if self._fitted is None else self._fitted.names
 
     def score(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE, *, y: Any = None) -> FloatArray:
         """Anomaly scores of the rows of `X`.
@@ -106,34 +103,19 @@ class ClassScoring(Detector):
         NotFittedError, InvalidInputError
             As for `score`.
         """
-        self._require_fitted("class_scores")
-        return self._scores(X, self._by_all, batch_size).reshape(-1, len(self._members))
-
-    def _by_all(self, batch: FloatArray) -> FloatArray:
-        return np.column_stack([m._score_batch(batch) for m in self._members.values()])
-
-    def _score_batch(self, batch: FloatArray) -> FloatArray:
-        scores = self._by_all(batch)
-        return np.minimum(self._on_one_scale(scores).min(axis=1), BEYOND).astype(np.float32)
-
-    def _on_one_scale(self, scores: FloatArray) -> FloatArray:
-        scales = [_scale(member) for member in self._members.values()]
-        return on_one_scale(scores, Scale(*(np.array(part) for part in zip(*scales, strict=True))))
+        fitted = self._required_fit("class_scores()")
+        return self._scores(X, fitted.of_all, batch_size).reshape(-1, len(fitted.members))
 
     def _own_scores(self, X: Any, numbers: IntArray, batch_size: int) -> FloatArray:
         """Scores by the class of which `numbers` (N,) has the number."""
+        fitted = self._required_fit("score()")
         first = 0
 
         def score_batch(batch: FloatArray) -> FloatArray:
             nonlocal first
             own = numbers[first : first + len(batch)]
             first += len(batch)
-            scores = np.zeros(len(batch), dtype=np.float32)
-            for number, member in enumerate(self._members.values()):
-                chosen = np.flatnonzero(own == number)
-                if len(chosen):
-                    scores[chosen] = member._score_batch(batch[chosen])
-            return scores
+            return fitted.of_own(batch, own)
 
         scores = self._scores(X, score_batch, batch_size)
         check_label_count(numbers, len(scores))
@@ -142,8 +124,8 @@ class ClassScoring(Detector):
     def _scores(
         self, X: Any, score_batch: Callable[[FloatArray], FloatArray], batch_size: int
     ) -> FloatArray:
-        policy = self.config.nan_policy
-        return score_rows(X, score_batch, self._row_shape or (), self._names, policy, batch_size)
+        fitted, policy = self._required_fit("score()"), self.config.nan_policy
+        return score_rows(X, score_batch, fitted.row_shape, fitted.names, policy, batch_size)
 
     def _feature_scores(self, X: Any) -> FloatArray:
         return self._shares(X, None)
@@ -151,41 +133,27 @@ class ClassScoring(Detector):
     def _shares(self, X: Any, numbers: IntArray | None) -> FloatArray:
         """By the class of that number, or else by the one to which a row is least strange."""
         if numbers is None:
-            numbers = self._on_one_scale(self.class_scores(X)).argmin(axis=1)
-        per_class = [member._feature_scores(X) for member in self._members.values()]
+            fitted = self._required_fit("explain()")
+            numbers = fitted.on_one_scale(self.class_scores(X)).argmin(axis=1)
+        per_class = [member.explain(X).shares for member in self.members.values()]
         shares = np.empty_like(per_class[0])
         for number, own in enumerate(per_class):
             shares[numbers == number] = own[numbers == number]
         return shares
 
-    def _require_fitted(self, method: str) -> None:
-        if not self._fitted:
+    def _required_fit(self, what: str) -> FittedClasses:
+        if self._fitted is None:
             name = type(self).__name__
             raise NotFittedError(
-                f"{name}.{method} needs a fitted detector: call {name}.fit(X, y) first, or fit(X) "
+                f"{name}.{what} needs a fitted detector: call {name}.fit(X, y) first, or fit(X) "
                 "for a single class."
             )
+        return self._fitted
 
-    def _states_now(self) -> tuple[tuple[FittedState | None, str], ...]:
-        return tuple((member.state, member.score_type) for member in self._members.values())
-
-    def _refresh(self) -> None:
+    def _decisions(self) -> Decisions:
         # Members can be changed from outside: updated, fitted again, given another score_type.
-        now = self._states_now()
-        changed = len(now) != len(self._states) or any(
-            old is not new or kind != other
-            for (old, kind), (new, other) in zip(self._states, now, strict=True)
-        )
-        self._states = now
-        if changed:
-            self._forget_decisions("the classes' former scores")
-
-
-def _scale(member: MixtureDetector) -> tuple[float, float]:
-    """Median and spread of a member's scores over its training rows."""
-    if member.score_type == "both":
-        return 0.0, 1.0  # on such a scale already
-    scales = None if member.state is None else member.state.scales
-    assert scales is not None  # a fit leaves them
-    part = 0 if member.score_type == "energy" else 1
-    return float(scales.parts.centre[part]), float(scales.parts.spread[part])
+        now = () if self._fitted is None else self._fitted.made_by
+        before, self._decided_on = self._decided_on, now
+        if len(now) != len(before) or any(a is not b for a, b in zip(before, now, strict=True)):
+            self._held.forget("the classes' former scores")
+        return self._held

@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from aegmm_detect.detector.base import Detector
 from aegmm_detect.exceptions import AEGMMError, ArtefactError, ConfigurationError
 from aegmm_detect.listing import one_line
-from aegmm_detect.od.base import Detector
 from aegmm_detect.processes import check_process
 from aegmm_detect.saving.archive import SUFFIX, read_archive, write_archive
 from aegmm_detect.saving.directory import read_directory, write_directory

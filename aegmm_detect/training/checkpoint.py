@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from aegmm_detect.configs.aegmm import FitConfig
+from aegmm_detect.configs.training import TrainingConfig
 from aegmm_detect.exceptions import CheckpointError, ConfigurationError
 from aegmm_detect.training import checkpoint_file
 from aegmm_detect.training.callback_checks import check_resumable
@@ -255,7 +255,7 @@ def _with_log(
 def _epochs(fingerprint: dict[str, Any]) -> int:
     """Of the whole fit that is described."""
     names = ("epochs", "n_steps", "max_passes", "batch_size")
-    config = FitConfig(**{name: fingerprint["settings"][name] for name in names})
+    config = TrainingConfig(**{name: fingerprint["settings"][name] for name in names})
     return length_of_fit(config, fingerprint["rows"]["number"]).epochs
 
 

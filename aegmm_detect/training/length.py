@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from aegmm_detect.configs.aegmm import FitConfig
+from aegmm_detect.configs.training import TrainingConfig
 from aegmm_detect.training.data import plan
 
 # Epochs of a fit that counts steps: an epoch costs Keras about as much as some 30 small steps.
@@ -23,7 +23,7 @@ class Length:
         return self.epochs * self.steps
 
 
-def length_of_fit(config: FitConfig, n_rows: int) -> Length:
+def length_of_fit(config: TrainingConfig, n_rows: int) -> Length:
     """Epochs as given, or as many equal ones as suit the number of steps that was asked for.
 
     Parameters

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aegmm_detect.configs.aegmm import NanPolicy, Normalize
+from aegmm_detect.configs.rows import NanPolicy, Normalize
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.input_checks import (
     check_label_count,

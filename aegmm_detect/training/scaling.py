@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from aegmm_detect.configs.aegmm import Normalize
+from aegmm_detect.configs.rows import Normalize
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.numerics.spread import divisor, is_constant, rounding
 from aegmm_detect.types import FloatArray

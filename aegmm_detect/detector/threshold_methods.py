@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from aegmm_detect import argument_checks
+from aegmm_detect.detector.threshold_warnings import warn_of_labels, warn_of_ties
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.input_checks import check_label_count
 from aegmm_detect.numerics import labelled_thresholds, thresholds
-from aegmm_detect.od.threshold_warnings import warn_of_labels, warn_of_ties
 from aegmm_detect.types import BoolArray, FloatArray, IntArray
 
 logger = logging.getLogger(__name__)

@@ -1,30 +1,33 @@
-"""How scores become decisions: thresholds, p-values, false-discovery rates."""
+"""From scores to decisions: thresholds, predictions, p-values, drift."""
 
 import abc
-import functools
 import logging
-from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
 
-from aegmm_detect.argument_checks import check_share, check_threshold
-from aegmm_detect.decision import is_outlier
-from aegmm_detect.exceptions import (
-    ConfigurationError,
-    ThresholdNotInferredError,
-)
-from aegmm_detect.od import threshold_methods
-from aegmm_detect.od.calibrating import Calibrating
-from aegmm_detect.od.threshold_methods import DEFAULT_PERCENTAGE
+from aegmm_detect.calibration import Calibration
+from aegmm_detect.detector import threshold_methods
+from aegmm_detect.detector.decisions import Decisions
+from aegmm_detect.detector.held_out import check_held_out, chosen_rows
+from aegmm_detect.detector.threshold_methods import DEFAULT_PERCENTAGE
+from aegmm_detect.drift import DriftReport, drift_report
+from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.inputs import as_rows
+from aegmm_detect.numerics.thresholds import rows_needed
+from aegmm_detect.prediction import prediction
+from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE
-from aegmm_detect.types import Array, FloatArray
+from aegmm_detect.types import BoolArray, FloatArray
 
 logger = logging.getLogger(__name__)
 
+# Of tests, by custom; calibration on rows too few for it is hardly meant.
+_USUAL_LEVEL = 0.05
 
-class Decisions(Calibrating):
-    """The half of a detector that decides; it needs nothing of the other half but scores.
+
+class Decides(abc.ABC):
+    """The half of a detector that decides; of the other half it needs the scores.
 
     Parameters
     ----------
@@ -33,15 +36,24 @@ class Decisions(Calibrating):
     """
 
     def __init__(self, threshold: float | None) -> None:
-        super().__init__()
-        self._threshold: float | None = None
-        self._inferred = False
-        self.threshold = threshold
+        self._held = Decisions(type(self).__name__, threshold)
 
     @property
     @abc.abstractmethod
     def meta(self) -> dict[str, Any]:
         """Name, type, data type, version."""
+
+    @abc.abstractmethod
+    def score(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE) -> FloatArray:
+        """Anomaly scores of the rows of `X`."""
+
+    @abc.abstractmethod
+    def _require_fitted(self, method: str) -> None: ...
+
+    @property
+    @abc.abstractmethod
+    def _trained_on(self) -> RowSketch | None:
+        """Rows that `fit` has seen; None where they are not known."""
 
     def _feature_scores(self, X: Any) -> FloatArray:
         """Shares of features in the strangeness of their rows, in the shape of `X`."""
@@ -50,27 +62,28 @@ class Decisions(Calibrating):
             "return_feature_score out."
         )
 
+    def _decisions(self) -> Decisions:
+        """Those that go with the scores of today. Overridden where scores change unseen."""
+        return self._held
+
     @property
     def threshold(self) -> float | None:
         """Score above which a row is an outlier. Assigning one keeps it through every `fit`."""
-        self._refresh()
-        return self._threshold
+        return self._decisions().threshold
 
     @threshold.setter
     def threshold(self, value: float | None) -> None:
-        self._threshold = None if value is None else check_threshold(value)
-        self._inferred = False
+        self._held.threshold = value
 
     @property
     def threshold_inferred(self) -> bool:
         """Whether `infer_threshold` has set the threshold: the next `fit` or `update` clears it."""
-        self._refresh()
-        return self._inferred
+        return self._decisions().inferred
 
-    def _keep_inferred(self, threshold: float) -> None:
-        """Decide by a threshold until the scores change that it was learned from."""
-        self._refresh()
-        self._threshold, self._inferred = threshold, True
+    @property
+    def calibration(self) -> Calibration | None:
+        """What `calibrate` made; None before, and after scores have changed."""
+        return self._decisions().calibration
 
     @final
     def infer_threshold(
@@ -151,7 +164,7 @@ class Decisions(Calibrating):
         if check_trained and inference.method.held_out:
             consequence = "more inliers will be above the threshold"
             self._check_held_out(X, batch_size, consequence, only=inference.inliers)
-        self._keep_inferred(threshold)
+        self._decisions().keep_inferred(threshold)
         return threshold
 
     # Overridden only to take further arguments.
@@ -204,52 +217,103 @@ class Decisions(Calibrating):
             As for `score`.
         """
         self._require_fitted("predict")
-        decide = self._decision(fdr)
-        calibration = self._required_calibration() if return_p_value else None
+        decisions = self._decisions()
+        decide = decisions.rule(fdr)
+        calibration = decisions.required_calibration() if return_p_value else None
         scores = self.score(X, batch_size)
-        data: dict[str, Any] = {
-            "instance_score": scores if return_instance_score else None,
-            "feature_score": self._feature_scores(X) if return_feature_score else None,
-        }
-        if calibration is not None:
-            data["p_value"] = calibration.p_values(scores)
-        data["is_outlier"] = decide(scores).astype(np.int64)
-        return {"data": data, "meta": dict(self.meta)}
+        return prediction(
+            scores if return_instance_score else None,
+            decide(scores),
+            dict(self.meta),
+            feature_score=self._feature_scores(X) if return_feature_score else None,
+            p_value=None if calibration is None else calibration.p_values(scores),
+        )
 
-    def _decision(self, fdr: float | None) -> Callable[[FloatArray], Array]:
-        """Scores -> which rows are outliers."""
-        if fdr is not None:
-            share = check_share(fdr, "fdr")
-            return functools.partial(self._required_calibration().discoveries, fdr=share)
-        threshold = self.threshold
-        if threshold is None:
-            name = type(self).__name__
-            raise ThresholdNotInferredError(
-                f"{name} has no threshold to decide by. Call {name}.infer_threshold(X) on a mixed "
-                "batch, or set .threshold; score(X) needs none."
-            )
-        return functools.partial(is_outlier, threshold=threshold)
-
-    def _forget_decisions(self, made_for: str) -> None:
-        """Clear what was learned from scores that are no longer these.
+    @final
+    def calibrate(
+        self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE, *, check_trained: bool = True
+    ) -> Calibration:
+        """Make `predict` able to give p-values and to hold a false-discovery rate.
 
         Parameters
         ----------
-        made_for
-            Where those scores came from, for the log: "the former fit".
+        X
+            Inliers that were not trained on, as for `score`: trained rows score lower than new
+            ones, and p-values would come out too small. Rows with NaN, where allowed, do not count.
+        batch_size
+            As for `score`.
+        check_trained
+            Whether to look for rows of `X` that `fit` has seen; False for data that repeat by
+            nature. Rows are compared by a sample of up to 65,536 hashes of training rows.
+
+        Returns
+        -------
+        The calibration, which is also kept in `calibration` until the scores change.
+
+        Raises
+        ------
+        InvalidInputError
+            `fit` has seen all rows of `X` (some: a warning is logged); no usable rows; as for
+            `score`.
+        NotFittedError
+            As for `score`.
         """
-        if self._inferred:
+        self._require_fitted("calibrate")
+        scores = self.score(X, batch_size)
+        calibration = Calibration(scores[~np.isnan(scores)])
+        if check_trained:
+            consequence = "p-values come out too small"
+            self._check_held_out(X, batch_size, consequence, refuse_all=True)
+        if calibration.smallest > _USUAL_LEVEL:
             logger.warning(
-                "The threshold %.6g was inferred for %s and is cleared: call infer_threshold "
-                "again.",
-                self._threshold,
-                made_for,
+                "With %d calibration rows no p-value is below %.3g. Calibrate on at least %d rows "
+                "for p-values of %g, and on as many times more as yours are to be smaller.",
+                calibration.n,
+                calibration.smallest,
+                rows_needed(_USUAL_LEVEL),
+                _USUAL_LEVEL,
             )
-            self._threshold, self._inferred = None, False
-        if self._calibration is not None:
-            logger.warning(
-                "The calibration on %d rows was made for %s and is cleared: call calibrate again.",
-                self._calibration.n,
-                made_for,
-            )
-            self._calibration = None
+        self._decisions().calibration = calibration
+        return calibration
+
+    @final
+    def drift_report(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE) -> DriftReport:
+        """Compare the scores of recent rows with those of calibration.
+
+        Parameters
+        ----------
+        X
+            Recent rows, as for `score`; outliers among them count, too.
+        batch_size
+            As for `score`.
+
+        Returns
+        -------
+        Kolmogorov-Smirnov statistic and p-value, and the shift of the median; see `DriftReport`.
+
+        Raises
+        ------
+        NotCalibratedError
+            Before `calibrate`.
+        NotFittedError, InvalidInputError
+            As for `score`; no usable rows.
+        """
+        self._require_fitted("drift_report")
+        calibration = self._decisions().required_calibration("a drift report")
+        return drift_report(calibration, self.score(X, batch_size))
+
+    def _check_held_out(
+        self,
+        X: Any,
+        batch_size: int,
+        consequence: str,
+        *,
+        only: BoolArray | None = None,
+        refuse_all: bool = False,
+    ) -> None:
+        trained_on = self._trained_on
+        if trained_on is not None:
+            batches = as_rows(X).batches(int(batch_size))
+            if only is not None:
+                batches = chosen_rows(batches, only)
+            check_held_out(batches, trained_on, consequence, refuse_all=refuse_all)

@@ -1,0 +1,1 @@
+"""What every detector has, whatever its model: scores, thresholds, predictions, calibration."""

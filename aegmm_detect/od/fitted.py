@@ -1,0 +1,85 @@
+"""A trained net and the state that its fit left, at work."""
+
+import dataclasses
+import functools
+import logging
+from typing import Any
+
+import keras
+import numpy as np
+
+from aegmm_detect.configs.aegmm import ScoreType
+from aegmm_detect.detector.row_scorer import RowScorer
+from aegmm_detect.explanation import Explainer
+from aegmm_detect.nets.scoring import BEYOND
+from aegmm_detect.od.state import FittedState
+from aegmm_detect.row_sketch import RowSketch
+from aegmm_detect.types import FloatArray
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FittedMixture:
+    """What scores the rows of a mixture detector.
+
+    Parameters
+    ----------
+    net
+        Prepared rows -> (x_recon, z, gamma), as it is when this is made.
+    state
+        What the fit left besides.
+    score_type
+        What the score is made of.
+    """
+
+    net: keras.Model
+    state: FittedState
+    score_type: ScoreType
+
+    def __post_init__(self) -> None:
+        # At once: the net may be trained on, by another detector.
+        self.scorer  # noqa: B018
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Compiled programs stay in this process; a copy finds its own.
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Of the rows that fit."""
+        return self.state.row_shape
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Of the columns, where rows came in a frame."""
+        return self.state.names
+
+    @property
+    def trained_on(self) -> RowSketch | None:
+        """Which rows the fit has seen."""
+        return self.state.trained_on
+
+    @functools.cached_property
+    def scorer(self) -> RowScorer:
+        """Raw rows -> scores, compiled."""
+        return self.state.scorer(self.net, self.score_type)
+
+    @functools.cached_property
+    def explainer(self) -> Explainer:
+        """What explains these scores."""
+        state = self.state
+        function = state.function(self.score_type)
+        return Explainer(function, self.net, state.parameters, state.row_dtype)
+
+    def score(self, batch: FloatArray) -> FloatArray:
+        """Scores (N,) float32 of checked rows (N, ...); NaN for rows that are not finite."""
+        scores = self.scorer(batch)
+        if n_beyond := np.count_nonzero(scores >= BEYOND):
+            logger.warning(
+                "%d rows score %.3g, the largest number: they are too far out for float32, or "
+                "recon_features is NaN for them.",
+                n_beyond,
+                BEYOND,
+            )
+        return scores

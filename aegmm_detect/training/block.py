@@ -1,0 +1,117 @@
+"""A block of steps as one program: a loop over batches that stops where one is not finite."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from aegmm_detect.programs.packing import Layout
+from aegmm_detect.training.objective import LOSS, Objective
+from aegmm_detect.types import Tensor
+
+REGULARIZATION = "regularization"
+
+
+class Block:
+    """Steps of a net and its optimizer, in place.
+
+    Parameters
+    ----------
+    net
+        To be trained.
+    optimizer
+        Built.
+    objective
+        What is minimised and logged.
+    layout
+        How the objective's arrays are passed.
+    metric
+        Updated with what the objective compares, after every step.
+    """
+
+    def __init__(
+        self,
+        net: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        objective: Objective,
+        layout: Layout,
+        metric: keras.metrics.Metric | None = None,
+    ) -> None:
+        self.net, self.optimizer = net, optimizer
+        self._objective, self._layout, self._metric = objective, layout, metric
+        self.columns = (*objective.columns, *([REGULARIZATION] if net.losses else []))
+
+    def train(
+        self, rows: Any, n_steps: Tensor, whole: Tensor, *arrays: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Train on the batches of one block; a failing block leaves every variable untouched.
+
+        Parameters
+        ----------
+        rows
+            (S, N, ...), or with labels (S, N).
+        n_steps
+            How many of the S batches count.
+        whole
+            Steps of the whole training, float32.
+        arrays
+            Of the objective, packed.
+
+        Returns
+        -------
+        Sums of the logged columns, steps taken, and whether all of them were finite.
+        """
+        variables = [*self.net.variables, *self.optimizer.variables]
+        before = [tf.identity(v.value) for v in variables]
+
+        def step(batch: Any) -> Mapping[str, Tensor]:
+            done = ops.cast(self.optimizer.iterations, "float32") / ops.maximum(whole - 1.0, 1.0)
+            progress = ops.minimum(done, 1.0)
+            evaluate = functools.partial(self._values, batch, arrays, progress, True)
+            return self._objective.update(self.net, self.optimizer, evaluate)
+
+        sums, taken, finite = self._loop(step, rows, n_steps)
+        # A gradient can overflow while its loss is finite; the next step would find out too late.
+        for weight in self.net.trainable_variables:
+            finite = finite & tf.math.is_finite(tf.reduce_sum(tf.abs(weight.value)))
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(tf.where(finite, variable.value, value))
+        return sums, taken, finite
+
+    def test(
+        self, rows: Any, n_steps: Tensor, whole: Tensor, *arrays: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The same values in inference mode; nothing is trained."""
+        # Terms weigh as at the end of training, or epochs could not be compared.
+        return self._loop(lambda batch: self._values(batch, arrays, 1.0, False), rows, n_steps)
+
+    def _values(
+        self, batch: Any, arrays: tuple[Tensor, ...], progress: Any, training: bool
+    ) -> Mapping[str, Tensor]:
+        left = iter(self._layout.unpack(arrays))
+        tree = tf.nest.map_structure(lambda _: next(left), self._objective.arrays)
+        values, compared = self._objective.values(self.net, tree, batch, progress, training)
+        if REGULARIZATION in self.columns:
+            penalty = ops.sum(ops.stack([ops.sum(loss) for loss in self.net.losses]))
+            values = {**values, LOSS: values[LOSS] + penalty, REGULARIZATION: penalty}
+        if self._metric is not None and compared is not None:
+            self._metric.update_state(*compared)
+        return values
+
+    def _loop(
+        self, step: Callable[[Any], Mapping[str, Tensor]], rows: Any, n_steps: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        def go_on(i: Tensor, finite: Tensor, _: Any) -> Tensor:
+            return (i < n_steps) & finite
+
+        def body(i: Tensor, _: Tensor, sums: Tensor) -> Any:
+            values = step(keras.tree.map_structure(lambda part: part[i], rows))
+            logged = [tf.reduce_mean(ops.cast(values[name], "float32")) for name in self.columns]
+            return i + 1, tf.math.is_finite(logged[0]), sums + tf.stack(logged)
+
+        start = (tf.constant(0), tf.constant(True), tf.zeros(len(self.columns)))
+        taken, finite, sums = tf.while_loop(go_on, body, start, parallel_iterations=1)
+        return sums, taken, finite

@@ -1,0 +1,119 @@
+"""The bridge to Keras: `Model.fit` on blocks of steps, with its callbacks, history and progress."""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from aegmm_detect.exceptions import ConfigurationError, NonFiniteLossError
+from aegmm_detect.training.block import REGULARIZATION
+from aegmm_detect.training.objective import LOSS
+from aegmm_detect.training.stand_in import Steps
+from aegmm_detect.types import FloatArray, Tensor
+
+_REMEDY = (
+    "Train with normalize='standard', a larger batch_size, a lower learning rate or clip_norm=1.0."
+)
+
+
+def check_log_metric(log_metric: Any, columns: Sequence[str] = ()) -> None:
+    """Raise unless `log_metric` is None or (column of its own, Keras metric).
+
+    Raises
+    ------
+    ConfigurationError
+        Shows an example.
+    """
+    if log_metric is None:
+        return
+    taken = {LOSS, REGULARIZATION, *columns}
+    pair = isinstance(log_metric, tuple) and len(log_metric) == 2
+    if not (pair and isinstance(log_metric[1], keras.metrics.Metric)) or log_metric[0] in taken:
+        raise ConfigurationError(
+            f"log_metric={log_metric!r}: pass a pair of a column's name, none of {sorted(taken)}, "
+            "and a Keras metric, for example ('mse', keras.metrics.MeanSquaredError())."
+        )
+
+
+class Trainer(keras.Model):
+    """Trains a net on blocks of batches; Keras owns epochs, callbacks, history and progress.
+
+    Parameters
+    ----------
+    net
+        To be trained in place; what callbacks see of the fit.
+    make_steps
+        Function of the built optimizer that returns the compiled steps.
+    log_metric
+        (column, Keras metric) of the user's for the log.
+    """
+
+    def __init__(
+        self,
+        net: keras.Model,
+        make_steps: Callable[[keras.optimizers.Optimizer], Steps],
+        log_metric: tuple[str, keras.metrics.Metric] | None = None,
+    ) -> None:
+        super().__init__(name="trainer", dtype="float32")
+        self.net = net
+        self._make_steps = make_steps
+        self._log_metric = log_metric
+        self.built = True
+
+    @functools.cached_property
+    def steps(self) -> Steps:
+        """Compiled when the optimizer is there."""
+        return self._make_steps(self.optimizer)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Keras's hook: the metric that the user added."""
+        return [] if self._log_metric is None else [self._log_metric[1]]
+
+    def reset_metrics(self) -> None:
+        """Keras's hook: a new epoch or validation pass begins."""
+        super().reset_metrics()
+        # Plain numbers: a Keras Mean per column would cost more than the steps of a small epoch.
+        self._totals, self._steps_logged = np.zeros(len(self.steps.columns)), 0
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Keras's hook: the training log, by column."""
+        means = (self._totals / max(self._steps_logged, 1)).tolist()
+        log = dict(zip(self.steps.columns, means, strict=True))
+        if self._log_metric is not None:
+            log[self._log_metric[0]] = float(self._log_metric[1].result())
+        return log
+
+    def call(self, x: Tensor, training: bool | None = None) -> Any:
+        """The net's own output."""
+        return self.net(x, training=training)
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Keras's hook: what it calls for every block."""
+        self.train_function: Any = functools.partial(self._run, "training")
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Keras's hook: what it calls for every validation block."""
+        self.test_function: Any = functools.partial(self._run, "validation")
+
+    def _run(self, phase: str, blocks: Iterator[Any]) -> dict[str, Any]:
+        sums, taken, finite = self.steps.run(phase, next(blocks))
+        totals, n_steps = np.asarray(sums, dtype=np.float64), int(taken)
+        if not finite:
+            raise NonFiniteLossError(self._diagnosis(totals, n_steps, phase))
+        self._totals, self._steps_logged = self._totals + totals, self._steps_logged + n_steps
+        return self.get_metrics_result()
+
+    def _diagnosis(self, sums: FloatArray, steps: int, phase: str) -> str:
+        finite = np.isfinite(sums)
+        bad = [name for name, ok in zip(self.steps.columns, finite, strict=True) if not ok]
+        cause = f"Not finite: {', '.join(bad)}."
+        if finite.all():
+            cause = "The loss was finite, but a gradient or a weight was not."
+        return (
+            f"The {phase} loss became NaN or infinite in step {steps} of a block of steps. {cause} "
+            f"The weights are those before that step's block, and the detector is not fitted. "
+            f"{_REMEDY}"
+        )
