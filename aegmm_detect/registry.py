@@ -1,20 +1,151 @@
-"""The one list of detectors: name -> class, imported only when asked for."""
+"""The one list of models: detectors, presets, baselines. A model is imported when it is asked for.
 
+A new detector is one file, and one entry here: where its class is, where its settings are, how the
+tests make a tiny one, and what it can do. Everything else follows from that: saving, the laws of
+the conformance tests, benchmarks, the command line.
+"""
+
+import dataclasses
+import functools
 import importlib
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
 
 from aegmm_detect.exceptions import ConfigurationError
 
-# A new detector is one file and one line here; the conformance tests run over this list.
-DETECTORS = {
-    "OutlierAEGMM": "aegmm_detect.od.aegmm:OutlierAEGMM",
-    "OutlierLabelledAEGMM": "aegmm_detect.od.labelled:OutlierLabelledAEGMM",
-    "OutlierSOMAEGMM": "aegmm_detect.od.som:OutlierSOMAEGMM",
-    "OutlierVAEGMM": "aegmm_detect.od.vaegmm:OutlierVAEGMM",
-    "OutlierVQAEGMM": "aegmm_detect.od.vqaegmm:OutlierVQAEGMM",
-    "OutlierAELMM": "aegmm_detect.od.aelmm:OutlierAELMM",
-    "PerClassAEGMM": "aegmm_detect.per_class.detector:PerClassAEGMM",
-}
+Kind = Literal["detector", "preset", "baseline"]
+# What a detector may be able to do besides fit, score and predict.
+#   save     comes back from a file, the same to the bit
+#   export   runs without this package
+#   explain  says which features make a row strange
+#   update   learns on from new rows without a fit
+#   labels   learns from labelled anomalies
+#   stream   fits to rows that are not in memory
+Capability = Literal["save", "export", "explain", "update", "labels", "stream"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One model.
+
+    Parameters
+    ----------
+    home
+        ``module:name`` of a class or, of presets and baselines, of a function that makes one.
+    make
+        Classmethod that makes a model of a number of features and settings; "" for the class or
+        function itself.
+    fixed
+        What comes before the number of features.
+    settings
+        ``module:name`` of its settings, free of TensorFlow; None where it has none of its own.
+    tiny
+        Settings of a detector that fits in a moment, for tests.
+    quick
+        Arguments of ``fit`` that go with them.
+    can
+        What it is able to do.
+    kind
+        What it is for.
+    """
+
+    home: str
+    make: str = ""
+    fixed: tuple[str, ...] = ()
+    settings: str | None = None
+    tiny: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    quick: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    can: frozenset[Capability] = frozenset()
+    kind: Kind = "detector"
+
+    def load(self) -> Any:
+        """The class or function."""
+        return _load(self.home)
+
+    def build(self, n_features: int, **settings: Any) -> Any:
+        """A model that is not fitted, for rows of `n_features` numbers."""
+        maker = self.load()
+        make = getattr(maker, self.make) if self.make else maker
+        return make(*self.fixed, n_features, **settings)
+
+
+@functools.cache
+def _load(home: str) -> Any:
+    module, _, attribute = home.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+_SIZES = {"comp_hiddens": (6, 2), "est_hiddens": (4, 2)}
+_FEW_STEPS = {"epochs": 2, "batch_size": 64, "verbose": 0}
+
+
+def _of_family(
+    module: str, name: str, settings: str, *can: Capability, update: bool = True
+) -> Entry:
+    """A detector with an autoencoder and a mixture."""
+    able: set[Capability] = {"save", "export", "explain", "stream", *can}
+    return Entry(
+        home=f"aegmm_detect.od.{module}:{name}",
+        make="from_sizes",
+        settings=f"aegmm_detect.configs.aegmm:{settings}",
+        tiny=MappingProxyType(_SIZES),
+        quick=MappingProxyType(_FEW_STEPS),
+        can=frozenset(able | {"update"} if update else able),
+    )
+
+
+def _of_preset(name: str) -> Entry:
+    return Entry(home="aegmm_detect.od.presets:preset", fixed=(name,), kind="preset")
+
+
+def _of_baseline(name: str) -> Entry:
+    home = f"aegmm_detect.evaluation.baselines:{name}"
+    return Entry(home=home, make="of_width", kind="baseline")
+
+
+ENTRIES: Mapping[str, Entry] = MappingProxyType(
+    {
+        "OutlierAEGMM": _of_family("aegmm", "OutlierAEGMM", "DetectorConfig"),
+        "OutlierLabelledAEGMM": _of_family(
+            "labelled", "OutlierLabelledAEGMM", "DetectorConfig", "labels"
+        ),
+        "OutlierSOMAEGMM": _of_family("som", "OutlierSOMAEGMM", "SOMAEGMMConfig"),
+        "OutlierVAEGMM": _of_family("vaegmm", "OutlierVAEGMM", "VAEGMMConfig", update=False),
+        "OutlierVQAEGMM": _of_family("vqaegmm", "OutlierVQAEGMM", "VQAEGMMConfig"),
+        "OutlierAELMM": _of_family("aelmm", "OutlierAELMM", "DetectorConfig", update=False),
+        "PerClassAEGMM": Entry(
+            home="aegmm_detect.per_class.detector:PerClassAEGMM",
+            make="auto",
+            settings="aegmm_detect.configs.aegmm:DetectorConfig",
+            quick=MappingProxyType(_FEW_STEPS),
+            can=frozenset({"save", "explain", "stream"}),
+        ),
+        **{
+            name: _of_preset(name)
+            for name in (
+                "dagmm",
+                "dagmm_vae",
+                "dagmm_vqvae",
+                "dagmm_lmm",
+                "dagmm_loss_mod",
+                "dagmm_infer_mod",
+                "dagmm_threshold",
+            )
+        },
+        # The order is that of tables.
+        "1-nn": _of_baseline("NearestNeighbour"),
+        "mahalanobis": _of_baseline("Mahalanobis"),
+        "pca-gmm": _of_baseline("PrincipalMixture"),
+        "robust-l1": _of_baseline("RobustNorm"),
+        "iforest": _of_baseline("Forest"),
+        "untrained": Entry(home="aegmm_detect.evaluation.contenders:untrained", kind="baseline"),
+    }
+)
+# Detectors by name: where their classes are.
+DETECTORS: Mapping[str, str] = MappingProxyType(
+    {name: entry.home for name, entry in ENTRIES.items() if entry.kind == "detector"}
+)
 
 
 def get_detector(name: str) -> Any:
@@ -27,5 +158,13 @@ def get_detector(name: str) -> Any:
     """
     if name not in DETECTORS:
         raise ConfigurationError(f"No detector is called {name!r}. There are: {sorted(DETECTORS)}.")
-    module, _, attribute = DETECTORS[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    return ENTRIES[name].load()
+
+
+def saved_classes() -> dict[str, Callable[[], Any]]:
+    """Names of the detectors that can be saved, and what imports their classes."""
+    return {
+        name: entry.load
+        for name, entry in ENTRIES.items()
+        if entry.kind == "detector" and "save" in entry.can
+    }

@@ -3,8 +3,8 @@
 import pytest
 
 import aegmm_detect.od
+from aegmm_detect.detector.base import Detector
 from aegmm_detect.exceptions import ConfigurationError
-from aegmm_detect.od.base import Detector
 from aegmm_detect.registry import DETECTORS, get_detector
 
 

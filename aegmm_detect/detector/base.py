@@ -3,12 +3,17 @@
 import abc
 import copy
 import logging
+from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, Self
 
+import numpy as np
+
+from aegmm_detect.calibration import Calibration
 from aegmm_detect.configs.rows import RowsConfig
 from aegmm_detect.detector.deciding import Decides
 from aegmm_detect.detector.meta import Meta
-from aegmm_detect.exceptions import ConfigurationError, NotFittedError
+from aegmm_detect.detector.parts import Parts
+from aegmm_detect.exceptions import ArtefactError, ConfigurationError, NotFittedError
 from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, score_rows
 from aegmm_detect.types import FloatArray
@@ -151,6 +156,55 @@ class Detector(Decides):
 
     def _require_fitted(self, method: str) -> None:
         self._required_fit(f"{method}()")
+
+    def to_parts(self) -> Parts:
+        """All of it but its decisions, for saving.
+
+        Raises
+        ------
+        ArtefactError
+            It cannot be saved.
+        """
+        raise ArtefactError(
+            f"A {type(self).__name__} cannot be saved: it has no to_parts. It can be pickled."
+        )
+
+    @classmethod
+    def from_parts(
+        cls, parts: Parts, threshold: float | None, custom_objects: Mapping[str, Any]
+    ) -> Self:
+        """Inverse of `to_parts`; nothing that `parts` say is trusted.
+
+        Parameters
+        ----------
+        parts
+            As a file has them.
+        threshold
+            Of the detector.
+        custom_objects
+            Functions and classes of the user's, by name.
+
+        Raises
+        ------
+        ArtefactError
+            They make no such detector.
+        """
+        raise ArtefactError(f"A {cls.__name__} cannot be loaded: it has no from_parts.")
+
+    def typical_rows(self, n_rows: int) -> FloatArray:
+        """Made-up rows from where a fitted detector's rows lie, float64, the same every time."""
+        fitted = self._required_fit("typical_rows()")
+        return np.random.default_rng(0).normal(size=(n_rows, *fitted.row_shape))
+
+    def fit_scores(self, rows: FloatArray) -> FloatArray:
+        """Scores of checked rows by a fitted detector as it would be saved now."""
+        return self._required_fit("fit_scores()").score(rows)
+
+    def restore_decisions(self, inferred: bool, calibration: Calibration | None) -> None:
+        """What had been decided, for a detector that was loaded with its threshold."""
+        if inferred:
+            self._held.keep_inferred(self._held.threshold)
+        self._held.calibration = calibration
 
     def _required_fit(self, what: str) -> Any:
         """What the fit has left; `what` is the attribute or the call that needs it."""

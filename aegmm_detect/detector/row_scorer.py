@@ -67,6 +67,10 @@ class RowScorer:
                 span.result()
         return out
 
+    def is_current(self) -> bool:
+        """Whether the net has the weights that this scores by."""
+        return self._program.is_current()
+
     def _tiles_per_call(self, batch: FloatArray) -> int:
         if len(batch) < _LONG_PAYS_FROM_ROWS:
             return 1

@@ -4,9 +4,11 @@ None is tuned per data set: a sweep judged by test labels flatters by a point or
 learns its scaling from its training rows. Scores are float64 (N,), higher is stranger.
 """
 
+import functools
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
 from sklearn.covariance import LedoitWolf
@@ -19,8 +21,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import RobustScaler, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from aegmm_detect.evaluation.contenders import Factory, untrained
+from aegmm_detect.evaluation.contenders import Factory
+from aegmm_detect.registry import ENTRIES, Entry
 from aegmm_detect.types import Array, FloatArray
+
+
+def _build(entry: Entry, n_features: int, seed: int) -> Any:
+    return entry.build(n_features, seed=seed)
 
 
 class NearestNeighbour:
@@ -38,6 +45,11 @@ class NearestNeighbour:
 
     def __init__(self, seed: int, max_rows: int = 20_000) -> None:
         self._seed, self._max_rows = seed, max_rows
+
+    @classmethod
+    def of_width(cls, n_features: int, seed: int) -> Self:
+        """As a benchmark makes it."""
+        return cls(seed)
 
     def fit(self, X: Array) -> None:
         """Keep distinct rows of (N, F)."""
@@ -66,6 +78,11 @@ class Mahalanobis:
     The covariance is shrunk (Ledoit and Wolf, 2004), as it is singular where there are fewer rows
     than columns or columns that never change.
     """
+
+    @classmethod
+    def of_width(cls, n_features: int, seed: int) -> Self:
+        """As a benchmark makes it."""
+        return cls()
 
     def fit(self, X: Array) -> None:
         """Learn mean and covariance of rows (N, F)."""
@@ -99,6 +116,11 @@ class PrincipalMixture:
 
     def __init__(self, seed: int, n_code: int = 15, n_gmm: int = 16) -> None:
         self._seed, self._n_code, self._n_gmm = seed, n_code, n_gmm
+
+    @classmethod
+    def of_width(cls, n_features: int, seed: int) -> Self:
+        """As a benchmark makes it."""
+        return cls(seed)
 
     def fit(self, X: Array) -> None:
         """Learn from rows (N, F)."""
@@ -158,6 +180,11 @@ class RobustNorm:
     def __init__(self, p: float = 1.0) -> None:
         self._p = p
 
+    @classmethod
+    def of_width(cls, n_features: int, seed: int) -> Self:
+        """As a benchmark makes it."""
+        return cls()
+
     def fit(self, X: Array) -> None:
         """Learn medians and quartiles of rows (N, F)."""
         self._scaler = RobustScaler().fit(np.asarray(X, dtype=np.float64))  # a range of 0 -> 1
@@ -187,6 +214,11 @@ class Forest:
         self._n_trees = n_trees
         self._forest = IsolationForest(n_estimators=n_trees, random_state=seed)
 
+    @classmethod
+    def of_width(cls, n_features: int, seed: int) -> Self:
+        """As a benchmark makes it."""
+        return cls(seed)
+
     def fit(self, X: Array) -> None:
         """Grow trees on rows (N, F)."""
         self._forest.fit(X)
@@ -200,12 +232,11 @@ class Forest:
         return {"class": type(self).__name__, "n_trees": self._n_trees}
 
 
-# (n_features, seed) -> model. The order is that of tables.
-BASELINES: Mapping[str, Factory] = {
-    "1-nn": lambda n_features, seed: NearestNeighbour(seed),
-    "mahalanobis": lambda n_features, seed: Mahalanobis(),
-    "pca-gmm": lambda n_features, seed: PrincipalMixture(seed),
-    "robust-l1": lambda n_features, seed: RobustNorm(),
-    "iforest": lambda n_features, seed: Forest(seed),
-    "untrained": untrained,
-}
+# (n_features, seed) -> model, in the order of tables.
+BASELINES: Mapping[str, Factory] = MappingProxyType(
+    {
+        name: functools.partial(_build, entry)
+        for name, entry in ENTRIES.items()
+        if entry.kind == "baseline"
+    }
+)

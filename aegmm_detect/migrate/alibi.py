@@ -127,5 +127,6 @@ def _assemble(
     assert row_shape is not None  # read_net sees to it
     eager = must_run_eagerly(detector.net, np.ones((2, *row_shape), np.float32))
     state_of_fit = FittedState(Density.of_one(mixture), None, row_shape, eager=eager)
-    detector.restore(state_of_fit, inferred=detector.threshold is not None)
+    detector.adopt(state_of_fit)
+    detector.restore_decisions(detector.threshold is not None, None)
     return detector

@@ -3,16 +3,16 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import keras
 
-from aegmm_detect.calibration import Calibration
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, ScoreType
 from aegmm_detect.configs.export import ExportMetadata
 from aegmm_detect.detector.base import Detector
-from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.detector.parts import Parts
+from aegmm_detect.exceptions import ArtefactError, ConfigurationError
 from aegmm_detect.explanation import Explanation
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
@@ -26,7 +26,9 @@ from aegmm_detect.od.fitted import FittedMixture
 from aegmm_detect.od.fitting import fit_detector
 from aegmm_detect.od.objective import MixtureLoss
 from aegmm_detect.od.parameters import Member, members_of, parameter, the_mixture
+from aegmm_detect.od.parts import check_widths, net_from, parts_of, settings_from
 from aegmm_detect.od.state import FittedState
+from aegmm_detect.od.stored import state_from
 from aegmm_detect.od.updating import update_detector
 from aegmm_detect.training.fit import FitOptions
 from aegmm_detect.training.prepare import TrainingRows
@@ -100,24 +102,39 @@ class MixtureDetector(Detector):
         MixtureDetector.__init__(detector, net, threshold, config, fit_config, blueprint)
         return detector
 
-    def restore(
-        self, state: FittedState, inferred: bool, calibration: Calibration | None = None
-    ) -> None:
-        """Go on from where a saved detector was.
+    def typical_rows(self, n_rows: int) -> FloatArray:
+        """See `Detector.typical_rows`; on the detector's own scale of rows."""
+        rows = super().typical_rows(n_rows)
+        normalizer = self.required_fit("typical_rows()").state.normalizer
+        return rows if normalizer is None else normalizer.offset + normalizer.scale * rows
 
-        Parameters
-        ----------
-        state
-            What its `fit` had left.
-        inferred
-            Whether `infer_threshold` had set the threshold.
-        calibration
-            What its `calibrate` had made.
-        """
-        self.adopt(state)
-        if inferred:
-            self._held.keep_inferred(self._held.threshold)
-        self._held.calibration = calibration
+    def fit_scores(self, rows: FloatArray) -> FloatArray:
+        """See `Detector.fit_scores`; by the nets as they are, uncompiled."""
+        graph = self.scoring_graph
+        # Outside of this scope, random layers would move on.
+        with keras.StatelessScope():
+            rows = keras.ops.convert_to_tensor(rows, dtype=graph.row_dtype)
+            return keras.ops.convert_to_numpy(graph(rows))
+
+    def to_parts(self) -> Parts:
+        """See `Detector.to_parts`."""
+        return parts_of(self)
+
+    @classmethod
+    def from_parts(
+        cls, parts: Parts, threshold: float | None, custom_objects: Mapping[str, Any]
+    ) -> Self:
+        """See `Detector.from_parts`."""
+        config, fit_config = settings_from(parts, cls.CONFIG, cls.FIT_CONFIG)
+        net, blueprint = net_from(parts, custom_objects)
+        detector = cls.of_parts(net, threshold, config, fit_config, blueprint)
+        if parts.rows is not None:
+            state = state_from(parts.arrays, parts.rows, cls.FAMILY)
+            check_widths(net, state)
+            detector.adopt(state)
+        elif parts.arrays:
+            raise ArtefactError(f"It is not fitted, and holds {sorted(parts.arrays)}.")
+        return detector
 
     def fit(
         self,

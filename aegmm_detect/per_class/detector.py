@@ -8,9 +8,9 @@ from typing import Any, NoReturn, Self
 import keras
 import numpy as np
 
-from aegmm_detect.calibration import Calibration
 from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
 from aegmm_detect.configs.rows import NanPolicy
+from aegmm_detect.detector.parts import Parts
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.input_checks import check_label_count, check_shape, non_finite_rows
 from aegmm_detect.inputs import Rows, as_rows
@@ -22,6 +22,7 @@ from aegmm_detect.per_class.fitting import fit_in_turn, fit_together, rows_of_cl
 from aegmm_detect.per_class.labels import as_labels, class_numbers, classes_of
 from aegmm_detect.per_class.members import Make, checked_member, new_member
 from aegmm_detect.per_class.nets import NetsOfClasses
+from aegmm_detect.per_class.parts import members_from, parts_of
 from aegmm_detect.scoring_loop import refuse_flagged
 from aegmm_detect.types import UNSET, Array
 
@@ -133,41 +134,20 @@ class PerClassAEGMM(ClassDecisions):
         template = OutlierAEGMM.auto(n_features, ensemble=ensemble, threshold=math.inf, **settings)
         return cls(template, threshold)
 
-    @classmethod
-    def of_parts(
-        cls,
-        template: MixtureDetector | None,
-        members: Mapping[Hashable, MixtureDetector],
-        config: DetectorConfig,
-        threshold: float | None,
-        inferred: bool = False,
-        calibration: Calibration | None = None,
-        names: tuple[str, ...] | None = None,
-    ) -> Self:
-        """Go on from where a saved detector was.
+    def to_parts(self) -> Parts:
+        """See `Detector.to_parts`."""
+        return parts_of(self)
 
-        Parameters
-        ----------
-        template
-            What the members were made like; None for those that a function had made.
-        members
-            By label, all fitted; none for a detector that is not.
-        config, threshold
-            Of the detector.
-        inferred
-            Whether `infer_threshold` had set the threshold.
-        calibration
-            What its `calibrate` had made.
-        names
-            Of the columns that `fit` saw.
-        """
+    @classmethod
+    def from_parts(
+        cls, parts: Parts, threshold: float | None, custom_objects: Mapping[str, Any]
+    ) -> Self:
+        """See `Detector.from_parts`."""
+        template, members = members_from(parts)
         detector = cls.__new__(cls)
-        detector._set_up(template, config, threshold)
+        detector._set_up(template, DetectorConfig.of(**parts.settings["config"]), threshold)
         if members:
-            detector._take(dict(members), names)
-        if inferred:
-            detector._held.keep_inferred(threshold)
-        detector._held.calibration = calibration
+            detector._take(members, None if parts.rows is None else parts.rows.names)
         return detector
 
     def fit(

@@ -132,7 +132,7 @@ def fit_in_turn(
         member = make(members)
         logs.append(member.fit(own, **given).history)
         assert member.state is not None  # `fit` has ended well
-        member.restore(dataclasses.replace(member.state, names=names), inferred=False)
+        member.adopt(dataclasses.replace(member.state, names=names))
         members.append(member)
     history = keras.callbacks.History()
     for column in logs[0]:

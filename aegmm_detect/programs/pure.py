@@ -90,6 +90,15 @@ class NetProgram:
                 program = self._known[shapes] = self._find(shapes, exact, tensors)
             return program(*tensors, *self._arguments)
 
+    def is_current(self) -> bool:
+        """Whether the net's weights are still those that were taken when this was made."""
+        taken = self._layout.unpack(self._arguments)
+        now = self._net.variables
+        return all(
+            np.array_equal(np.asarray(old), np.asarray(new), equal_nan=True)
+            for old, new in zip(taken, now, strict=False)
+        )
+
     def _find(self, shapes: Hashable, exact: bool, tensors: Sequence[Tensor]) -> Any:
         make = functools.partial(self._make, tensors, exact)
         program, mode = self._programs.get((self._key, self._mode, shapes, exact), make)

@@ -4,7 +4,6 @@ Free of TensorFlow: what is foreign or damaged is refused before Keras sees any 
 """
 
 import hashlib
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -16,11 +15,10 @@ from pydantic import (
     StrictInt,
     StrictStr,
     field_validator,
-    model_validator,
 )
 
 from aegmm_detect.configs.base import Settings
-from aegmm_detect.configs.nets import CodeConfig, NetSizes
+from aegmm_detect.configs.input import InputEntry, Size
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.sealed_json import Kind, read_sealed, sealed
 from aegmm_detect.untrusted.text import parsed_object
@@ -43,12 +41,9 @@ FILE_NAME = rf"[a-z_]+-[0-9a-f]{{{_SHORT}}}\.(keras|npz)"
 
 # Bytes of a manifest: of column names, mostly, and 64 MiB are a million of them.
 LARGEST_MANIFEST = 2**26
-# Numbers of a row: 64 MiB in float32. Nothing is made of that shape before it is compared.
-_LARGEST_ROW = 2**24
 _MOST_SHARED = 8
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Size = Annotated[int, Field(ge=0, le=2**48)]
 
 
 class FileEntry(Settings):
@@ -57,26 +52,6 @@ class FileEntry(Settings):
     name: Annotated[str, Field(pattern=f"^{FILE_NAME}$")]
     size: Size
     sha256: Sha256
-
-
-OptionalPart = Literal["code", "context"]
-
-
-class NetEntry(Settings):
-    """How the nets make a model: three parts and features, or a ready one."""
-
-    kind: Literal["aegmm", "ready"]
-    n_gmm: Annotated[int, Field(ge=1)] | None = None
-    recon_features: dict[str, Any] | None = None  # by what they are: see `serialization`
-    parts: tuple[OptionalPart, ...] = ()  # beside the three
-
-
-class BlueprintEntry(Settings):
-    """What the package built the nets from."""
-
-    sizes: NetSizes
-    members: Annotated[int, Field(ge=1, le=1024)] | None = None
-    code: CodeConfig | None = None
 
 
 class ThresholdEntry(Settings):
@@ -89,31 +64,6 @@ class ThresholdEntry(Settings):
     inferred: bool = False
 
 
-class InputEntry(Settings):
-    """Rows that the detector was fitted on."""
-
-    shape: Annotated[tuple[Size, ...], Field(max_length=8)]
-    # What rows are cast to before they are scored.
-    dtype: Annotated[str, Field(pattern="^float(32|64)$")]
-    names: tuple[str, ...] | None = None  # of the columns of a data frame
-    eager: bool = False  # the nets run uncompiled
-
-    @field_validator("shape")
-    @classmethod
-    def _fits_memory(cls, shape: tuple[int, ...]) -> tuple[int, ...]:
-        if math.prod(shape) > _LARGEST_ROW:
-            raise ValueError(f"a row has {math.prod(shape):,} numbers; {_LARGEST_ROW:,} fit")
-        return shape
-
-    @model_validator(mode="after")
-    def _a_name_for_each_column(self) -> "InputEntry":
-        if self.names is not None and (
-            self.shape != (len(self.names),) or len(set(self.names)) < len(self.names)
-        ):
-            raise ValueError(f"{len(self.names)} names for rows of shape {self.shape}")
-        return self
-
-
 Label = StrictBool | StrictInt | StrictFloat | StrictStr
 
 
@@ -123,10 +73,11 @@ class Manifest(Settings):
     format: Literal["aegmm_detect"] = FORMAT
     format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
     detector: str  # a name of the registry
+    # Sections of the detector's own, which it checks itself; a kind has those that it needs.
     config: dict[str, Any]
-    fit_config: dict[str, Any]
-    net: NetEntry
-    blueprint: BlueprintEntry | None = None
+    fit_config: dict[str, Any] = Field(default_factory=dict)
+    net: dict[str, Any] = Field(default_factory=dict)
+    blueprint: dict[str, Any] | None = None
     threshold: ThresholdEntry
     input: InputEntry | None = None  # None before fit
     versions: dict[str, str]

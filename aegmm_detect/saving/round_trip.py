@@ -1,16 +1,13 @@
 """Does what is about to be saved come back as it is? Asked before anything is replaced."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.nets.aegmm import AEGMM, PARTS
 from aegmm_detect.serialization.describe import describe
-from aegmm_detect.serialization.features import features_to_json
 from aegmm_detect.types import Array
 
 # Enough for every unit of small nets to be on either side of its bend for some row.
@@ -23,7 +20,7 @@ def check_comes_back(detector: Any, loaded: Any) -> None:
     Parameters
     ----------
     detector
-        Mixture detector to be saved.
+        To be saved.
     loaded
         What was loaded of it.
 
@@ -32,28 +29,16 @@ def check_comes_back(detector: Any, loaded: Any) -> None:
     ArtefactError
         Says what differs.
     """
-    for (name, mine), (_, theirs) in zip(_nets(detector.net), _nets(loaded.net), strict=True):
-        _compare_functions(_functions(mine, name), _functions(theirs, name), name)
-        _compare_outputs(mine, theirs, name)
-    if isinstance(detector.net, AEGMM):
-        features = [features_to_json(d.net.recon_features)[1] for d in (detector, loaded)]
-        _compare_functions(features[0].functions, features[1].functions, "recon_features")
-    if (state := detector.state) is not None:
-        rows = np.random.default_rng(0).normal(size=(_ROWS, *state.row_shape))
-        if state.normalizer is not None:
-            rows = state.normalizer.offset + state.normalizer.scale * rows
-        mine, theirs = (_scores(d, rows) for d in (detector, loaded))
-        if not _same_bits(mine, theirs):
+    mine, theirs = detector.to_parts(), loaded.to_parts()
+    for role, net in mine.nets.items():
+        _compare_functions(_functions(net, role), _functions(theirs.nets[role], role), role)
+        _compare_outputs(net, theirs.nets[role], role)
+    for one, other in zip(mine.described, theirs.described, strict=True):
+        _compare_functions(one.functions, other.functions, one.what)
+    if mine.rows is not None:
+        rows = detector.typical_rows(_ROWS)
+        if not _same_bits(detector.fit_scores(rows), loaded.fit_scores(rows)):
             raise _differs("its scores")
-
-
-def _nets(net: keras.Model) -> Iterator[tuple[str, keras.Model]]:
-    if not isinstance(net, AEGMM):
-        yield "net", net
-        return
-    for name in PARTS:
-        if (part := getattr(net, name)) is not None:
-            yield name, part
 
 
 def _functions(net: keras.Model, name: str) -> dict[str, Any]:
@@ -87,12 +72,6 @@ def _compare_outputs(mine: keras.Model, theirs: keras.Model, name: str) -> None:
         outputs.append([np.asarray(part) for part in keras.tree.flatten(found)])
     if not all(_same_bits(*pair) for pair in zip(*outputs, strict=True)):
         raise _differs(f"the outputs of {name}")
-
-
-def _scores(detector: Any, rows: Array) -> Array:
-    graph = detector.state.graph(detector.net, detector.score_type)
-    with keras.StatelessScope():
-        return np.asarray(graph(keras.ops.convert_to_tensor(rows, dtype=graph.row_dtype)))
 
 
 def _same_bits(mine: Array, theirs: Array) -> bool:

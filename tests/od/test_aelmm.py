@@ -14,7 +14,7 @@ from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.exceptions import ArtefactError, CheckpointError, ConfigurationError
 from aegmm_detect.od import OutlierAEGMM, OutlierAELMM
 from aegmm_detect.saving import load_detector, save_detector
-from aegmm_detect.saving.state import arrays_of, state_from
+from aegmm_detect.od.stored import arrays_of, state_from
 
 QUICK = {"epochs": 5, "batch_size": 64, "verbose": 0}
 

@@ -1,5 +1,6 @@
 """Thresholds, p-values and false-discovery rates of a detector whose scores are known."""
 
+import dataclasses
 import inspect
 import logging
 import re
@@ -8,6 +9,9 @@ import numpy as np
 import pytest
 
 from aegmm_detect.calibration import Calibration
+from aegmm_detect.configs.rows import RowsConfig
+from aegmm_detect.detector.base import Detector
+from aegmm_detect.detector.threshold_methods import METHODS
 from aegmm_detect.exceptions import (
     ConfigurationError,
     InvalidInputError,
@@ -16,8 +20,6 @@ from aegmm_detect.exceptions import (
     ThresholdNotInferredError,
 )
 from aegmm_detect.numerics import labelled_thresholds, thresholds
-from aegmm_detect.od.base import Detector
-from aegmm_detect.od.threshold_methods import METHODS
 from aegmm_detect.row_sketch import RowSketch, RowSketchFit
 
 RNG = np.random.default_rng(0)
@@ -32,15 +34,24 @@ class FirstColumn(Detector):
     """Scores a row by its first number."""
 
     def __init__(self, threshold=None, nan_policy="raise"):
-        super().__init__(threshold, "tabular", nan_policy)
+        super().__init__(RowsConfig(data_type="tabular", nan_policy=nan_policy), threshold)
 
     def fit(self, X):
         self._forget_fit()
         seen = RowSketchFit()
         seen.update(X)
-        self._mark_fitted(None, X.shape[1:], seen.finish())
+        self._adopt(Seen(X.shape[1:], seen.finish()))
 
-    def _score_batch(self, batch):
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What its fit leaves."""
+
+    row_shape: tuple[int, ...]
+    trained_on: RowSketch | None
+    names: tuple[str, ...] | None = None
+
+    def score(self, batch):
         finite = np.isfinite(batch).all(axis=1)
         return np.where(finite, batch[:, 0], np.nan).astype("float32")
 

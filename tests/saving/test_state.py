@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of_numpy
 
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.saving.state import arrays_from_bytes, arrays_to_bytes
+from aegmm_detect.saving.arrays import arrays_from_bytes, arrays_to_bytes
 from aegmm_detect.untrusted.stored import read_stored, write_stored
 
 ARRAYS = st.dictionaries(

@@ -6,19 +6,19 @@ import sys
 import pytest
 import tensorflow as tf
 
-from aegmm_detect.configs.aegmm import FitConfig
-from aegmm_detect.training.run import XLA_PAYS_FROM_STEPS, _mode
+from aegmm_detect.configs.training import TrainingConfig
+from aegmm_detect.training.fit import XLA_PAYS_FROM_STEPS, _mode
 
 
 @pytest.mark.parametrize("n_steps", [1, 1600, XLA_PAYS_FROM_STEPS])
 def test_auto_means_xla_on_a_gpu_however_short_the_run(monkeypatch, n_steps):
     devices = {"GPU": ["/GPU:0"]}
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: devices.get(kind, []))
-    assert _mode(False, FitConfig(), n_steps) == "xla"
-    assert _mode(False, FitConfig(jit_compile=False), n_steps) == "graph"
+    assert _mode(False, TrainingConfig(), n_steps) == "xla"
+    assert _mode(False, TrainingConfig(jit_compile=False), n_steps) == "graph"
     devices.clear()
     long = n_steps >= XLA_PAYS_FROM_STEPS
-    assert _mode(False, FitConfig(), n_steps) == ("xla" if long else "graph")
+    assert _mode(False, TrainingConfig(), n_steps) == ("xla" if long else "graph")
 
 
 def test_a_device_scope_of_the_callers_changes_no_score():

@@ -18,23 +18,23 @@ from aegmm_detect.numerics.objective import (
     from_terms,
 )
 from aegmm_detect.od import OutlierAEGMM
+from aegmm_detect.od.objective import MixtureLoss
 from aegmm_detect.training.data import ArrayRows
-from aegmm_detect.training.length import length_of_fit
+from aegmm_detect.training.fit import FitOptions, fit
 from aegmm_detect.training.prepare import TrainingRows
-from aegmm_detect.training.run import fit_network
 
 # Dropout would draw a mask of its own for each member.
 SIZES = NetSizes.of(n_features=6, comp_hiddens=(8, 2), est_hiddens=(6, 3), est_dropout_ratio=None)
 MEMBERS = 2
 BLUEPRINT = Blueprint(SIZES, concat(log_euclidean, negative_cosine), MEMBERS)
+OBJECTIVE = MixtureLoss(aegmm_terms(), {}).objective
 OBJECTIVES = pytest.mark.parametrize("reduction", ["mean", "sum"])
 
 
 def train(net, rows, optimizer, config, validation=None, **settings):
     prepared = TrainingRows(ArrayRows(rows), validation, None, (6,))
-    objective = from_terms(aegmm_terms())
-    length = length_of_fit(config, len(rows))
-    return fit_network(net, prepared, objective, optimizer, config, length, **settings).history
+    options = FitOptions(optimizer, verbose=0, **settings)
+    return fit(net, OBJECTIVE, prepared, config, options).history
 
 
 def standard(rows):

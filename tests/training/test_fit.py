@@ -9,16 +9,18 @@ from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets.aegmm import AEGMM
 from aegmm_detect.numerics import gmm
-from aegmm_detect.numerics.objective import ForwardPass, aegmm_terms, evaluate, from_terms
+from aegmm_detect.numerics.objective import ForwardPass, aegmm_terms, evaluate
 from aegmm_detect.od import OutlierAEGMM
+from aegmm_detect.od.objective import MixtureLoss
+from aegmm_detect.programs.tracing import has_gradient, refuses_graph
 from aegmm_detect.training.data import ArrayRows, array_blocks, plan
 from aegmm_detect.training.estimate import estimate_mixture
-from aegmm_detect.training.length import length_of_fit
+from aegmm_detect.training.fit import FitOptions, fit
 from aegmm_detect.training.optimizers import make_optimizer
 from aegmm_detect.training.prepare import TrainingRows
-from aegmm_detect.training.run import fit_network
 from aegmm_detect.training.seeding import seed_random_layers
-from aegmm_detect.programs.tracing import has_gradient, refuses_graph
+
+OBJECTIVE = MixtureLoss(aegmm_terms(), {}).objective
 
 
 @pytest.fixture
@@ -32,16 +34,8 @@ def test_fit_is_the_textbook_loop_over_its_batches(make_nets, net, normal_rows, 
     rows = normal_rows[:130]
     config = FitConfig(epochs=2, batch_size=32, seed=5, jit_compile=mode == "xla")
     prepared = TrainingRows(ArrayRows(rows), None, None, (6,))
-    objective = from_terms(aegmm_terms())
-    history = fit_network(
-        net,
-        prepared,
-        objective,
-        keras.optimizers.Adam(1e-3),
-        config,
-        length_of_fit(config, 130),
-        eager=mode == "eager",
-    )
+    options = FitOptions(keras.optimizers.Adam(1e-3), verbose=0)
+    history = fit(net, OBJECTIVE, prepared, config, options, eager=mode == "eager")
 
     nets = make_nets()
     reference = AEGMM(nets["encoder_net"], nets["decoder_net"], nets["gmm_density_net"])
@@ -107,15 +101,8 @@ def test_optimizers_are_fresh_and_keep_their_settings():
 def test_clipping_bounds_the_step(net, normal_rows):
     before = np.concatenate([w.ravel() for w in net.get_weights()])
     prepared = TrainingRows(ArrayRows(normal_rows), None, None, (6,))
-    config = FitConfig(epochs=1, batch_size=600, seed=0)
-    fit_network(
-        net,
-        prepared,
-        from_terms(aegmm_terms()),
-        make_optimizer(keras.optimizers.SGD(1.0), 1e-4, 1e-3),
-        config,
-        length_of_fit(config, len(normal_rows)),
-    )
+    config = FitConfig(epochs=1, batch_size=600, seed=0, clip_norm=1e-3)
+    fit(net, OBJECTIVE, prepared, config, FitOptions(keras.optimizers.SGD(1.0), verbose=0))
     after = np.concatenate([w.ravel() for w in net.get_weights()])
     assert 0 < np.linalg.norm(after - before) <= 1e-3 * 1.001
 

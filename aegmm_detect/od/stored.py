@@ -1,11 +1,12 @@
-"""What a fit leaves beside the nets' weights, as named arrays in one `.npz` file."""
+"""What a mixture detector's fit leaves besides the nets' weights, as named arrays."""
 
-import io
 import math
 from collections.abc import Mapping
 
 import numpy as np
 
+from aegmm_detect.configs.input import InputEntry
+from aegmm_detect.detector.stored_arrays import StoredArrays
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.numerics.density import Density, Projection, Scale, ScoreScales
@@ -13,12 +14,8 @@ from aegmm_detect.numerics.families import Family
 from aegmm_detect.numerics.frozen_mixture import FrozenMixture
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.row_sketch import RowSketch
-from aegmm_detect.saving.manifest import InputEntry
 from aegmm_detect.types import Array
-from aegmm_detect.untrusted.arrays import array_from_bytes, array_to_bytes
-from aegmm_detect.untrusted.stored import read_stored, write_stored
 
-_SUFFIX = ".npy"
 # More than any sample that is kept of the rows trained on.
 _MOST_HASHES = 2**32
 
@@ -74,7 +71,7 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry, family: Family) ->
     ArtefactError
         An array is missing, has another shape, is not finite, or has no place.
     """
-    left = _Arrays(arrays)
+    left = StoredArrays(arrays)
     members = _members(left, family)
     n_mixtures = sum(len(own) for own in members)
     limit = float(left.take_positive("density.limit")) if "density.limit" in left else None
@@ -123,11 +120,11 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry, family: Family) ->
     )
 
 
-def _scale(left: "_Arrays", name: str, n: int) -> Scale:
+def _scale(left: StoredArrays, name: str, n: int) -> Scale:
     return Scale(left.take(f"{name}.centre", n), left.take_positive(f"{name}.spread", n))
 
 
-def _members(left: "_Arrays", family: Family) -> tuple[tuple[FrozenMixture, ...], ...]:
+def _members(left: StoredArrays, family: Family) -> tuple[tuple[FrozenMixture, ...], ...]:
     members: list[tuple[FrozenMixture, ...]] = []
     while f"density.{len(members)}.0.mu" in left:
         own: list[FrozenMixture] = []
@@ -143,60 +140,3 @@ def _members(left: "_Arrays", family: Family) -> tuple[tuple[FrozenMixture, ...]
     if not members or len({len(own) for own in members}) > 1:
         raise ArtefactError("The saved density has no mixtures, or members with unlike numbers.")
     return tuple(members)
-
-
-class _Arrays:
-    """Arrays to be taken one by one, each with the shape that it must have."""
-
-    def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._left = dict(arrays)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._left
-
-    def shape(self, name: str, n_dim: int) -> tuple[int, ...]:
-        shape = self._left[name].shape
-        if len(shape) != n_dim or 0 in shape:
-            raise ArtefactError(f"{name} has shape {shape}; it must have {n_dim} axes.")
-        return shape
-
-    def take(self, name: str, *shape: int | None) -> Array:
-        if name not in self._left:
-            raise ArtefactError(f"The saved state lacks {name}.")
-        array = self._left.pop(name)
-        if len(array.shape) != len(shape) or any(
-            want not in (None, got) for got, want in zip(array.shape, shape, strict=True)
-        ):
-            raise ArtefactError(f"{name} has shape {array.shape}; {shape} fits.")
-        if not np.isfinite(array).all():
-            raise ArtefactError(f"{name} is not finite.")
-        return array
-
-    def take_positive(self, name: str, *shape: int | None) -> Array:
-        array = self.take(name, *shape)
-        if not (array > 0.0).all():
-            raise ArtefactError(f"{name} holds numbers that are not positive.")
-        return array
-
-    def refuse_rest(self) -> None:
-        if self._left:
-            raise ArtefactError(f"The saved state holds {sorted(self._left)}, unknown here.")
-
-
-def arrays_to_bytes(arrays: Mapping[str, Array]) -> bytes:
-    """Uncompressed `.npz` file, whatever the names: `np.savez` takes some for its own arguments."""
-    return write_stored({name + _SUFFIX: array_to_bytes(array) for name, array in arrays.items()})
-
-
-def arrays_from_bytes(content: bytes) -> dict[str, Array]:
-    """Inverse of `arrays_to_bytes`; nothing is unpickled.
-
-    Raises
-    ------
-    ArtefactError
-        No such file, or arrays of anything but numbers.
-    """
-    members = read_stored(io.BytesIO(content), "state", lambda name: name.endswith(_SUFFIX))
-    return {
-        name.removesuffix(_SUFFIX): array_from_bytes(data, name) for name, data in members.items()
-    }
