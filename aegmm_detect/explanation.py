@@ -40,7 +40,7 @@ class Explanation:
         amounts. A row with NaN or infinity puts all into these values.
         """
         parts = (self.reconstruction, self.score)
-        return np.mean([_shares(np.abs(part)) for part in parts], axis=0, dtype=np.float32)
+        return np.mean([shares_of(np.abs(part)) for part in parts], axis=0, dtype=np.float32)
 
 
 class Explainer:
@@ -165,7 +165,7 @@ def _is_off(contributions: FloatArray, change: FloatArray) -> BoolArray:
     return np.isfinite(change) & (error > np.maximum(_SHARE_OFF * np.abs(change), _LEAST_OFF))
 
 
-def _shares(amounts: FloatArray) -> FloatArray:
+def shares_of(amounts: FloatArray) -> FloatArray:
     """Amounts (N, ...) divided by their sum over a row."""
     axes = tuple(range(1, amounts.ndim))
     amounts = np.where(np.isfinite(amounts), amounts, np.finfo(np.float32).max).astype(np.float64)

@@ -14,13 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from aegmm_detect.programs.pure import NetProgram, PureFunction
+from aegmm_detect.sizes import how_many_fit
 from aegmm_detect.types import FloatArray, Tensor
 
 # Small enough that one row alone is quick, large enough for the nets to be busy.
 TILE = 64
-# Tiles per call of the long program, and the memory they may take: fewer of wide rows.
+# Tiles per call of the long program; fewer of wide rows.
 _LONG = 64
-_LONG_BYTES = 8 * 2**20
 # Rows from which compiling the long program (1-2 s, once) is worth it.
 _LONG_PAYS_FROM_ROWS = 8192
 # Each worker runs a single-threaded program; more of them than cores only wait.
@@ -74,7 +74,7 @@ class RowScorer:
     def _tiles_per_call(self, batch: FloatArray) -> int:
         if len(batch) < _LONG_PAYS_FROM_ROWS:
             return 1
-        return int(np.clip(_LONG_BYTES // (TILE * batch[:1].size * 8), 1, _LONG))
+        return how_many_fit((TILE, *batch.shape[1:]), _LONG, item_bytes=8)
 
     def _score_span(self, batch: FloatArray, start: int, n_tiles: int, out: FloatArray) -> None:
         rows = batch[start : start + TILE * n_tiles]

@@ -5,7 +5,25 @@ from collections.abc import Mapping
 import numpy as np
 
 from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.nets.normalizer import Normalizer
+from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.types import Array
+
+# More than any sample that is kept of the rows trained on.
+_MOST_HASHES = 2**32
+
+
+def stored_rows(normalizer: Normalizer | None, trained_on: RowSketch | None) -> dict[str, Array]:
+    """What `StoredArrays.take_normalizer` and `take_sketch` read, by name."""
+    arrays: dict[str, Array] = {}
+    if normalizer is not None:
+        arrays["normalizer.offset"] = normalizer.offset
+        arrays["normalizer.scale"] = normalizer.scale
+        arrays["normalizer.squash"] = np.array(normalizer.squash)
+    if trained_on is not None:
+        arrays["trained_on.hashes"] = trained_on.hashes
+        arrays["trained_on.most"] = np.array(trained_on.most, dtype=np.float64)
+    return arrays
 
 
 class StoredArrays:
@@ -49,6 +67,35 @@ class StoredArrays:
         if not (array > 0.0).all():
             raise ArtefactError(f"{name} holds numbers that are not positive.")
         return array
+
+    def take_rest(self, prefix: str) -> dict[str, Array]:
+        """All arrays that are left, of any shape, by name without `prefix`, which all must have."""
+        names = [name for name in self._left if name.startswith(prefix)]
+        found = {name.removeprefix(prefix): self._any_shape(name) for name in names}
+        self.refuse_rest()
+        return found
+
+    def _any_shape(self, name: str) -> Array:
+        return self.take(name, *self._left[name].shape)
+
+    def take_sketch(self) -> RowSketch | None:
+        """The sample of hashes of the rows trained on; None where there is none."""
+        if "trained_on.hashes" not in self:
+            return None
+        hashes, most = self.take("trained_on.hashes", None), self.take_positive("trained_on.most")
+        if hashes.dtype != np.uint64 or not len(hashes) <= most <= _MOST_HASHES:
+            raise ArtefactError("trained_on holds no sample of hashes.")
+        return RowSketch(hashes, int(most))
+
+    def take_normalizer(self, row_shape: tuple[int, ...]) -> Normalizer | None:
+        """The scaling of rows; None where there is none."""
+        if "normalizer.offset" not in self:
+            return None
+        return Normalizer(
+            self.take("normalizer.offset", *row_shape),
+            self.take_positive("normalizer.scale", *row_shape),
+            bool(self.take("normalizer.squash")),
+        )
 
     def refuse_rest(self) -> None:
         """Raise if any are left that nobody has taken."""

@@ -14,7 +14,7 @@ from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.export.graph import PORTABLE, with_decision
 from aegmm_detect.extras import import_extra
 from aegmm_detect.listing import one_line
-from aegmm_detect.nets.scoring import TENSORFLOW, Operations, ScoringGraph
+from aegmm_detect.nets.graph import TENSORFLOW, Operations, ScoringGraph
 from aegmm_detect.scoring.runtimes import CheckedRuntime, Outputs
 from aegmm_detect.scoring.scorer import read_export
 from aegmm_detect.types import FloatArray

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from aegmm_detect.decision import in_precision_of
-from aegmm_detect.nets.scoring import Operations, ScoringGraph
+from aegmm_detect.nets.graph import Operations, ScoringGraph
 from aegmm_detect.numerics import portable
 from aegmm_detect.types import Tensor
 

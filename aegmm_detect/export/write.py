@@ -27,8 +27,8 @@ from aegmm_detect.export.place import listed, put, recover, refuse_foreign, wher
 from aegmm_detect.files import staged_folder
 from aegmm_detect.input_checks import check_shape, non_finite_rows
 from aegmm_detect.inputs import as_rows
+from aegmm_detect.nets.graph import Operations, ScoringGraph
 from aegmm_detect.nets.normalizer import Normalizer
-from aegmm_detect.nets.scoring import Operations, ScoringGraph
 from aegmm_detect.processes import check_process
 from aegmm_detect.scoring.runtimes import RUNTIMES
 from aegmm_detect.scoring.trial import identity, note_passed

@@ -13,14 +13,12 @@ import keras
 from keras import ops
 
 from aegmm_detect.nets.aegmm import forward_pass
-from aegmm_detect.nets.normalizer import Normalizer, scaled
+from aegmm_detect.nets.graph import TENSORFLOW, Operations, numbers_for_finite_rows
+from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.numerics.density import Density, ScoreScales, combine
 from aegmm_detect.numerics.families import Family
 from aegmm_detect.numerics.features import euclidean, per_member
 from aegmm_detect.types import FloatArray, Tensor
-
-# Score of rows whose energy is not a number in float32: just under its largest number.
-BEYOND = 3.4e38
 
 
 class ScoreParameters(NamedTuple):
@@ -58,26 +56,6 @@ class ScoreParameters(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Operations:
-    """What runtimes of exported graphs have in other forms than TensorFlow.
-
-    Parameters
-    ----------
-    isfinite, arcsinh
-        Number by number.
-    scaled
-        Function of (rows, offset, scale, squash): see `aegmm_detect.nets.normalizer.scaled`.
-    """
-
-    isfinite: Callable[[Tensor], Tensor] = ops.isfinite
-    arcsinh: Callable[[Tensor], Tensor] = ops.arcsinh
-    scaled: Callable[..., Tensor] = scaled
-
-
-TENSORFLOW = Operations()
-
-
-@dataclasses.dataclass(frozen=True)
 class ScoreFunction:
     """Raw rows (N, ...) -> scores (N,) float32, by a net and parameters.
 
@@ -104,14 +82,10 @@ class ScoreFunction:
     squash: bool = False
     operations: Operations = TENSORFLOW
 
-    def __call__(self, net: keras.Model, p: ScoreParameters, x: Tensor) -> Tensor:
+    def __call__(self, net: keras.Model, p: ScoreParameters, x: Tensor, /) -> Tensor:
         """Scores of raw rows, float64 where they are scaled, else float32."""
-        isfinite = self.operations.isfinite
-        finite = ops.all(isfinite(ops.cast(x, "float32")), axis=tuple(range(1, len(x.shape))))
         scores = self.of_prepared(net, p, self.prepared(p, x))
-        # Overflow on the way (a row 1e19 sigmas out) must not turn into NaN: it is an outlier.
-        scores = ops.where(isfinite(scores), scores, BEYOND)
-        return ops.where(finite, scores, float("nan"))
+        return numbers_for_finite_rows(scores, x, self.operations)
 
     def prepared(self, p: ScoreParameters, x: Tensor) -> Tensor:
         """Raw rows as the nets take them."""
@@ -220,37 +194,3 @@ def _seen(p: ScoreParameters, rows: Tensor, z: Tensor) -> list[Tensor]:
     flat = ops.reshape(rows, (-1, mean.shape[0]))
     behind = ops.matmul(ops.cast(flat, "float32") - mean, axes)
     return [ops.concatenate([own, behind], axis=-1) for own in seen]
-
-
-class ScoringGraph(keras.layers.Layer):
-    """A score function with its net and parameters, as one Keras layer.
-
-    Parameters
-    ----------
-    function
-        Raw rows -> scores.
-    net
-        Prepared rows -> (x_recon, z, gamma).
-    parameters
-        As they are now.
-    """
-
-    def __init__(
-        self, function: ScoreFunction, net: keras.Model, parameters: ScoreParameters
-    ) -> None:
-        super().__init__(name="scoring", autocast=False, dtype="float32")
-        self.function = function
-        self.net = net
-        # In a function, as Keras would make weights of lists and count them as its own.
-        self._parameters = lambda: parameters
-        # One type for whatever a caller holds, so that it cannot change a score's last bit.
-        self.row_dtype = "float32" if parameters.scaling is None else "float64"
-
-    @property
-    def parameters(self) -> ScoreParameters:
-        """The numbers besides the net's."""
-        return self._parameters()
-
-    def call(self, x: Tensor) -> Tensor:
-        """Scores of raw rows of `row_dtype`."""
-        return self.function(self.net, self.parameters, x)

@@ -5,9 +5,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from aegmm_detect.configs.export import ExportMetadata
-from aegmm_detect.exceptions import ConfigurationError, ThresholdNotInferredError
+from aegmm_detect.detector.exporting import export_scores
+from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.export.untraceable import untraceable
-from aegmm_detect.export.write import Exported, export
 
 if TYPE_CHECKING:
     from aegmm_detect.od.mixture import MixtureDetector
@@ -18,13 +18,6 @@ def export_detector(
 ) -> ExportMetadata:
     """Write the scoring graph of `detector`; see `MixtureDetector.export`."""
     fitted = detector.required_fit("export()")
-    threshold = detector.threshold
-    if threshold is None:
-        raise ThresholdNotInferredError(
-            "An exported graph says which rows are outliers, and no threshold is set. Call "
-            "infer_threshold(X) on a mixed batch, or set .threshold; float('inf') for scores "
-            "alone."
-        )
     state = fitted.state
     if state.eager:
         part = untraceable(detector.net) or "recon_features"
@@ -32,14 +25,5 @@ def export_detector(
             f"The nets run uncompiled, so there is no graph to export: write {part} with "
             "keras.ops in place of NumPy."
         )
-    exported = Exported(
-        graph=functools.partial(state.graph, detector.net, fitted.score_type),
-        normalizer=state.normalizer,
-        reference=fitted.scorer,
-        threshold=threshold,
-        nan_policy=detector.config.nan_policy,
-        meta=dict(detector.meta),
-        row_shape=fitted.row_shape,
-        names=fitted.names,
-    )
-    return export(exported, path, format, X)
+    graph = functools.partial(state.graph, detector.net, fitted.score_type)
+    return export_scores(detector, graph, fitted.scorer, state.normalizer, path, format, X)

@@ -11,7 +11,7 @@ import numpy as np
 from aegmm_detect.configs.aegmm import ScoreType
 from aegmm_detect.detector.row_scorer import RowScorer
 from aegmm_detect.explanation import Explainer
-from aegmm_detect.nets.scoring import BEYOND
+from aegmm_detect.nets.graph import BEYOND
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.types import FloatArray

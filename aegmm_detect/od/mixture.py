@@ -16,7 +16,7 @@ from aegmm_detect.exceptions import ArtefactError, ConfigurationError
 from aegmm_detect.explanation import Explanation
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.blueprint import Blueprint
-from aegmm_detect.nets.scoring import ScoringGraph
+from aegmm_detect.nets.graph import ScoringGraph
 from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.numerics.frozen_mixture import FrozenMixture
 from aegmm_detect.numerics.objective import Term, aegmm_terms

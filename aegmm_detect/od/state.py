@@ -12,15 +12,9 @@ from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.detector.row_scorer import RowScorer
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets.aegmm import forward_pass
+from aegmm_detect.nets.graph import TENSORFLOW, Operations, ScoringGraph
 from aegmm_detect.nets.normalizer import Normalizer
-from aegmm_detect.nets.scoring import (
-    SCORES,
-    TENSORFLOW,
-    Operations,
-    ScoreFunction,
-    ScoreParameters,
-    ScoringGraph,
-)
+from aegmm_detect.nets.scoring import SCORES, ScoreFunction, ScoreParameters
 from aegmm_detect.numerics.density import Density, Scale, ScoreScales, combine
 from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.programs.pure import NetProgram, PureFunction
@@ -89,7 +83,8 @@ class FittedState:
         operations: Operations = TENSORFLOW,
     ) -> ScoringGraph:
         """Raw rows -> scores, as one layer; see `function`."""
-        return ScoringGraph(self.function(score_type, operations), net, self.parameters)
+        function = self.function(score_type, operations)
+        return ScoringGraph(function, net, self.parameters, self.row_dtype)
 
     def scorer(self, net: keras.Model, score_type: ScoreType = "energy") -> RowScorer:
         """Raw rows -> scores, compiled, for any number of rows."""

@@ -6,18 +6,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from aegmm_detect.configs.input import InputEntry
-from aegmm_detect.detector.stored_arrays import StoredArrays
+from aegmm_detect.detector.stored_arrays import StoredArrays, stored_rows
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.numerics.density import Density, Projection, Scale, ScoreScales
 from aegmm_detect.numerics.families import Family
 from aegmm_detect.numerics.frozen_mixture import FrozenMixture
 from aegmm_detect.od.state import FittedState
-from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.types import Array
-
-# More than any sample that is kept of the rows trained on.
-_MOST_HASHES = 2**32
 
 
 def arrays_of(state: FittedState) -> dict[str, Array]:
@@ -36,17 +31,11 @@ def arrays_of(state: FittedState) -> dict[str, Array]:
     if density.projection is not None:
         arrays["projection.mean"] = density.projection.mean
         arrays["projection.axes"] = density.projection.axes
-    if normalizer is not None:
-        arrays["normalizer.offset"] = normalizer.offset
-        arrays["normalizer.scale"] = normalizer.scale
-        arrays["normalizer.squash"] = np.array(normalizer.squash)
+    arrays |= stored_rows(normalizer, state.trained_on)
     if state.noise is not None:
         arrays["noise"] = state.noise
     if state.n_rows is not None:
         arrays["n_rows"] = np.array(state.n_rows, dtype=np.float64)
-    if state.trained_on is not None:
-        arrays["trained_on.hashes"] = state.trained_on.hashes
-        arrays["trained_on.most"] = np.array(state.trained_on.most, dtype=np.float64)
     if state.scales is not None:
         for part, scale in state.scales._asdict().items():
             for name, values in scale._asdict().items():
@@ -86,13 +75,7 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry, family: Family) ->
         limit,
         projection,
     )
-    normalizer = None
-    if "normalizer.offset" in left:
-        normalizer = Normalizer(
-            left.take("normalizer.offset", *rows.shape),
-            left.take_positive("normalizer.scale", *rows.shape),
-            bool(left.take("normalizer.squash")),
-        )
+    normalizer = left.take_normalizer(rows.shape)
     scales = None
     if "scales.residual.centre" in left:
         scales = ScoreScales(
@@ -100,12 +83,7 @@ def state_from(arrays: Mapping[str, Array], rows: InputEntry, family: Family) ->
         )
     noise = left.take("noise", None, None) if "noise" in left else None
     n_rows = float(left.take_positive("n_rows")) if "n_rows" in left else None
-    trained_on = None
-    if "trained_on.hashes" in left:
-        hashes, most = left.take("trained_on.hashes", None), left.take_positive("trained_on.most")
-        if hashes.dtype != np.uint64 or not len(hashes) <= most <= _MOST_HASHES:
-            raise ArtefactError("trained_on holds no sample of hashes.")
-        trained_on = RowSketch(hashes, int(most))
+    trained_on = left.take_sketch()
     left.refuse_rest()
     return FittedState(
         density,

@@ -6,7 +6,8 @@ from collections.abc import Hashable, Mapping
 
 import numpy as np
 
-from aegmm_detect.nets.scoring import BEYOND, SCORES
+from aegmm_detect.nets.graph import BEYOND
+from aegmm_detect.nets.scoring import SCORES
 from aegmm_detect.numerics.density import Scale
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.per_class.votes import on_one_scale

@@ -13,8 +13,8 @@ from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.exceptions import ArtefactError, CheckpointError, ConfigurationError
 from aegmm_detect.od import OutlierAEGMM, OutlierAELMM
-from aegmm_detect.saving import load_detector, save_detector
 from aegmm_detect.od.stored import arrays_of, state_from
+from aegmm_detect.saving import load_detector, save_detector
 
 QUICK = {"epochs": 5, "batch_size": 64, "verbose": 0}
 

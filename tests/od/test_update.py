@@ -110,7 +110,7 @@ def test_flagged_rows_are_left_out(normal_rows):
 
 def test_a_detector_that_does_not_know_its_number_of_rows_refuses(normal_rows):
     detector = make(normal_rows)
-    detector.restore(dataclasses.replace(detector.state, n_rows=None), inferred=False)
+    detector.adopt(dataclasses.replace(detector.state, n_rows=None))
     before = detector.score(normal_rows)
     with pytest.raises(ConfigurationError, match="does not know how many rows"):
         detector.update(normal_rows)

@@ -167,7 +167,8 @@ def test_names_of_columns_are_kept(fitted, normal_rows, tmp_path):
     frame = pd.DataFrame(normal_rows, columns=["a", "ü", "", "0", "x y", "\n"])
     detector = copy.copy(fitted)
     state = dataclasses.replace(detector.state, names=tuple(frame.columns))
-    detector.restore(state, inferred=True)
+    detector.adopt(state)
+    detector.restore_decisions(True, None)
     save_detector(detector, tmp_path)
     loaded = load_detector(tmp_path)
     assert loaded.threshold_inferred

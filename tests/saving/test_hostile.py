@@ -15,9 +15,9 @@ from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.od import OutlierAEGMM
 from aegmm_detect.saving import load_detector, save_detector
 from aegmm_detect.saving.archive import read_archive, write_archive
+from aegmm_detect.saving.arrays import arrays_from_bytes, arrays_to_bytes
 from aegmm_detect.saving.directory import read_directory, write_directory
 from aegmm_detect.saving.manifest import MANIFEST, Artefact
-from aegmm_detect.saving.arrays import arrays_from_bytes, arrays_to_bytes
 from aegmm_detect.sealed_json import sealed
 from aegmm_detect.untrusted.stored import write_stored
 

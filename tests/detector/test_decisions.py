@@ -295,7 +295,7 @@ def test_some_trained_rows_are_warned_of(detector, caplog):
 def test_a_full_sketch_refuses_only_what_it_has_seen_enough_of(detector, caplog):
     fit = RowSketchFit(RowSketch(most=100))
     fit.update(TRAIN)
-    detector._trained_on = fit.finish()
+    detector._adopt(Seen((3,), fit.finish()))
     with pytest.raises(InvalidInputError, match=r"(\d+) of \1 rows compared of X were trained on"):
         detector.calibrate(TRAIN)
     with caplog.at_level(logging.WARNING, "aegmm_detect"):
@@ -304,7 +304,7 @@ def test_a_full_sketch_refuses_only_what_it_has_seen_enough_of(detector, caplog)
 
 
 def test_a_detector_that_does_not_know_its_training_rows_takes_any(detector, caplog):
-    detector._trained_on = None
+    detector._adopt(Seen((3,), None))
     assert detector.calibrate(TRAIN).n == 400
     assert not caplog.records
 
@@ -329,7 +329,7 @@ def test_a_threshold_that_was_given_outlives_a_change_of_scores(caplog):
     detector.fit(TRAIN)
     detector.calibrate(INLIERS)
     with caplog.at_level(logging.WARNING, "aegmm_detect"):
-        detector._forget_decisions("the former scores")
+        detector._held.forget("the former scores")
     assert detector.threshold == 2.0
     assert detector.calibration is None
     (message,) = caplog.messages

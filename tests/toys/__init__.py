@@ -1,0 +1,1 @@
+"""The two detectors that CONTRIBUTING shows, and their lines of the registry."""
