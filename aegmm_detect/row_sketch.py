@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from aegmm_detect.sizes import how_many_fit
 from aegmm_detect.types import Array
 
 # Half a megabyte; all rows of a fit of that many, 6.5 % of a million.
 _KEPT = 65_536
-_BYTES = 8 * 2**20  # of rows converted at once
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -93,7 +93,7 @@ def row_hashes(batch: Array) -> Hashes:
     """A 64-bit hash of each row (N, ...) as float32: uint64 (N,)."""
     if not batch.size:
         return np.empty(0, dtype=np.uint64)
-    at_once = max(1, _BYTES // (4 * batch[:1].size))
+    at_once = how_many_fit(batch.shape[1:], len(batch))
     parts = [_hashes(batch[i : i + at_once]) for i in range(0, len(batch), at_once)]
     return np.concatenate(parts)
 

@@ -30,6 +30,7 @@ BASE = {
     "row_sketch",
     "scoring_loop",
     "sealed_json",
+    "sizes",
     "untrusted",
     "value_kinds",
     "version",

@@ -5,7 +5,6 @@ threads inside one operation. What engines say and answer is checked: graphs com
 """
 
 import collections
-import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,19 +13,20 @@ from aegmm_detect.configs.export import ExportMetadata, Format
 from aegmm_detect.exceptions import ArtefactError
 from aegmm_detect.extras import import_extra
 from aegmm_detect.scoring.signature import check_answer, check_ends, litert_ends, onnx_ends
+from aegmm_detect.sizes import how_many_fit
 from aegmm_detect.types import Array, FloatArray
 
 # Scores float32 (N,), decisions int64 (N,).
 Outputs = tuple[FloatArray, Array]
-# Rows per call of an engine, and the memory they may take: fewer of wide rows.
-_SPAN, _SPAN_BYTES = 4096, 8 * 2**20
+# Rows per call of an engine; fewer of wide rows.
+_SPAN = 4096
 # Of what an engine says: enough for its reason.
 _MOST_CHARACTERS = 300
 
 
 def rows_at_once(shape: tuple[int, ...]) -> int:
     """Rows of that shape per call of an engine."""
-    return int(np.clip(_SPAN_BYTES // (8 * math.prod(shape)), 1, _SPAN))
+    return how_many_fit(shape, _SPAN, item_bytes=8)
 
 
 class Runtime(Protocol):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import tensorflow as tf
 
+from aegmm_detect.sizes import how_many_fit
 from aegmm_detect.types import Array, FloatArray, IntArray, Tensor
 
 Result = TypeVar("Result")
@@ -199,7 +200,7 @@ def steps_that_fit(rows: ArrayRows | StreamRows, batch_size: int) -> int:
 
 
 def _buffer_rows(shape: tuple[int, ...]) -> int:
-    return max(1, min(SHUFFLE_BUFFER_ROWS, _SHUFFLE_BUFFER_BYTES // (4 * math.prod(shape))))
+    return how_many_fit(shape, SHUFFLE_BUFFER_ROWS, _SHUFFLE_BUFFER_BYTES)
 
 
 def _padded(batches: Array, size: int) -> tuple[Array, int]:

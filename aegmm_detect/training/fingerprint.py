@@ -14,12 +14,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from aegmm_detect.sizes import ROWS_AT_ONCE
 from aegmm_detect.training.callback_state import settings_of
 from aegmm_detect.training.data import ArrayRows, StreamRows
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.version import __version__
 
-_ROWS_AT_ONCE = 65_536
 # Longer values of a difference say no more.
 _MOST_CHARACTERS = 60
 _MOST_DIFFERENCES = 20
@@ -151,7 +151,7 @@ def _anonymous(config: Any) -> Any:
 
 def _rows_digest(rows: ArrayRows | StreamRows) -> str:
     content = hashlib.blake2b(digest_size=8)
-    for batch in rows.batches(_ROWS_AT_ONCE):
+    for batch in rows.batches(ROWS_AT_ONCE):
         content.update(np.ascontiguousarray(batch).data)
     if isinstance(rows, ArrayRows) and rows.labels is not None:
         content.update(np.ascontiguousarray(rows.labels).data)

@@ -19,13 +19,13 @@ from aegmm_detect.input_checks import (
 from aegmm_detect.inputs import Rows
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.row_sketch import RowSketch, RowSketchFit
+from aegmm_detect.sizes import ROWS_AT_ONCE
 from aegmm_detect.training.data import ArrayRows, StreamRows
 from aegmm_detect.training.scaling import normalizer_fit
 from aegmm_detect.types import FloatArray, IntArray
 
 logger = logging.getLogger(__name__)
 
-_CHUNK = 65_536  # rows handled at once where memory would otherwise be copied whole
 _NAN_REMEDY = (
     "Drop or impute these rows, or make the detector with nan_policy='flag', which leaves them "
     "out of training and calls them outliers later."
@@ -193,8 +193,8 @@ def _finite_rows(
     array: Any, names: tuple[str, ...] | None, nan_policy: NanPolicy, first_row: int = 0
 ) -> Any:
     """Indices of the rows that can be used."""
-    bad = [non_finite_rows(array[i : i + _CHUNK]) + i for i in range(0, max(len(array), 1), _CHUNK)]
-    rows = np.concatenate(bad)
+    starts = range(0, max(len(array), 1), ROWS_AT_ONCE)
+    rows = np.concatenate([non_finite_rows(array[i : i + ROWS_AT_ONCE]) + i for i in starts])
     if len(rows) and nan_policy == "flag":
         logger.warning("%d rows hold NaN or infinity and are left out of training.", len(rows))
     else:
@@ -204,10 +204,11 @@ def _finite_rows(
 
 
 def _chunks(array: Any, rows: Any) -> Iterator[Any]:
-    starts = range(0, len(rows), _CHUNK)
+    starts = range(0, len(rows), ROWS_AT_ONCE)
     if len(rows) == len(array):
-        return (array[i : i + _CHUNK] for i in starts)  # views, where a choice would be a copy
-    return (array[rows[i : i + _CHUNK]] for i in starts)
+        # Slices are views; chosen rows would be copies.
+        return (array[i : i + ROWS_AT_ONCE] for i in starts)
+    return (array[rows[i : i + ROWS_AT_ONCE]] for i in starts)
 
 
 def _scaled(array: Any, rows: Any, normalizer: Normalizer | None) -> FloatArray:
@@ -217,7 +218,7 @@ def _scaled(array: Any, rows: Any, normalizer: Normalizer | None) -> FloatArray:
         return np.ascontiguousarray(array if whole else array[rows], dtype=np.float32)
     out = np.empty((len(rows), *array.shape[1:]), dtype=np.float32)
     for i, chunk in enumerate(_chunks(array, rows)):
-        out[i * _CHUNK : i * _CHUNK + len(chunk)] = normalizer.transform(chunk)
+        out[i * ROWS_AT_ONCE : i * ROWS_AT_ONCE + len(chunk)] = normalizer.transform(chunk)
     return out
 
 

@@ -34,7 +34,7 @@ def test_rows_that_are_left_out_of_training_are_not_seen():
 
 
 def test_rows_in_chunks_are_all_seen(monkeypatch):
-    monkeypatch.setattr(module, "_CHUNK", 64)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 64)
     assert seen(ROWS).overlap(ROWS) == (300, 300)
     assert seen(ROWS, validation_split=0.5).overlap(ROWS) == (150, 300)
 
