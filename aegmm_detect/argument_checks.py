@@ -1,4 +1,4 @@
-"""Arguments that are single numbers: which ones fit."""
+"""Checks of arguments that are single numbers."""
 
 import math
 from typing import Any
@@ -8,29 +8,27 @@ import numpy as np
 from aegmm_detect.exceptions import ConfigurationError
 
 
-def check_percentage(perc: Any) -> float:
-    """`perc` as a float.
+def check_percentage(perc: Any, name: str) -> float:
+    """Return `perc` as a float; `name` is the name of the argument.
 
     Raises
     ------
     ConfigurationError
-        If it is no number or outside [0, 100].
+        If it is not a number from 0 to 100.
     """
     number = _number(perc)
     if not 0.0 <= number <= 100.0:
-        raise ConfigurationError(
-            f"threshold_perc={perc!r}: pass a number from 0 to 100, such as 95."
-        )
+        raise ConfigurationError(f"{name}={perc!r}: pass a number from 0 to 100, such as 95.")
     return number
 
 
 def check_share(share: Any, name: str) -> float:
-    """`share` as a float; `name` is the argument's.
+    """Return `share` as a float; `name` is the name of the argument.
 
     Raises
     ------
     ConfigurationError
-        If it is no number or not between 0 and 1.
+        If it is not a number between 0 and 1, both excluded.
     """
     number = _number(share)
     if not 0.0 < number < 1.0:
@@ -41,12 +39,12 @@ def check_share(share: Any, name: str) -> float:
 
 
 def check_positive(value: Any, name: str) -> float:
-    """`value` as a float; `name` is the argument's.
+    """Return `value` as a float; `name` is the name of the argument.
 
     Raises
     ------
     ConfigurationError
-        If it is no number, not positive or infinite.
+        If it is not a positive, finite number.
     """
     number = _number(value)
     if not 0.0 < number < math.inf:
@@ -55,12 +53,12 @@ def check_positive(value: Any, name: str) -> float:
 
 
 def check_threshold(value: Any) -> float:
-    """`value` as a float, which may be infinite.
+    """Return `value` as a float, which may be infinite.
 
     Raises
     ------
     ConfigurationError
-        If it is no number.
+        If it is not a number.
     """
     number = _number(value)
     if math.isnan(number):

@@ -1,4 +1,4 @@
-"""What is wrong with rows: shapes, names of columns, values that are not finite.
+"""What is wrong with rows and labels: shapes, names of columns, values that do not fit.
 
 Every error says what came, what fits and what to do.
 """
@@ -6,12 +6,16 @@ Every error says what came, what fits and what to do.
 import itertools
 import math
 from collections.abc import Sequence, Sized
+from typing import Any
 
 import numpy as np
 
 from aegmm_detect.exceptions import InvalidInputError
 from aegmm_detect.listing import MOST, first_few, some_of
-from aegmm_detect.types import Array
+from aegmm_detect.types import Array, IntArray
+
+# Labels of rows.
+INLIER, OUTLIER, UNLABELLED = 0, 1, -1
 
 
 def check_shape(batch: Array, shape: tuple[int, ...], name: str = "X") -> None:
@@ -145,6 +149,26 @@ def refuse_non_finite(rows: Array, name: str, remedy: str, columns: Sequence[str
         raise InvalidInputError(
             f"{name} holds NaN, infinity or values beyond float32 in {len(rows)} {what}. {remedy}"
         )
+
+
+def check_labels(y: Any) -> IntArray:
+    """Return `y` as int64 (N,).
+
+    Raises
+    ------
+    InvalidInputError
+        If `y` has another shape, or holds other labels than 0, 1 and -1.
+    """
+    labels: Array = np.asarray(y)
+    fits = "pass one label per row: 0 inlier, 1 outlier, -1 unlabelled"
+    if labels.ndim != 1:
+        raise InvalidInputError(f"y has shape {labels.shape}: {fits}.")
+    if labels.dtype.kind not in "biuf":
+        raise InvalidInputError(f"y holds {labels.dtype} values: {fits}.")
+    foreign = labels[~np.isin(labels, (INLIER, OUTLIER, UNLABELLED))]
+    if len(foreign):
+        raise InvalidInputError(f"y holds labels such as {foreign[0]}: {fits}.")
+    return labels.astype(np.int64)
 
 
 def check_label_count(labels: Sized, n_rows: int) -> None:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from aegmm_detect.exceptions import InvalidInputError
 from aegmm_detect.input_checks import (
+    check_labels,
     check_names,
     check_shape,
     non_finite_columns,
@@ -161,3 +162,29 @@ def test_columns_that_float32_cannot_hold_are_named(bad):
     assert non_finite_columns(X[:1], ("a", "b", "c")) == ()
     assert non_finite_columns(X[:0], ("a", "b", "c")) == ()
     assert non_finite_columns(X, None) == ()
+
+
+# Labels.
+
+
+@pytest.mark.parametrize(
+    ("y", "problem"),
+    [
+        ([[0, 1]], r"shape \(1, 2\)"),
+        (0, r"shape \(\)"),
+        ([0, 2, 1], "such as 2"),
+        ([0.0, float("nan")], "such as nan"),
+        (["in", "out"], "<U3 values"),
+        ([None, 1], "object values"),
+    ],
+)
+def test_what_is_no_label_is_refused(y, problem):
+    with pytest.raises(InvalidInputError, match=f"{problem}.*0 inlier, 1 outlier, -1 unlabelled"):
+        check_labels(y)
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "i8", "f4", "f8"])
+def test_labels_may_be_any_kind_of_number(dtype):
+    got = check_labels(np.array([0, 1, 1], dtype=dtype))
+    assert got.dtype == np.int64
+    np.testing.assert_array_equal(got, [0, 1, 1])

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from aegmm_detect import argument_checks
+from aegmm_detect.detector import threshold_advice
 from aegmm_detect.detector.threshold_warnings import warn_of_labels, warn_of_ties
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
-from aegmm_detect.input_checks import check_label_count
+from aegmm_detect.input_checks import INLIER, check_label_count, check_labels
 from aegmm_detect.numerics import labelled_thresholds, thresholds
 from aegmm_detect.types import BoolArray, FloatArray, IntArray
 
@@ -33,6 +34,7 @@ class Method:
     # Rows that it flags of so many with different scores, where only ties make them fewer.
     asks: Callable[[Mapping[str, Any], int], float] | None = None
     held_out: bool = False  # whether what it promises is void for rows that were trained on
+    advice: threshold_advice.Advice = threshold_advice.none  # what to do about its errors
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -59,21 +61,35 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             share=lambda given: given["contamination"],
             asks=lambda given, n: round(given["contamination"] * n),
         ),
-        "fpr": Method(thresholds.conformal, ("fpr",), asks=_of_inliers, held_out=True),
-        "pot": Method(thresholds.pot, ("fpr",), held_out=True),
-        "mad": Method(thresholds.mad, (), ("k",)),
-        "fbeta": Method(labelled_thresholds.fbeta, ("y",), ("beta",)),
-        "youden": Method(labelled_thresholds.youden, ("y",)),
-        "inliers": Method(
-            labelled_thresholds.inliers, ("y", "fpr"), asks=_of_inliers, held_out=True
+        "fpr": Method(
+            thresholds.conformal,
+            ("fpr",),
+            asks=_of_inliers,
+            held_out=True,
+            advice=threshold_advice.on_fpr,
         ),
-        "pu": Method(labelled_thresholds.pu, ("y",)),
+        "pot": Method(thresholds.pot, ("fpr",), held_out=True, advice=threshold_advice.on_pot),
+        "mad": Method(thresholds.mad, (), ("k",), advice=threshold_advice.on_mad),
+        "fbeta": Method(
+            labelled_thresholds.fbeta, ("y",), ("beta",), advice=threshold_advice.on_both_labels
+        ),
+        "youden": Method(
+            labelled_thresholds.youden, ("y",), advice=threshold_advice.on_both_labels
+        ),
+        "inliers": Method(
+            labelled_thresholds.inliers,
+            ("y", "fpr"),
+            asks=_of_inliers,
+            held_out=True,
+            advice=threshold_advice.on_inliers,
+        ),
+        "pu": Method(labelled_thresholds.pu, ("y",), advice=threshold_advice.on_pu),
     }
 )
 
 
 def _percentage(perc: Any) -> float:
-    percentage = argument_checks.check_percentage(perc)
+    percentage = argument_checks.check_percentage(perc, "threshold_perc")
     if 0.0 < percentage < 1.0:
         logger.warning(
             "threshold_perc=%g is a percentage: %g %% of X will count as normal. If you mean "
@@ -88,7 +104,7 @@ def _percentage(perc: Any) -> float:
 _CHECKS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
         "threshold_perc": _percentage,
-        "y": labelled_thresholds.check_labels,
+        "y": check_labels,
         "fpr": lambda value: argument_checks.check_share(value, "fpr"),
         "contamination": lambda value: argument_checks.check_share(value, "contamination"),
         "beta": lambda value: argument_checks.check_positive(value, "beta"),
@@ -126,16 +142,24 @@ class Inference:
         if not usable.any():
             raise InvalidInputError("X holds no usable rows to infer a threshold from.")
         self._warn_if_too_few(int(usable.sum()))
-        arguments = (given[name] for name in self.method.takes if name in given)
-        threshold = self.method.infer(scores[usable], *arguments)
+        threshold = self._inferred(scores[usable], given)
         self._warn_of_surprises(scores[usable], threshold, given.get("y"))
         return threshold
+
+    def _inferred(self, scores: FloatArray, given: Mapping[str, Any]) -> float:
+        """The threshold; errors of the method's function get its advice."""
+        arguments = (given[name] for name in self.method.takes if name in given)
+        try:
+            return self.method.infer(scores, *arguments)
+        except (ConfigurationError, InvalidInputError) as error:
+            advice = self.method.advice(error, given.get("y", np.empty(0, dtype=np.int64)))
+            raise type(error)(f"{error} {advice}".rstrip()) from error
 
     def _warn_of_surprises(self, scores: FloatArray, threshold: float, y: IntArray | None) -> None:
         if y is not None:
             warn_of_labels(scores, threshold, y)
         if self.method.asks is not None:
-            meant = scores if y is None else scores[y == labelled_thresholds.INLIER]
+            meant = scores if y is None else scores[y == INLIER]
             warn_of_ties(meant, threshold, self.method.asks(self.given, len(meant)))
 
     def _warn_if_too_few(self, n_rows: int) -> None:

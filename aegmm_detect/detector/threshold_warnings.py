@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from aegmm_detect.decision import is_outlier
-from aegmm_detect.numerics.labelled_thresholds import INLIER, OUTLIER
+from aegmm_detect.input_checks import INLIER, OUTLIER
 from aegmm_detect.types import FloatArray, IntArray
 
 logger = logging.getLogger(__name__)

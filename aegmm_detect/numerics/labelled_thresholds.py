@@ -1,25 +1,24 @@
-"""From scores and labels to the one number above which a row is an outlier.
+"""From scores and labels to the threshold above which a row is an outlier.
 
-Scores are (N,), finite, higher is stranger. Labels are (N,): 0 inlier, 1 outlier, -1 unlabelled.
-A row at a threshold is no outlier.
+Scores are (N,) and finite; a higher score is stranger. Labels are (N,): 0 inlier, 1 outlier, -1
+unlabelled. A row at the threshold is not an outlier.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
+from aegmm_detect._lazy import lazy_names
 from aegmm_detect.argument_checks import check_positive
 from aegmm_detect.exceptions import InvalidInputError
+from aegmm_detect.input_checks import INLIER, OUTLIER, UNLABELLED
 from aegmm_detect.numerics.thresholds import conformal, cut_above, just_below
 from aegmm_detect.types import Array, FloatArray, IntArray
 
-INLIER, OUTLIER, UNLABELLED = 0, 1, -1
-
-# Each row is held out once; more folds cost time and change little.
+# Each row is held out once. More folds cost time and change little.
 _FOLDS = 5
-# Four held out per fold. With fewer, their mean is mostly noise.
+# Four per fold. The mean of fewer is mostly noise.
 _LEAST_LABELLED = 20
 
 # Hits (M,), false alarms (M,) and the numbers of outliers and of inliers -> quality (M,).
@@ -30,13 +29,13 @@ def fbeta(scores: FloatArray, y: IntArray, beta: float = 1.0) -> float:
     """The threshold with the best F-beta on the labelled rows.
 
     F-beta = (1 + beta^2) P R / (beta^2 P + R), with precision P and recall R. Assumes that new rows
-    hold the same share of outliers as the labelled ones, as precision depends on it. Of thresholds
-    that are equally good the highest is taken, in the middle of its gap.
+    hold the same share of outliers as the labelled ones, because precision depends on it. If
+    several thresholds are equally good, it is the highest one, in the middle of its gap.
 
     Parameters
     ----------
     scores, y
-        Both kinds of label must be there; unlabelled rows are left out.
+        At least one labelled inlier and one labelled outlier; unlabelled rows do not count.
     beta
         How many times as much recall counts as precision. Default 1: F1.
 
@@ -45,7 +44,7 @@ def fbeta(scores: FloatArray, y: IntArray, beta: float = 1.0) -> float:
     ConfigurationError
         If `beta` is not positive and finite.
     InvalidInputError
-        No inlier or no outlier is labelled.
+        If no inlier or no outlier is labelled.
     """
     weight = check_positive(beta, "beta") ** 2
 
@@ -59,17 +58,17 @@ def youden(scores: FloatArray, y: IntArray) -> float:
     """The threshold with the largest recall minus false-positive rate on the labelled rows.
 
     Youden's J counts a share of missed outliers as much as the same share of false alarms. Assumes
-    nothing about how many outliers there will be. Ties as for `fbeta`.
+    nothing about the number of outliers among new rows. Ties as for `fbeta`.
 
     Parameters
     ----------
     scores, y
-        Both kinds of label must be there; unlabelled rows are left out.
+        At least one labelled inlier and one labelled outlier; unlabelled rows do not count.
 
     Raises
     ------
     InvalidInputError
-        No inlier or no outlier is labelled.
+        If no inlier or no outlier is labelled.
 
     Notes
     -----
@@ -79,15 +78,15 @@ def youden(scores: FloatArray, y: IntArray) -> float:
 
 
 def inliers(scores: FloatArray, y: IntArray, fpr: float) -> float:
-    """Rate of false alarms `fpr` by the labelled inliers alone; other rows are left out.
+    """Threshold with a rate of false alarms `fpr`, from the labelled inliers alone.
 
-    `conformal` of their scores, and its assumptions: in particular, which inliers got a label must
-    not depend on their scores.
+    This is `conformal` of their scores, with its assumptions. In particular, which inliers have a
+    label must not depend on their scores.
 
     Parameters
     ----------
     scores, y
-        Labelled inliers must be there.
+        Labelled inliers; other rows do not count.
     fpr
         Between 0 and 1.
 
@@ -96,58 +95,53 @@ def inliers(scores: FloatArray, y: IntArray, fpr: float) -> float:
     ConfigurationError
         If `fpr` is not between 0 and 1.
     InvalidInputError
-        Fewer than 1 / fpr - 1 labelled inliers.
+        If there are fewer than 1 / fpr - 1 labelled inliers.
     """
     labelled = np.asarray(scores)[np.asarray(y) == INLIER]
     if not len(labelled):
-        raise InvalidInputError(
-            "y marks no row as inlier (0). Rows that are all inliers need no y: method='fpr'."
-        )
+        raise InvalidInputError("y marks no row as inlier (0).")
     return conformal(labelled, fpr)
 
 
 def pu(scores: FloatArray, y: IntArray) -> float:
-    """Where an unlabelled row is an outlier as likely as not, learned from labels of inliers alone.
+    """Threshold where a row is an outlier with probability 1/2, learned from labelled inliers.
 
-    With g(s) the probability that a row of score s is labelled, and c the mean of g over held-out
-    labelled inliers, a row is an inlier with probability g(s) / c; the threshold is where
-    g(s) = c / 2. Here g is an isotonic regression of the labels on the scores, never rising, and c
+    Let g(s) be the probability that a row of score s is labelled, and c the mean of g over held-out
+    labelled inliers. Then a row is an inlier with probability g(s) / c, and the threshold is where
+    g(s) = c / 2. Here g is a decreasing isotonic regression of the labels on the scores, and c
     comes from 5-fold cross-validation.
 
     Assumes that inliers were labelled at random, whatever their scores; that inliers and outliers
-    hardly overlap (where they do, c comes out low and the threshold high); and that higher scores
-    mean outliers, nothing else of their shape. With few labels the highest scores are all
-    unlabelled by chance: about 2 (1 - c) / c rows are flagged even if none is an outlier, or if all
-    outliers lie far away.
+    hardly overlap (otherwise c is too low and the threshold too high); and that outliers score
+    higher, but nothing else about the distribution of scores. With few labels, the highest scores
+    are all unlabelled by chance: about 2 (1 - c) / c rows are flagged even if none is an outlier,
+    or if all outliers lie far away.
 
     Parameters
     ----------
     scores, y
-        Of one mixed batch: labelled inliers, and unlabelled rows of both kinds. At least 20 of
-        each.
+        One mixed batch: labelled inliers, and unlabelled rows of both kinds. At least 20 of each.
 
     Raises
     ------
     InvalidInputError
-        Too few of either, or a row is labelled as outlier.
+        If there are too few of either, or if a row is labelled as outlier.
 
     Notes
     -----
     Elkan and Noto (2008), "Learning classifiers from only positive and unlabeled data", KDD,
-    equation 1 and estimator e1, with an isotonic regression in the place of a Platt-scaled
-    classifier: g levels off at c, where a logistic curve goes on to 1.
+    equation 1 and estimator e1, with an isotonic regression in place of a Platt-scaled classifier:
+    g levels off at c, but a logistic curve goes on to 1.
     """
     scores, y = np.asarray(scores, dtype=np.float64), np.asarray(y)
     if n_outliers := np.count_nonzero(y == OUTLIER):
         raise InvalidInputError(
-            f"{n_outliers} rows are labelled as outliers (1), but method='pu' learns from inliers "
-            "(0) and unlabelled rows (-1) only: use method='fbeta' or 'youden', or leave them out."
+            f"{n_outliers} rows are labelled as outliers (1), but only inliers (0) and unlabelled "
+            "rows (-1) can be learned from here."
         )
     for label, what in ((INLIER, "labelled inliers (0)"), (UNLABELLED, "unlabelled rows (-1)")):
         if (n := np.count_nonzero(y == label)) < _LEAST_LABELLED:
-            raise InvalidInputError(
-                f"y marks {n} {what}: method='pu' needs at least {_LEAST_LABELLED} of them."
-            )
+            raise InvalidInputError(f"y marks {n} {what}: at least {_LEAST_LABELLED} are needed.")
     labelled = y == INLIER
     fold = _folds(scores, labelled)
     held_out = np.empty(len(scores))
@@ -159,36 +153,13 @@ def pu(scores: FloatArray, y: IntArray) -> float:
     return cut_above(scores, scores[likely_inlier].max())
 
 
-def check_labels(y: Any) -> IntArray:
-    """`y` as int64 (N,).
-
-    Raises
-    ------
-    InvalidInputError
-        Another shape, or labels other than 0, 1 and -1.
-    """
-    labels: Array = np.asarray(y)
-    fits = "pass one label per row: 0 inlier, 1 outlier, -1 unlabelled"
-    if labels.ndim != 1:
-        raise InvalidInputError(f"y has shape {labels.shape}: {fits}.")
-    if labels.dtype.kind not in "biuf":
-        raise InvalidInputError(f"y holds {labels.dtype} values: {fits}.")
-    foreign = labels[~np.isin(labels, (INLIER, OUTLIER, UNLABELLED))]
-    if len(foreign):
-        raise InvalidInputError(f"y holds labels such as {foreign[0]}: {fits}.")
-    return labels.astype(np.int64)
-
-
 def _best(scores: FloatArray, y: IntArray, quality: Quality) -> float:
     known = np.asarray(y) != UNLABELLED
     scores, y = np.asarray(scores, dtype=np.float64)[known], np.asarray(y)[known]
     n_out, n_in = int(np.sum(y == OUTLIER)), int(np.sum(y == INLIER))
     if not n_out or not n_in:
-        # As scikit-learn's outlier detectors label rows.
-        ones = " If -1 marks your outliers and 1 the others, pass (y == -1).astype(int)."
         raise InvalidInputError(
-            f"y marks {n_out} rows as outliers (1) and {n_in} as inliers (0): this method needs "
-            f"both.{ones if not n_in and not known.all() else ''}"
+            f"y marks {n_out} rows as outliers (1) and {n_in} as inliers (0): both are needed."
         )
     values, place = np.unique(scores, return_inverse=True)
     # Rows flagged by a threshold just below each value, from all of them to the highest.
@@ -202,7 +173,7 @@ def _best(scores: FloatArray, y: IntArray, quality: Quality) -> float:
 
 
 def _folds(scores: FloatArray, labelled: Array) -> IntArray:
-    """Fold of each row: dealt out in turn along the scores, so that no order of rows counts."""
+    """Fold of each row. Along sorted scores, folds take turns: the order of rows has no effect."""
     fold = np.empty(len(scores), dtype=np.int64)
     for members in (np.flatnonzero(labelled), np.flatnonzero(~labelled)):
         fold[members[np.argsort(scores[members])]] = np.arange(len(members)) % _FOLDS
@@ -211,3 +182,6 @@ def _folds(scores: FloatArray, labelled: Array) -> IntArray:
 
 def _share_labelled(scores: FloatArray, labelled: Array) -> IsotonicRegression:
     return IsotonicRegression(increasing=False, out_of_bounds="clip").fit(scores, labelled)
+
+
+__getattr__ = lazy_names(__name__, {}, {"check_labels": "aegmm_detect.input_checks"})[0]

@@ -1,9 +1,9 @@
-"""From scores to the one number above which a row is an outlier; no labels.
+"""From scores to the threshold above which a row is an outlier, without labels.
 
-A row *at* a threshold is no outlier. So where scores tie, a threshold never flags more rows than
-was asked for: a group of equal scores at the border stays below it.
+A row *at* the threshold is not an outlier. So where scores tie, a threshold never flags more rows
+than was asked for: a group of equal scores at the border stays below it.
 
-Scores are (N,), finite, higher is stranger.
+Scores are (N,) and finite; a higher score is stranger.
 """
 
 import math
@@ -15,9 +15,9 @@ from aegmm_detect.argument_checks import check_percentage, check_positive, check
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError
 from aegmm_detect.types import FloatArray
 
-# Share of the rows whose excess `pot` fits: the common choice (DuMouchel 1983).
+# Share of the rows that count as the tail in `pot`: the common choice (DuMouchel 1983).
 _TAIL = 0.1
-# Excesses below which a shape is a guess: its standard error is then some 0.14.
+# Fewest excesses in the tail: with fewer, the standard error of the shape is above .14.
 _LEAST_EXCESSES = 50
 
 
@@ -29,9 +29,10 @@ def percentile(scores: FloatArray, perc: float) -> float:
     Raises
     ------
     ConfigurationError
-        If `perc` is no number or outside [0, 100].
+        If `perc` is not a number from 0 to 100.
     """
-    return float(np.percentile(np.asarray(scores, dtype=np.float64), check_percentage(perc)))
+    perc = check_percentage(perc, "perc")
+    return float(np.percentile(np.asarray(scores, dtype=np.float64), perc))
 
 
 def contamination(scores: FloatArray, share: float) -> float:
@@ -45,7 +46,7 @@ def contamination(scores: FloatArray, share: float) -> float:
     ConfigurationError
         If `share` is not between 0 and 1.
     """
-    share = check_share(share, "contamination")
+    share = check_share(share, "share")
     ordered = np.sort(np.asarray(scores, dtype=np.float64))
     n_kept = len(ordered) - round(share * len(ordered))
     return cut_above(ordered, ordered[n_kept - 1] if n_kept else just_below(ordered[0]))
@@ -55,13 +56,14 @@ def conformal(scores: FloatArray, fpr: float) -> float:
     """Order statistic above which a new inlier scores with a probability of at most `fpr`.
 
     The k-th smallest of N scores, k = N + 1 - floor((N + 1) fpr). Assumes that the rows are
-    inliers, that they were not trained on and that new inliers are drawn like them, and nothing
-    about the shape of their scores. The probability is over the draw of these N rows, too.
+    inliers, that the detector was not trained on them and that new inliers are drawn like them. It
+    assumes nothing about the distribution of the scores. The probability is also over the draw of
+    these N rows.
 
     Parameters
     ----------
     scores
-        Of inliers, (N,).
+        Scores of inliers, (N,).
     fpr
         Wanted rate of false alarms, between 0 and 1.
 
@@ -70,7 +72,7 @@ def conformal(scores: FloatArray, fpr: float) -> float:
     ConfigurationError
         If `fpr` is not between 0 and 1.
     InvalidInputError
-        Fewer than 1 / fpr - 1 rows: no score of theirs has that rate above it.
+        If there are fewer than 1 / fpr - 1 rows: no order statistic has that rate above it.
 
     Notes
     -----
@@ -79,30 +81,31 @@ def conformal(scores: FloatArray, fpr: float) -> float:
     """
     fpr = check_share(fpr, "fpr")
     n = len(scores)
-    # Whole products, such as 100 * 0.29, must not fall short of themselves by rounding.
+    # Rounding must not take one from whole products, such as 100 * 0.29.
     n_above = math.floor((n + 1) * fpr * (1.0 + 1e-12))
     if n_above == 0:
         raise InvalidInputError(
-            f"{n} rows are too few for fpr={fpr:g}: pass at least {rows_needed(fpr)}, a higher "
-            "rate, or method='pot', which extrapolates."
+            f"{n} rows are too few for fpr={fpr:g}: at least {rows_needed(fpr)} are needed."
         )
     return float(np.partition(np.asarray(scores, dtype=np.float64), n - n_above)[n - n_above])
 
 
 def rows_needed(rate: float) -> int:
-    """Fewest rows N of which a new row can be stranger at a rate of ``1 / (N + 1) <= rate``."""
+    """Fewest rows N for which a new row can be the strangest at a rate 1 / (N + 1) <= `rate`."""
     return math.ceil(1.0 / rate * (1.0 - 1e-12)) - 1
 
 
 def pot(scores: FloatArray, fpr: float) -> float:
-    """Tail rate `fpr` by extrapolation: peaks over threshold.
+    """Threshold with a rate of `fpr` above it by extrapolation: peaks over threshold.
 
-    The excesses over the 90th percentile u are fitted by a generalised Pareto distribution G, by
-    maximum likelihood; the answer is u + G^-1(1 - fpr / zeta) with zeta the share of rows above u.
-    Assumes that the rows are inliers, or that outliers are far fewer than a tenth of them, that
-    they were not trained on, and that the tail is as smooth beyond the highest score as below it.
-    One can so ask for rates down to some 0.1 / N. The rate that one gets is about right in the
-    median; over many samples its mean is higher, as thresholds that are too low miss by more: the
+    A generalised Pareto distribution G is fitted by maximum likelihood to the excesses over u, the
+    90th percentile. The threshold is u + G^-1(1 - fpr / zeta), where zeta is the share of rows
+    above u.
+
+    Assumes that the rows are inliers, or that far fewer than a tenth of them are outliers; that
+    the detector was not trained on them; and that the tail is as smooth beyond the highest score as
+    below it. This allows rates down to some 0.1 / N. The true rate is about right in the median.
+    Its mean over many samples is higher, because a threshold that is too low misses by more; the
     page on thresholds has numbers.
 
     Parameters
@@ -117,7 +120,7 @@ def pot(scores: FloatArray, fpr: float) -> float:
     ConfigurationError
         If `fpr` is not between 0 and the share of rows above u.
     InvalidInputError
-        Fewer than 50 scores are above u, or no such distribution fits.
+        If fewer than 50 scores are above u, or if no such distribution fits.
 
     Notes
     -----
@@ -126,20 +129,19 @@ def pot(scores: FloatArray, fpr: float) -> float:
     """
     fpr = check_share(fpr, "fpr")
     scores = np.asarray(scores, dtype=np.float64)
-    # A score of the sample: interpolated, it could lie a rounding error below many equal ones.
+    # A score of the sample: an interpolated one could lie a rounding error below many equal ones.
     start = np.quantile(scores, 1.0 - _TAIL, method="lower")
     excesses = scores[scores > start] - start
     if len(excesses) < _LEAST_EXCESSES:
         raise InvalidInputError(
             f"{len(excesses)} of {len(scores)} scores are above their 90th percentile, and the fit "
-            f"of a tail needs {_LEAST_EXCESSES}: pass at least {round(_LEAST_EXCESSES / _TAIL)} "
-            "rows with different scores, or choose another method."
+            f"of a tail needs {_LEAST_EXCESSES}, of at least {round(_LEAST_EXCESSES / _TAIL)} rows "
+            "with different scores."
         )
     share = len(excesses) / len(scores)
     if fpr >= share:
         raise ConfigurationError(
-            f"fpr={fpr:g} is not in the tail that method='pot' fits, which begins at {share:.3g}: "
-            "method='fpr' needs no fit for such a rate."
+            f"fpr={fpr:g} is not in the tail that is fitted, which begins at {share:.3g}."
         )
     unit = np.median(excesses)  # the search for the maximum wants numbers near 1
     shape, _, scale = stats.genpareto.fit(excesses / unit, 0.1, floc=0.0, scale=1.0)
@@ -147,7 +149,7 @@ def pot(scores: FloatArray, fpr: float) -> float:
     if not threshold < np.finfo(np.float32).max:
         raise InvalidInputError(
             f"The tail of the scores is so heavy (shape {shape:.3g}) that no float32 number has a "
-            f"rate of fpr={fpr:g} above it. Are there outliers among these rows?"
+            f"rate of fpr={fpr:g} above it. Outliers among the rows can be the cause."
         )
     return float(threshold)
 
@@ -155,14 +157,14 @@ def pot(scores: FloatArray, fpr: float) -> float:
 def mad(scores: FloatArray, k: float = 3.5) -> float:
     """Median + `k` robust standard deviations, 1.4826 times the median absolute deviation.
 
-    Assumes that more than half of the rows are inliers; the others may score whatever they like.
-    For Gaussian scores a share of 1 - Phi(k) of inliers is above, .02 % for 3.5. Energies have a
-    longer tail, and more of them are.
+    Assumes that more than half of the rows are inliers; the scores of the others do not matter. If
+    scores were Gaussian, a share of 1 - Phi(k) of the inliers would be above the threshold, .02 %
+    for 3.5. Energies have a longer tail, so the share is larger.
 
     Parameters
     ----------
     scores
-        Of a batch with any share of outliers below one half, (N,).
+        Scores (N,) of a batch of which less than one half are outliers.
     k
         Positive. Default 3.5: Iglewicz and Hoaglin (1993), "How to Detect and Handle Outliers".
 
@@ -171,7 +173,7 @@ def mad(scores: FloatArray, k: float = 3.5) -> float:
     ConfigurationError
         If `k` is not positive and finite.
     InvalidInputError
-        Half of the scores are the same, so that there is no deviation.
+        If half of the scores are the same, so that their deviation is 0.
     """
     k = check_positive(k, "k")
     scores = np.asarray(scores, dtype=np.float64)
@@ -179,7 +181,7 @@ def mad(scores: FloatArray, k: float = 3.5) -> float:
     if deviation == 0.0:
         raise InvalidInputError(
             f"At least half of the {len(scores)} scores are the same, so their median absolute "
-            "deviation is 0: pass more different rows, or choose another method."
+            "deviation is 0."
         )
     return float(np.median(scores)) + k * deviation
 
@@ -187,8 +189,8 @@ def mad(scores: FloatArray, k: float = 3.5) -> float:
 def cut_above(scores: FloatArray, low: float) -> float:
     """Threshold that leaves `low` unflagged and flags all of `scores` (N,) that are higher.
 
-    In the middle of the gap above `low`, which is as far as can be from both sides; `low` itself
-    where no score is higher.
+    It is in the middle of the gap above `low`, as far as can be from both sides. Where no score is
+    higher, it is `low` itself.
     """
     higher = scores[scores > low]
     if not len(higher):

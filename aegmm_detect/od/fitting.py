@@ -8,9 +8,9 @@ import numpy as np
 
 from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.input_checks import check_labels
 from aegmm_detect.inputs import as_rows
 from aegmm_detect.nets import checks
-from aegmm_detect.numerics.labelled_thresholds import check_labels
 from aegmm_detect.od.objective import must_run_eagerly, objective_of
 from aegmm_detect.od.state import FittedState, state_of
 from aegmm_detect.processes import check_process

@@ -69,7 +69,7 @@ def test_a_mixed_batch_is_separated_at_its_share_of_normal_rows(n, n_outliers):
 )
 def test_an_impossible_percentage_is_refused(perc):
     with pytest.raises(
-        ConfigurationError, match=r"threshold_perc=.*: pass a number from 0 to 100, such as 95"
+        ConfigurationError, match=r"perc=.*: pass a number from 0 to 100, such as 95"
     ):
         percentile(np.arange(3.0), perc)
 
@@ -121,9 +121,7 @@ def test_a_conformal_threshold_is_where_the_p_value_reaches_the_rate(values, fpr
 def test_the_fewest_rows_for_a_rate_suffice_and_one_less_does_not(n, fpr):
     assert rows_needed(fpr) == n
     assert conformal(np.arange(n), fpr) == n - 1
-    with pytest.raises(
-        InvalidInputError, match=rf"{n - 1} rows are too few.*at least {n}, .*'pot'"
-    ):
+    with pytest.raises(InvalidInputError, match=rf"{n - 1} rows are too few.*at least {n} are"):
         conformal(np.arange(n - 1), fpr)
 
 
@@ -187,9 +185,9 @@ def test_tails_that_cannot_be_fitted_are_refused():
         pot(rng.normal(size=400), 1e-3)
     with pytest.raises(InvalidInputError, match="0 of 5000 scores"):
         pot(np.ones(5000), 1e-3)
-    with pytest.raises(ConfigurationError, match=r"begins at 0.1: method='fpr'"):
+    with pytest.raises(ConfigurationError, match=r"not in the tail .* begins at 0.1\.$"):
         pot(rng.normal(size=1000), 0.2)
-    with pytest.raises(InvalidInputError, match=r"so heavy .* outliers among"):
+    with pytest.raises(InvalidInputError, match=r"so heavy .* Outliers among"):
         pot(np.exp(np.exp(rng.uniform(0, 4.4, size=1000))), 1e-9)
 
 
@@ -235,7 +233,7 @@ def test_cuts_separate_neighbours_in_single_precision_too(low, steps):
 @pytest.mark.parametrize("share", [0, 1, -0.1, 5, float("nan"), "0.1", None, [0.1, 0.2], True])
 def test_an_impossible_share_is_refused(share):
     values = np.arange(1000.0)
-    for method, name in ((contamination, "contamination"), (conformal, "fpr"), (pot, "fpr")):
+    for method, name in ((contamination, "share"), (conformal, "fpr"), (pot, "fpr")):
         with pytest.raises(ConfigurationError, match=f"{name}=.*: pass a number between 0 and 1"):
             method(values, share)
 
