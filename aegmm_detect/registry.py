@@ -8,7 +8,7 @@ the conformance tests, benchmarks, the command line.
 import dataclasses
 import functools
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -38,6 +38,8 @@ class Entry:
         function itself.
     fixed
         What comes before the number of features.
+    takes_width
+        Whether the number of features comes next; others learn it from the rows of their first fit.
     settings
         ``module:name`` of its settings, free of TensorFlow; None where it has none of its own.
     tiny
@@ -53,6 +55,7 @@ class Entry:
     home: str
     make: str = ""
     fixed: tuple[str, ...] = ()
+    takes_width: bool = True
     settings: str | None = None
     tiny: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     quick: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -67,7 +70,8 @@ class Entry:
         """A model that is not fitted, for rows of `n_features` numbers."""
         maker = self.load()
         make = getattr(maker, self.make) if self.make else maker
-        return make(*self.fixed, n_features, **settings)
+        width = (n_features,) if self.takes_width else ()
+        return make(*self.fixed, *width, **settings)
 
 
 @functools.cache
@@ -76,20 +80,24 @@ def _load(home: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-_SIZES = {"comp_hiddens": (6, 2), "est_hiddens": (4, 2)}
 _FEW_STEPS = {"epochs": 2, "batch_size": 64, "verbose": 0}
 
 
 def _of_family(
-    module: str, name: str, settings: str, *can: Capability, update: bool = True
+    module: str,
+    name: str,
+    settings: str,
+    *can: Capability,
+    update: bool = True,
+    ensemble: int = 1,
 ) -> Entry:
     """A detector with an autoencoder and a mixture."""
     able: set[Capability] = {"save", "export", "explain", "stream", *can}
     return Entry(
         home=f"aegmm_detect.od.{module}:{name}",
-        make="from_sizes",
+        make="auto",
         settings=f"aegmm_detect.configs.aegmm:{settings}",
-        tiny=MappingProxyType(_SIZES),
+        tiny=MappingProxyType({"ensemble": ensemble}),
         quick=MappingProxyType(_FEW_STEPS),
         can=frozenset(able | {"update"} if update else able),
     )
@@ -104,48 +112,57 @@ def _of_baseline(name: str) -> Entry:
     return Entry(home=home, make="of_width", kind="baseline")
 
 
-ENTRIES: Mapping[str, Entry] = MappingProxyType(
-    {
-        "OutlierAEGMM": _of_family("aegmm", "OutlierAEGMM", "DetectorConfig"),
-        "OutlierLabelledAEGMM": _of_family(
-            "labelled", "OutlierLabelledAEGMM", "DetectorConfig", "labels"
-        ),
-        "OutlierSOMAEGMM": _of_family("som", "OutlierSOMAEGMM", "SOMAEGMMConfig"),
-        "OutlierVAEGMM": _of_family("vaegmm", "OutlierVAEGMM", "VAEGMMConfig", update=False),
-        "OutlierVQAEGMM": _of_family("vqaegmm", "OutlierVQAEGMM", "VQAEGMMConfig"),
-        "OutlierAELMM": _of_family("aelmm", "OutlierAELMM", "DetectorConfig", update=False),
-        "PerClassAEGMM": Entry(
-            home="aegmm_detect.per_class.detector:PerClassAEGMM",
-            make="auto",
-            settings="aegmm_detect.configs.aegmm:DetectorConfig",
-            quick=MappingProxyType(_FEW_STEPS),
-            can=frozenset({"save", "explain", "stream"}),
-        ),
-        **{
-            name: _of_preset(name)
-            for name in (
-                "dagmm",
-                "dagmm_vae",
-                "dagmm_vqvae",
-                "dagmm_lmm",
-                "dagmm_loss_mod",
-                "dagmm_infer_mod",
-                "dagmm_threshold",
-            )
-        },
-        # The order is that of tables.
-        "1-nn": _of_baseline("NearestNeighbour"),
-        "mahalanobis": _of_baseline("Mahalanobis"),
-        "pca-gmm": _of_baseline("PrincipalMixture"),
-        "robust-l1": _of_baseline("RobustNorm"),
-        "iforest": _of_baseline("Forest"),
-        "untrained": Entry(home="aegmm_detect.evaluation.contenders:untrained", kind="baseline"),
-    }
-)
-# Detectors by name: where their classes are.
-DETECTORS: Mapping[str, str] = MappingProxyType(
-    {name: entry.home for name, entry in ENTRIES.items() if entry.kind == "detector"}
-)
+_ENTRIES: dict[str, Entry] = {
+    # One stands for all with an ensemble, which they share.
+    "OutlierAEGMM": _of_family("aegmm", "OutlierAEGMM", "DetectorConfig", ensemble=2),
+    "OutlierLabelledAEGMM": _of_family(
+        "labelled", "OutlierLabelledAEGMM", "DetectorConfig", "labels"
+    ),
+    "OutlierSOMAEGMM": _of_family("som", "OutlierSOMAEGMM", "SOMAEGMMConfig"),
+    "OutlierVAEGMM": _of_family("vaegmm", "OutlierVAEGMM", "VAEGMMConfig"),
+    "OutlierVQAEGMM": _of_family("vqaegmm", "OutlierVQAEGMM", "VQAEGMMConfig"),
+    "OutlierAELMM": _of_family("aelmm", "OutlierAELMM", "DetectorConfig", update=False),
+    "PerClassAEGMM": Entry(
+        home="aegmm_detect.per_class.detector:PerClassAEGMM",
+        make="auto",
+        settings="aegmm_detect.configs.aegmm:DetectorConfig",
+        quick=MappingProxyType(_FEW_STEPS),
+        can=frozenset({"save", "explain", "stream"}),
+    ),
+    **{
+        name: _of_preset(name)
+        for name in (
+            "dagmm",
+            "dagmm_vae",
+            "dagmm_vqvae",
+            "dagmm_lmm",
+            "dagmm_loss_mod",
+            "dagmm_infer_mod",
+            "dagmm_threshold",
+        )
+    },
+    # The order is that of tables.
+    "1-nn": _of_baseline("NearestNeighbour"),
+    "mahalanobis": _of_baseline("Mahalanobis"),
+    "pca-gmm": _of_baseline("PrincipalMixture"),
+    "robust-l1": _of_baseline("RobustNorm"),
+    "iforest": _of_baseline("Forest"),
+    "untrained": Entry(home="aegmm_detect.evaluation.contenders:untrained", kind="baseline"),
+}
+# All models, those that were registered since among them.
+ENTRIES: Mapping[str, Entry] = MappingProxyType(_ENTRIES)
+
+
+def register(name: str, entry: Entry) -> None:
+    """Add a model of your own: a detector can then be saved, and loaded where it is added, too.
+
+    Raises
+    ------
+    ConfigurationError
+        Another model has that name.
+    """
+    if _ENTRIES.setdefault(name, entry) != entry:
+        raise ConfigurationError(f"A model called {name!r} is registered already.")
 
 
 def get_detector(name: str) -> Any:
@@ -159,6 +176,25 @@ def get_detector(name: str) -> Any:
     if name not in DETECTORS:
         raise ConfigurationError(f"No detector is called {name!r}. There are: {sorted(DETECTORS)}.")
     return ENTRIES[name].load()
+
+
+class _Detectors(Mapping[str, str]):
+    """Name -> home of the models that are detectors."""
+
+    def __getitem__(self, name: str) -> str:
+        if name not in _ENTRIES or _ENTRIES[name].kind != "detector":
+            raise KeyError(name)
+        return _ENTRIES[name].home
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, entry in _ENTRIES.items() if entry.kind == "detector")
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+# Detectors by name: where their classes are.
+DETECTORS: Mapping[str, str] = _Detectors()
 
 
 def saved_classes() -> dict[str, Callable[[], Any]]:

@@ -14,9 +14,18 @@ import hypothesis
 import numpy as np
 import pytest
 
+pytest_plugins = ["tests.counting"]
+
 # Machines are noisy: time is measured by benchmarks.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of one file share fits and compiled programs, so they run in one process."""
+    for item in items:
+        if not any(item.iter_markers("xdist_group")):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,5 @@
-"""Import paths that users of alibi-detect have in their code, and functions under its names."""
+"""Models and losses under the names that users of other packages have in their code."""
+
+from aegmm_detect.backend import check_keras_backend
+
+check_keras_backend()

@@ -30,6 +30,7 @@ from aegmm_detect.od.parts import check_widths, net_from, parts_of, settings_fro
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.od.stored import state_from
 from aegmm_detect.od.updating import update_detector
+from aegmm_detect.training.estimate import check_parts
 from aegmm_detect.training.fit import FitOptions
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.types import UNSET, FloatArray, LossFn
@@ -79,7 +80,7 @@ class MixtureDetector(Detector):
                 f"fit_config is a {type(fit_config).__name__}; {type(self).__name__} takes a "
                 f"{self.FIT_CONFIG.__name__}."
             )
-        self.FAMILY.check(fit_config.density)
+        check_parts(self.FAMILY, fit_config.density)
         checks.check_one_device(net)
         self._fit_config = fit_config
         self.net = net
@@ -249,6 +250,9 @@ class MixtureDetector(Detector):
         )
         options = FitOptions(optimizer, verbose, log_metric, callbacks, checkpoint_dir)
         return fit_detector(self, X, y, loss_fn, settings, options, trains)
+
+    def _feature_scores(self, X: Any) -> FloatArray:
+        return explain(self, X).shares
 
     def update(self, X: Any, *, half_life: float | None = None) -> None:
         """Let the mixtures learn from new inliers, and leave the nets as they are.

@@ -1,5 +1,6 @@
 """How a function can be compiled, and whether gradients flow through it."""
 
+import collections
 import logging
 from collections.abc import Callable
 from typing import Any, Literal
@@ -14,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 # How the same function is run; what it computes is the same but for rounding.
 Mode = Literal["xla", "graph", "eager"]
+# Programs that this process has compiled, by mode: they take most of the time of many fits.
+compiled_so_far: collections.Counter[Mode] = collections.Counter()
 
 
 def device_of(layer: keras.layers.Layer) -> str | None:
@@ -83,6 +86,7 @@ def first_call(
     The result, the program to go on with, and its mode.
     """
     program = trace(mode)
+    compiled_so_far[mode] += 1
     try:
         return program(*args), program, mode
     except tf.errors.OpError as error:
@@ -94,4 +98,5 @@ def first_call(
             one_line(error),
         )
     program = trace("graph")
+    compiled_so_far["graph"] += 1
     return program(*args), program, "graph"

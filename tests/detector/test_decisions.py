@@ -1,6 +1,5 @@
 """Thresholds, p-values and false-discovery rates of a detector whose scores are known."""
 
-import dataclasses
 import inspect
 import logging
 import re
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 
 from aegmm_detect.calibration import Calibration
-from aegmm_detect.configs.rows import RowsConfig
 from aegmm_detect.detector.base import Detector
 from aegmm_detect.detector.threshold_methods import METHODS
 from aegmm_detect.exceptions import (
@@ -21,6 +19,7 @@ from aegmm_detect.exceptions import (
 )
 from aegmm_detect.numerics import labelled_thresholds, thresholds
 from aegmm_detect.row_sketch import RowSketch, RowSketchFit
+from tests.detector.stub import FirstColumn, Seen
 
 RNG = np.random.default_rng(0)
 TRAIN = RNG.gumbel(size=(400, 3))
@@ -28,32 +27,6 @@ INLIERS = RNG.gumbel(size=(1000, 3))
 MIXED = np.r_[RNG.gumbel(size=(950, 3)), RNG.gumbel(12.0, 1.0, size=(50, 3))]
 Y = np.repeat([0, 1], [950, 50])
 SOME_INLIERS = np.repeat([0, -1], [300, 700])
-
-
-class FirstColumn(Detector):
-    """Scores a row by its first number."""
-
-    def __init__(self, threshold=None, nan_policy="raise"):
-        super().__init__(RowsConfig(data_type="tabular", nan_policy=nan_policy), threshold)
-
-    def fit(self, X):
-        self._forget_fit()
-        seen = RowSketchFit()
-        seen.update(X)
-        self._adopt(Seen(X.shape[1:], seen.finish()))
-
-
-@dataclasses.dataclass(frozen=True)
-class Seen:
-    """What its fit leaves."""
-
-    row_shape: tuple[int, ...]
-    trained_on: RowSketch | None
-    names: tuple[str, ...] | None = None
-
-    def score(self, batch):
-        finite = np.isfinite(batch).all(axis=1)
-        return np.where(finite, batch[:, 0], np.nan).astype("float32")
 
 
 @pytest.fixture
