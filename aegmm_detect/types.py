@@ -1,7 +1,7 @@
 """Names for the kinds of value that cross module borders; no logic."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,10 @@ Batches: TypeAlias = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 
 # Forward pass of a net on prepared rows: (N, ...) -> (x_recon, z, gamma).
 Forward: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+
+# How the nodes of a self-organising map begin, and which of them move with a winner.
+MapInit: TypeAlias = Literal["sample", "linear"]
+Neighbourhood: TypeAlias = Literal["bubble", "gaussian"]
 
 
 class ReconFeatures(Protocol):

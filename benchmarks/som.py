@@ -24,7 +24,7 @@ from aegmm_detect.configs.maps import MapTraining
 from aegmm_detect.datasets import load_kdd99
 from aegmm_detect.evaluation.environment import describe, load_average
 from aegmm_detect.numerics.som import grid, merge_close, nearest_node, quantisation_error, winners
-from aegmm_detect.numerics.som_training import train_map
+from aegmm_detect.training.maps import train_map
 from aegmm_detect.types import FloatArray, IntArray
 from benchmarks.protocol import ROOT, Turns, raw, say
 from benchmarks.som_batch import train_by_batches

@@ -27,11 +27,13 @@ BASE = {
     "input_checks",
     "inputs",
     "listing",
+    "prediction",
     "row_sketch",
     "scoring_loop",
     "sealed_json",
     "sizes",
     "untrusted",
+    "user_warnings",
     "value_kinds",
     "version",
     "_lazy",
@@ -49,6 +51,7 @@ LAYERS = (
     {"training"},
     {"explanation"},
     {"export"},
+    {"detector"},
     {"od"},
     {"per_class"},
     {"few_labels"},
@@ -120,6 +123,12 @@ def test_imports_point_one_way(path):
     offered = OFFERS.get(path.relative_to(PACKAGE).as_posix(), set())
     found = violations(part, path.read_text(encoding="utf-8"))
     assert [(line, name) for line, name in found if name not in offered] == []
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "numerics").glob("*.py")), ids=lambda p: p.name)
+def test_mathematics_reads_no_settings(path):
+    parts = {part for part, _ in imported_parts(path.read_text(encoding="utf-8"))}
+    assert "configs" not in parts
 
 
 @pytest.mark.parametrize(

@@ -1,36 +1,38 @@
 """How self-organising maps are trained."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from aegmm_detect.configs.base import Settings
+from aegmm_detect.types import MapInit, Neighbourhood
 
-Neighbourhood = Literal["bubble", "gaussian"]
+__all__ = ["MapTraining", "Neighbourhood"]
 
 
 class MapTraining(Settings):
-    """Training of a map; learning rate and radius shrink linearly to 0 on the way.
+    """Settings for training a map. Learning rate and radius shrink linearly to 0 during training.
 
     Parameters
     ----------
     n_steps
-        Each moves the map towards one row, drawn at random; other rows are not looked at. 8,000 is
-        the paper's.
+        Number of steps. Each step moves the map towards one random row. Default 8,000, as in the
+        paper.
     learning_rate
-        Share of the way to the row that the winner goes, at most 1. 0.6 is the paper's for KDD
-        Cup 99; for CSE-CIC-IDS2018 it has 0.8.
+        Share of the way to the row by which the winner moves, at most 1. Default 0.6, as in the
+        paper for KDD Cup 99; for CSE-CIC-IDS2018 the paper has 0.8.
     radius
-        Of the neighbourhood, in nodes: a bubble reaches as far along either axis, a Gaussian has
-        it as its deviation. None is a quarter of the side. The paper is quoted with 1; shrinking
-        from there, a bubble holds only the winner, and neighbours on the map have nothing to do
-        with each other.
+        Radius of the neighbourhood, in nodes: how far a bubble reaches along either axis, or the
+        standard deviation of a Gaussian. None is a quarter of the side. The paper is quoted with 1.
+        But a bubble that shrinks from 1 holds only the winner, and then neighbours on the map are
+        unrelated.
     neighbourhood
-        'bubble', the paper's: all nodes within the radius move alike. 'gaussian': the farther from
-        the winner, the less.
+        'bubble', as in the paper: all nodes within the radius move by the same share. 'gaussian':
+        nodes far from the winner move less.
     init
-        'sample': nodes begin as random rows. 'linear': as a grid on the plane of the first two
-        principal components, one deviation to either side, so that all seeds' maps lie alike.
+        'sample': nodes begin as random rows. 'linear': they begin as a grid on the plane of the
+        first two principal components, one standard deviation to either side, so that maps of all
+        seeds have the same orientation.
 
     Raises
     ------
@@ -42,4 +44,4 @@ class MapTraining(Settings):
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 0.6
     radius: Annotated[float, Field(gt=0.0)] | None = None
     neighbourhood: Neighbourhood = "bubble"
-    init: Literal["sample", "linear"] = "sample"
+    init: MapInit = "sample"

@@ -118,7 +118,7 @@ def winner_net(
     Parameters
     ----------
     maps
-        Float32 (S, S, F), each with its own S; of ``numerics.som_training.train_maps``.
+        Float32 (S, S, F), each with its own S; of ``training.maps.train_maps``.
     row_shape
         Feature shape of the rows, whose product is F; None for (F,).
 

@@ -13,15 +13,15 @@ from keras import ops
 from aegmm_detect.numerics import gmm
 from aegmm_detect.types import FloatArray, Tensor
 
-# Added to a variance: a share of its own, for float32, and a constant column, which has none, gets
-# that share of the mean variance in its place.
+# Added to each variance, as a share of it, for float32. The variance of a constant column becomes
+# this share of the mean variance.
 _FLOOR = 1e-6
 
 
 class ReconCovariance(NamedTuple):
     """Covariance of a row around its reconstruction.
 
-    `diagonal` and `full` raise `numpy.linalg.LinAlgError` for what is no covariance.
+    `diagonal` and `full` raise `numpy.linalg.LinAlgError` if their argument is not a covariance.
     """
 
     whiten: FloatArray  # a number, (F,), or (F, F) lower: whiten @ (x - x') has unit covariance
@@ -29,23 +29,24 @@ class ReconCovariance(NamedTuple):
 
     @classmethod
     def same(cls, deviation: float, n_features: int) -> "ReconCovariance":
-        """One standard deviation for every feature."""
+        """Make one with the same standard deviation for every feature."""
         log_det = 2.0 * n_features * math.log(deviation)
         return cls(np.asarray(1.0 / deviation, dtype=np.float32), log_det)
 
     @classmethod
     def diagonal(cls, variances: FloatArray) -> "ReconCovariance":
-        """A variance (F,) for each feature."""
+        """Make one of a variance (F,) for each feature."""
         variances = _floored(np.asarray(variances, dtype=np.float64))
         whiten = 1.0 / np.sqrt(variances)
         return cls(whiten.astype(np.float32), float(np.log(variances).sum()))
 
     @classmethod
     def full(cls, covariance: FloatArray) -> "ReconCovariance":
-        """A covariance (F, F)."""
+        """Make one of a covariance (F, F)."""
         covariance = np.array(covariance, dtype=np.float64)
         if not np.allclose(covariance, covariance.T, rtol=1e-5, atol=0.0, equal_nan=True):
-            raise np.linalg.LinAlgError("A covariance is symmetric")  # its factor would not mind
+            # The Cholesky factor would not notice.
+            raise np.linalg.LinAlgError("A covariance is symmetric")
         np.fill_diagonal(covariance, _floored(np.diagonal(covariance).copy()))
         factor = np.linalg.cholesky(covariance)
         log_det = float(2.0 * np.log(np.diagonal(factor)).sum())
@@ -55,14 +56,15 @@ class ReconCovariance(NamedTuple):
 def covariance_of(batches: Iterable[FloatArray]) -> FloatArray:
     """Covariance (F, F) of rows that come in batches (N, ...), in float64.
 
-    With 1e-6 of the mean variance on the diagonal: nearly constant columns would decide alone.
+    It has 1e-6 of the mean variance added to the diagonal. Otherwise nearly constant columns would
+    decide alone.
     """
     total: gmm.Moments | None = None
     for batch in batches:
         flat = ops.convert_to_tensor(batch.reshape(len(batch), -1), dtype="float64")
         moments = gmm.moments(flat, ops.ones((len(batch), 1), dtype="float64"))
         total = moments if total is None else gmm.merge(total, moments)
-    assert total is not None  # nobody trains on no rows
+    assert total is not None  # there are always rows to train on
     covariance = ops.convert_to_numpy(total.scatter[0] / total.mass[0])
     variances = np.diagonal(covariance)
     return covariance + np.diag(np.full(len(variances), _FLOOR * variances.mean()))
@@ -84,7 +86,7 @@ def _floored(variances: FloatArray) -> FloatArray:
     if not (np.isfinite(variances).all() and (variances >= 0.0).all()):
         wrong = variances[~(variances >= 0.0) | ~np.isfinite(variances)].flat[0]
         raise np.linalg.LinAlgError(
-            f"a variance is {wrong:g}: pass finite numbers that are 0 or more"
+            f"a variance is {wrong:g}, and variances are finite numbers that are 0 or more"
         )
     mean = variances.mean()
     floor = _FLOOR * (mean if mean > 0.0 else 1.0)

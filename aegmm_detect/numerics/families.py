@@ -1,24 +1,16 @@
-"""Kinds of mixture: what differs between them, in one object each."""
+"""Kinds of mixture: one object for each, with all that differs between them."""
 
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from aegmm_detect.configs.density import DensityConfig, Part
-from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.numerics import em, gmm, laplace
 from aegmm_detect.numerics.frozen_mixture import FrozenMixture
 from aegmm_detect.numerics.scoring_laplacian import ScoringLaplacian
 from aegmm_detect.numerics.scoring_mixture import ScoringMixture
 from aegmm_detect.types import Batches, FloatArray, Tensor
 
-# Whether the features of each part of a density depend on one another within a component.
-COVARIANCE_OF: Mapping[Part, em.Covariance] = {
-    "full": "full",
-    "diagonal": "diag",
-    "single": "diag",
-}
 # Standardised rows (N, D), number of components, floor of variances, seed.
 Fit: TypeAlias = Callable[[FloatArray, int, float, int | None], FrozenMixture]
 
@@ -30,9 +22,9 @@ class Family:
     Parameters
     ----------
     name
-        As it stands in messages.
+        Its name in messages.
     mixture
-        Rows z (N, D), memberships (N, K) and `reg` to parameters, differentiable.
+        Rows z (N, D), memberships (N, K) and `reg` to parameters; differentiable.
     energy
         Rows z (N, D) and parameters to energies (N,), in nats.
     penalty
@@ -40,13 +32,13 @@ class Family:
     penalty_name
         Its column in the training log.
     moments_of_all
-        What all batches of rows and memberships know of a mixture.
+        Batches of rows and memberships to the moments of all of them.
     of_moments
-        The same and `reg` to the mixture that scores.
+        These moments and `reg` to the mixture that scores.
     scoring
         Class of the mixture that scores.
     fits
-        Expectation-maximisation for each kind of covariance, the richest first.
+        Expectation-maximisation for each kind of covariance; the one with most parameters first.
     mergeable
         Whether the moments of new rows can be added to a mixture without the old rows.
     """
@@ -64,24 +56,8 @@ class Family:
 
     @property
     def richest(self) -> em.Covariance:
-        """The kind of covariance that leaves out least."""
+        """The kind of covariance with most parameters."""
         return next(iter(self.fits))
-
-    def check(self, density: DensityConfig) -> None:
-        """Refuse parts that this family does not have.
-
-        Raises
-        ------
-        ConfigurationError
-            Names them, and those that there are.
-        """
-        parts = tuple(part for part, kind in COVARIANCE_OF.items() if kind in self.fits)
-        missing = [part for part in density.parts if part not in parts]
-        if density.n_components is not None and missing:
-            raise ConfigurationError(
-                f"density.parts={density.parts!r}: a {self.name} mixture has no {missing[0]!r} "
-                f"part. Set parts to some of {parts}."
-            )
 
 
 GAUSSIAN = Family(
@@ -118,5 +94,5 @@ _BY_CLASS = {family.scoring: family for family in (GAUSSIAN, LAPLACIAN)}
 
 
 def family_of(mixture: FrozenMixture) -> Family:
-    """The kind of a mixture that scores."""
+    """The family of a mixture that scores."""
     return _BY_CLASS[type(mixture)]

@@ -1,4 +1,4 @@
-"""What mixtures that score share: fixed after training, float64, in NumPy."""
+"""Base of the mixtures that score: fixed after training, float64, in NumPy."""
 
 import abc
 import dataclasses
@@ -19,7 +19,7 @@ _SUM_TO_ONE = 1e-3
 
 
 class FrozenMixture(abc.ABC):
-    """Base of frozen dataclasses whose fields are arrays, which become read-only."""
+    """Base of frozen dataclasses whose fields are arrays. The arrays become read-only."""
 
     phi: FloatArray  # (K,)       weights, sum to 1
     mu: FloatArray  # (K, D)
@@ -35,16 +35,19 @@ class FrozenMixture(abc.ABC):
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """Of the arrays, in order."""
+        """Names of the arrays, in order."""
         return tuple(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
 
     @staticmethod
     @abc.abstractmethod
     def shapes(n_components: int, n_dim: int) -> dict[str, tuple[int, ...]]:
-        """Of the arrays, by name."""
+        """Shapes of the arrays, by name."""
 
     def problem(self) -> str | None:
-        """Why the parameters, finite and of these shapes, make no density; None if they do."""
+        """Why these parameters are not a density; None if they are.
+
+        All of them are finite and have the right shapes.
+        """
         if (self.phi < 0.0).any() or abs(self.phi.sum() - 1.0) > _SUM_TO_ONE:
             return "phi holds no weights that sum to 1"
         return self._problem()
@@ -54,41 +57,39 @@ class FrozenMixture(abc.ABC):
 
     @abc.abstractmethod
     def as_float32(self) -> Any:
-        """Parameters for scoring in float32; rounded once, after all float64 work."""
+        """Parameters for scoring in float32, rounded once, after all float64 work."""
 
     @abc.abstractmethod
     def moved(self, centre: FloatArray, scale: FloatArray) -> Self:
-        """The mixture of z * scale + centre; both are (D,)."""
+        """The mixture of z * scale + centre, where both are (D,)."""
 
     @abc.abstractmethod
     def _energy(self, z: Tensor) -> Tensor: ...
 
     @classmethod
     def of_params(cls, params: Any) -> Self:
-        """From parameters in the order of the fields.
+        """Make a mixture of parameters in the order of the fields.
 
         Raises
         ------
         IndefiniteCovarianceError
-            If one is not finite.
+            If a parameter is not finite.
         """
         arrays = [ops.convert_to_numpy(value) for value in params]
         if not all(np.isfinite(array).all() for array in arrays):
             raise IndefiniteCovarianceError(
-                "The mixture of the training rows is not finite: the nets return values too large "
-                "for a density. Train with normalize='standard', a lower learning rate or "
-                "clip_norm=1.0."
+                "The mixture of these rows is not finite: their values are too large for a density."
             )
         return cls(*arrays)
 
     @property
     def n_dim(self) -> int:
-        """Width D of what it is a density of."""
+        """Number of features D of the rows."""
         return self.mu.shape[1]
 
     @property
     def effective_components(self) -> float:
-        """exp(entropy of phi): how many components the training rows really use."""
+        """Number of components that the training rows really use: exp(entropy of phi)."""
         return float(ops.convert_to_numpy(effective_components(self.phi)))
 
     def energy(self, z: FloatArray) -> FloatArray:
@@ -102,11 +103,11 @@ class FrozenMixture(abc.ABC):
 
 
 def read_only(array: FloatArray) -> FloatArray:
-    """The array itself, which nobody can write to any more."""
+    """Make `array` read-only, and return it."""
     array.flags.writeable = False
     return array
 
 
 def in_double(moments: Any) -> Any:
-    """Moments of any kind as tensors of float64."""
+    """Moments of any kind as float64 tensors."""
     return type(moments)(*(ops.convert_to_tensor(part, dtype="float64") for part in moments))

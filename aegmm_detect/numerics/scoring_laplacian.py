@@ -11,9 +11,9 @@ from aegmm_detect.types import FloatArray, Tensor
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ScoringLaplacian(FrozenMixture):
-    """Owner of every parameter of the density that scores rows; arrays are read-only.
+    """Parameters of the density that scores rows, as read-only arrays.
 
-    It may have more components than the density net that started it.
+    It can have more components than the density net.
     """
 
     phi: FloatArray  # (K,)       weights, sum to 1
@@ -33,16 +33,16 @@ class ScoringLaplacian(FrozenMixture):
 
     @staticmethod
     def shapes(n_components: int, n_dim: int) -> dict[str, tuple[int, ...]]:
-        """Of the arrays, by name."""
+        """Shapes of the arrays, by name."""
         k, d = n_components, n_dim
         return {"phi": (k,), "mu": (k, d), "scale": (k, d)}
 
     def as_float32(self) -> laplace.LaplacianMixture:
-        """Parameters for scoring in float32; rounded once, after all float64 work."""
+        """Parameters for scoring in float32, rounded once, after all float64 work."""
         return laplace.LaplacianMixture(*(array.astype("float32") for array in self._params))
 
     def moved(self, centre: FloatArray, scale: FloatArray) -> Self:
-        """The mixture of z * scale + centre; both are (D,)."""
+        """The mixture of z * scale + centre, where both are (D,)."""
         return type(self)(self.phi, self.mu * scale + centre, self.scale * scale)
 
     def _problem(self) -> str | None:

@@ -16,9 +16,9 @@ _WHITE = 1e-2
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ScoringMixture(FrozenMixture):
-    """Owner of every parameter of the density that scores rows; arrays are read-only.
+    """Parameters of the density that scores rows, as read-only arrays.
 
-    It may have more components than the density net that started it.
+    It can have more components than the density net.
     """
 
     phi: FloatArray  # (K,)       weights, sum to 1
@@ -39,7 +39,7 @@ class ScoringMixture(FrozenMixture):
 
     @staticmethod
     def shapes(n_components: int, n_dim: int) -> dict[str, tuple[int, ...]]:
-        """Of the arrays, by name."""
+        """Shapes of the arrays, by name."""
         k, d = n_components, n_dim
         return {"phi": (k,), "mu": (k, d), "cov": (k, d, d), "W": (k, d, d)}
 
@@ -63,15 +63,15 @@ class ScoringMixture(FrozenMixture):
 
     @property
     def diagonal(self) -> bool:
-        """Whether every covariance is."""
+        """Whether every covariance is diagonal."""
         return self._params.whiten.ndim == 2
 
     def as_float32(self) -> gmm.GaussianMixture:
-        """Parameters for scoring in float32; rounded once, after all float64 work."""
+        """Parameters for scoring in float32, rounded once, after all float64 work."""
         return gmm.GaussianMixture(*(array.astype("float32") for array in self._params))
 
     def moved(self, centre: FloatArray, scale: FloatArray) -> Self:
-        """The mixture of z * scale + centre; both are (D,)."""
+        """The mixture of z * scale + centre, where both are (D,)."""
         cov = self.cov * np.outer(scale, scale)
         return type(self)(self.phi, self.mu * scale + centre, cov, self.W / scale)
 

@@ -1,10 +1,10 @@
 """Self-organising maps: rows -> their place on a plane, where neighbours stay neighbours.
 
-Kohonen (2001); with DAGMM, Chen et al. (2020), arXiv 2008.12686: the place of a row's winner, the
-node nearest to it, is put behind the code and the features of its reconstruction.
+Kohonen (2001); with DAGMM: Chen et al. (2020), arXiv 2008.12686. The winner of a row is the node
+nearest to it. DAGMM appends the winner's place to the code and the reconstruction features.
 
-Axes: N rows, F features, K = S * S nodes of a map. A map is its weights, float32 (S, S, F), which
-``som_training`` makes. NumPy; ``nets.som`` is the same as a layer.
+Axes: N rows, F features, K = S * S nodes of a map. A map is the array of its weights, float32
+(S, S, F); ``som_training`` trains it. This module is in NumPy; ``nets.som`` is the same as a layer.
 """
 
 from collections.abc import Sequence
@@ -17,16 +17,17 @@ from aegmm_detect.exceptions import InvalidInputError
 from aegmm_detect.types import FloatArray, IntArray
 
 _CHUNK = 4096  # rows: 16 MB of distances to 1024 nodes
-# Two nodes must be so far apart, in their distance from the middle, or float32 cannot tell which of
-# them a row is at: the square of it, halved, is some 40 roundings.
+# Least distance of two nodes, relative to their distance from the middle, for float32 to tell which
+# of them is nearer to a row. Half its square is some 40 roundings.
 _APART = 3e-3
 _NEVER = -3e38  # bias of a node that must not win; finite, as some runtimes know no infinity
 
 
 class NearestNode(NamedTuple):
-    """Winners by one matrix product: argmax over the nodes of (x - centre) @ kernel + bias.
+    """Parameters for finding winners by one matrix product.
 
-    It is the argmin of the squared distance, whose term ||x||^2 is the same for all nodes.
+    The winner is the argmax over the nodes of (x - centre) @ kernel + bias. This is the argmin of
+    the squared distance, because ||x||^2 is the same for all nodes.
     """
 
     centre: FloatArray  # (F,)    what the nodes share would drown their differences
@@ -35,7 +36,7 @@ class NearestNode(NamedTuple):
 
 
 def nearest_node(weights: FloatArray) -> NearestNode:
-    """What finds the winners of a map (S, S, F); float32. Of equal nodes, the first may win."""
+    """Parameters for a map (S, S, F), float32. Of equal nodes, only the first can win."""
     nodes = weights.reshape(-1, weights.shape[-1]).astype(np.float64)
     centre = np.median(nodes, axis=0).astype(np.float32)
     kernel = (nodes - centre).astype(np.float32).T
@@ -47,10 +48,10 @@ def nearest_node(weights: FloatArray) -> NearestNode:
 
 
 def merge_close(weights: FloatArray) -> FloatArray:
-    """The map (S, S, F) with nodes made equal where float32 could not tell which is nearer.
+    """The map (S, S, F) with nodes made equal where float32 cannot tell which is nearer.
 
-    A map gives many nodes to rows that repeat. Were these left a rounding apart, another batch size
-    or another runtime would find another winner.
+    A map gives many nodes to rows that repeat. If these nodes differed by a rounding error, another
+    batch size or another runtime would find another winner.
     """
     nodes = weights.reshape(-1, weights.shape[-1]).astype(np.float64)
     around = nodes - np.median(nodes, axis=0)
@@ -66,17 +67,16 @@ def merge_close(weights: FloatArray) -> FloatArray:
 
 
 def winners(X: FloatArray, weights: FloatArray) -> IntArray:
-    """Number of the node nearest to each row: (N, F), (S, S, F) -> (N,), counted along rows.
+    """Number of the node nearest to each row, (N, F), (S, S, F) -> (N,); nodes in C order.
 
     Raises
     ------
     InvalidInputError
-        Rows are not as wide as the map's.
+        If `X` has another number of features than the map.
     """
     if X.ndim != 2 or X.shape[1] != weights.shape[-1]:
         raise InvalidInputError(
-            f"The map is of rows (N, {weights.shape[-1]}); got shape {X.shape}: prepare and "
-            "flatten rows as those that it was trained on."
+            f"The map is of flattened rows (N, {weights.shape[-1]}); got shape {X.shape}."
         )
     centre, kernel, bias = nearest_node(weights)
     found = np.empty(len(X), dtype=np.int64)
@@ -87,13 +87,13 @@ def winners(X: FloatArray, weights: FloatArray) -> IntArray:
 
 
 def grid(side: int) -> FloatArray:
-    """Coordinates of the nodes, one after the other, in [0, 1]: float32 (S * S, 2)."""
+    """Coordinates of the nodes in [0, 1], in C order: float32 (S * S, 2)."""
     places = np.linspace(0.0, 1.0, side, dtype=np.float32)
     return np.stack(np.meshgrid(places, places, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
 def winner_coordinates(X: FloatArray, maps: Sequence[FloatArray]) -> FloatArray:
-    """Place of each row's winner on each map, (N, F) -> float32 (N, 2 * maps) in [0, 1].
+    """Coordinates of each row's winner on each map, (N, F) -> float32 (N, 2 * maps) in [0, 1].
 
     Raises
     ------

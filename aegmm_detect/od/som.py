@@ -13,9 +13,10 @@ from aegmm_detect.nets.aegmm import AEGMM
 from aegmm_detect.nets.checks import declared_row_shape
 from aegmm_detect.nets.som import winner_net
 from aegmm_detect.numerics.features import eucl_cosim_features
-from aegmm_detect.numerics.som_training import default_side, train_maps
+from aegmm_detect.numerics.som_training import default_side
 from aegmm_detect.od.building import Building, Parts, checked_net
 from aegmm_detect.training.estimate import sample_rows
+from aegmm_detect.training.maps import train_maps
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.types import ReconFeatures
 

@@ -1,8 +1,8 @@
-"""The density after training, from all training rows; memory flat in their number."""
+"""Estimate the density after training, from all training rows, in constant memory."""
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,22 +10,47 @@ from keras import ops
 from sklearn.decomposition import PCA
 
 from aegmm_detect.configs.density import DensityConfig, Part
+from aegmm_detect.exceptions import ConfigurationError, IndefiniteCovarianceError
 from aegmm_detect.numerics import gmm
 from aegmm_detect.numerics.density import Density, Projection
-from aegmm_detect.numerics.families import COVARIANCE_OF, GAUSSIAN, Family
+from aegmm_detect.numerics.em import Covariance
+from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.numerics.frozen_mixture import FrozenMixture
+from aegmm_detect.sizes import how_many_fit
 from aegmm_detect.training.data import ArrayRows, StreamRows
-from aegmm_detect.training.refit import Refit, component_count, refit, usual_rows
+from aegmm_detect.training.refit import REMEDY, Refit, component_count, refit, usual_rows
 from aegmm_detect.types import Array, FloatArray, Forward, Tensor
 
-# Large enough for the nets to be busy; fewer rows where they are wide, images for example.
+# Rows per pass through the nets; fewer of wide rows, images for example. More gain no time.
 _MOST_ROWS = 8192
-_PASS_BYTES = 8 * 2**20
+# Whether the features of each part of a density depend on one another within a component.
+COVARIANCE_OF: Mapping[Part, Covariance] = {
+    "full": "full",
+    "diagonal": "diag",
+    "single": "diag",
+}
+
+
+def check_parts(family: Family, config: DensityConfig) -> None:
+    """Refuse parts of a density that mixtures of `family` do not have.
+
+    Raises
+    ------
+    ConfigurationError
+        Names these parts, and those that there are.
+    """
+    parts = tuple(part for part, kind in COVARIANCE_OF.items() if kind in family.fits)
+    missing = [part for part in config.parts if part not in parts]
+    if config.n_components is not None and missing:
+        raise ConfigurationError(
+            f"density.parts={config.parts!r}: a {family.name} mixture has no {missing[0]!r} part. "
+            f"Set parts to some of {parts}."
+        )
 
 
 def rows_per_pass(row_shape: tuple[int, ...]) -> int:
-    """Rows that go through the net at once, whatever a row holds."""
-    return max(1, min(_MOST_ROWS, _PASS_BYTES // (4 * math.prod(row_shape))))
+    """Number of rows of this shape that go through the net at once."""
+    return how_many_fit(row_shape, _MOST_ROWS)
 
 
 def estimate_density(
@@ -36,7 +61,7 @@ def estimate_density(
     seed: int | None,
     family: Family = GAUSSIAN,
 ) -> Density:
-    """What scores rows, as `config` says.
+    """Estimate the density that scores rows.
 
     Parameters
     ----------
@@ -45,11 +70,11 @@ def estimate_density(
     rows
         Prepared training rows.
     config
-        The density net's own mixture, or one that is fitted again.
+        Settings: whether to take the density net's own mixture or to fit one again, and how.
     members
-        Of the net, if it is an ensemble.
+        Number of members of the net, if it is an ensemble.
     seed
-        Of the sample of rows and of the fit.
+        Random state of the sample of rows and of the fit.
     family
         Kind of the mixtures.
 
@@ -69,11 +94,11 @@ def estimate_density(
     if config.n_components is None:
         moments = total_moments(forward, batches, family)
         each = (type(moments)(*(part[m] for part in moments)) for m in range(len(z)))
-        mixtures = [family.of_moments(own, gmm.DEFAULT_REG) for own in each]
+        mixtures = [_of_moments(family, own, gmm.DEFAULT_REG) for own in each]
     else:
         projection = principal_components(sample, config.principal_components)
         projected = np.empty((len(sample), 0)) if projection is None else projection(sample)
-        # Components are differences around zero: their rounding is that of whole rows.
+        # Principal components are near zero, but have the rounding errors of whole rows.
         length = np.sqrt(np.mean(np.square(sample, dtype=np.float64)) * math.prod(rows.shape))
         sizes = np.repeat([0.0, length], [z.shape[-1], projected.shape[1]])
         n_components = component_count(len(sample), config.n_components)
@@ -103,7 +128,7 @@ def estimate_density(
 
 
 def in_passes(function: Callable[[Tensor], Tensor], sample: FloatArray) -> FloatArray:
-    """What `function` makes of rows (N, ...), a moderate number at a time: (..., N, D)."""
+    """Outputs (..., N, D) of `function` for rows (N, ...), a moderate number at a time."""
     size = rows_per_pass(sample.shape[1:])
     starts = range(0, len(sample), size)
     parts = (function(sample[i : i + size]) for i in starts)
@@ -111,7 +136,10 @@ def in_passes(function: Callable[[Tensor], Tensor], sample: FloatArray) -> Float
 
 
 def _jobs(whole: Refit, n_own: int, parts: Sequence[Part]) -> list[Refit]:
-    """The mixtures of one net: over its z, `n_own` features, with what follows it, or alone."""
+    """The mixtures of one net.
+
+    They are over all columns of `whole`, or over the first `n_own` alone, which are the net's z.
+    """
     alone = whole._replace(z=whole.z[:, :n_own], n_components=1, size=whole.size[:n_own])
     of_part = {"full": whole, "diagonal": whole, "single": alone}
     return [of_part[part]._replace(covariance=COVARIANCE_OF[part]) for part in parts]
@@ -123,14 +151,14 @@ def estimate_mixture(
     reg: float = gmm.DEFAULT_REG,
     family: Family = GAUSSIAN,
 ) -> FrozenMixture:
-    """What the net says of all rows, in float64, as the mixture that scores.
+    """Estimate the mixture that scores from the net's outputs for all rows, in float64.
 
     Parameters
     ----------
     forward
         The net in inference mode: prepared rows -> (x_recon, z, gamma).
     batches
-        Every call goes over all training rows, prepared, in batches of any sizes.
+        Every call goes over all prepared training rows, in batches of any sizes.
     reg
         Jitter, relative to a component's mean variance.
     family
@@ -141,13 +169,24 @@ def estimate_mixture(
     IndefiniteCovarianceError
         If the nets' outputs have no finite mixture.
     """
-    return family.of_moments(total_moments(forward, batches, family), reg)
+    return _of_moments(family, total_moments(forward, batches, family), reg)
+
+
+def _of_moments(family: Family, moments: Any, reg: float) -> FrozenMixture:
+    """The mixture that scores; if it is not finite, the error says how to train."""
+    try:
+        return family.of_moments(moments, reg)
+    except IndefiniteCovarianceError as error:
+        raise IndefiniteCovarianceError(
+            "The mixture of the training rows is not finite: the nets return values too large for "
+            f"a density. {REMEDY}"
+        ) from error
 
 
 def total_moments(
     forward: Forward, batches: Callable[[], Iterable[FloatArray]], family: Family = GAUSSIAN
 ) -> Any:
-    """Moments of all `batches` together, in float64; of an ensemble, with its members' axis."""
+    """Moments of all `batches` together, in float64. An ensemble has its members' axis in front."""
 
     def latent() -> Iterator[tuple[Tensor, Tensor]]:
         for batch in batches():
@@ -158,24 +197,24 @@ def total_moments(
 
 
 def principal_components(sample: FloatArray, most: int) -> Projection | None:
-    """At most `most` principal components, fewer where rows are few; None for none.
+    """At most `most` principal components, and at most one for every eight rows; None for none.
 
-    An eighth of the rows: beyond that the axes follow single rows.
+    With more components for the same rows, the axes follow single rows.
     """
     flat = sample.reshape(len(sample), -1)
     n_axes = min(most, flat.shape[1], len(flat) // 8)
     if n_axes == 0:
         return None
-    # Cost goes by the shorter side: a covariance (F, F) of long rows would take minutes and all
+    # The shorter side sets the cost: the covariance (F, F) of long rows would take minutes and all
     # memory, and the decomposition of the rows themselves takes N^2 F steps.
     solver = "full" if len(flat) < flat.shape[1] else "covariance_eigh"
-    with np.errstate(invalid="ignore"):  # rows that are all alike have no share of variance
+    with np.errstate(invalid="ignore"):  # if all rows are the same, shares of variance are 0 / 0
         pca = PCA(n_axes, svd_solver=solver).fit(flat.astype(np.float64))
     return Projection(pca.mean_, pca.components_.T)
 
 
 def sample_rows(rows: ArrayRows | StreamRows, most: int, seed: int | None) -> FloatArray:
-    """At most `most` rows, drawn at random, in order; all of them read in one pass."""
+    """At most `most` rows in order, drawn at random. Reads all rows in one pass."""
     size = rows_per_pass(rows.shape)
     if rows.n_rows <= most:
         return np.concatenate(list(rows.batches(size)))

@@ -1,4 +1,4 @@
-"""Expectation-maximisation on learned z: a density with as many components as the rows bear."""
+"""Expectation-maximisation on learned z, with components according to the number of rows."""
 
 import concurrent.futures
 import contextlib
@@ -18,25 +18,27 @@ from aegmm_detect.numerics.frozen_mixture import FrozenMixture
 from aegmm_detect.numerics.spread import divisor, rounding
 from aegmm_detect.types import FloatArray, IntArray
 
-# Nets compute with numbers near 1, and round smaller results of theirs no finer.
+# What to change if the nets return numbers that no mixture fits.
+REMEDY = "Train with normalize='standard', a lower learning rate or clip_norm=1.0."
+# Nets compute with numbers near 1. Rounding errors of smaller results are not smaller.
 _LEAST_SIZE = 1e-6
 
 
 class Refit(NamedTuple):
-    """A mixture to be fitted."""
+    """A mixture to fit."""
 
     z: FloatArray  # (N, D)  learned vectors of training rows, float64
     n_components: int  # at most N
     covariance: Covariance = "full"
     family: Family = GAUSSIAN
-    # Of the numbers that z was computed from, (D,), where they are larger than z itself.
+    # Size (D,) of the numbers that z was computed from, where they are larger than z itself.
     size: FloatArray = np.zeros(1)
 
 
 def component_count(n_rows: int, wanted: int | Literal["auto"]) -> int:
-    """Components of a mixture to be fitted to `n_rows` rows.
+    """Number of components of a mixture that is fitted to `n_rows` rows.
 
-    'auto': one for every 100 rows up to 16, for every 500 up to 40.
+    'auto' is one for every 100 rows up to 16, then one for every 500 up to 40.
     """
     if wanted != "auto":
         return min(wanted, n_rows)
@@ -44,19 +46,20 @@ def component_count(n_rows: int, wanted: int | Literal["auto"]) -> int:
 
 
 def usual_rows(z: FloatArray, mixture: FrozenMixture, trim: float) -> IntArray:
-    """Rows without the share `trim` that has the highest energy, for a second fit.
+    """Rows for a second fit: all but the share `trim` that has the highest energy.
 
-    Trimmed likelihood (Neykov et al., 2007) with a single step. Anomalies among the training rows
-    have components of their own in the first fit, but wide ones: they are the first to go.
+    This is trimmed likelihood (Neykov et al., 2007) with a single step. Anomalies among the
+    training rows have components of their own in the first fit, but wide ones. So they have the
+    highest energy.
 
     Parameters
     ----------
     z
-        (N, D).
+        Rows, (N, D).
     mixture
-        Fitted to `z`.
+        Mixture that was fitted to `z`.
     trim
-        From 0 to 1.
+        Share of the rows, from 0 to 1.
 
     Returns
     -------
@@ -67,29 +70,29 @@ def usual_rows(z: FloatArray, mixture: FrozenMixture, trim: float) -> IntArray:
 
 
 def refit(jobs: Sequence[Refit], reg: float, seed: int | None) -> list[FrozenMixture]:
-    """Mixtures by expectation-maximisation, started from k-means; several at a time.
+    """Fit mixtures by expectation-maximisation from k-means, several at the same time.
+
+    Each feature of z is first scaled to variance 1: code and residuals differ by orders of
+    magnitude, and no absolute `reg` suits both.
 
     Parameters
     ----------
     jobs
         What to fit.
     reg
-        Added to the variances of `z`, or the least of them (see `em`), when each of its features
-        has variance 1: code and residuals differ by orders of magnitude, and no absolute number
-        suits both.
+        Added to the variances of scaled z, or the least of them: see `em`.
     seed
-        Of every start.
+        Random state of every start.
 
     Raises
     ------
     IndefiniteCovarianceError
-        A `z` is not finite.
+        If a z is not finite.
     """
     for job in jobs:
         if not np.isfinite(job.z).all():
             raise IndefiniteCovarianceError(
-                "The nets return NaN or infinity for training rows. Train with "
-                "normalize='standard', a lower learning rate or clip_norm=1.0."
+                f"The nets return NaN or infinity for training rows. {REMEDY}"
             )
     with _one_thread_each(), concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda job: _fit(job, reg, seed), jobs))
@@ -100,16 +103,21 @@ def _fit(job: Refit, reg: float, seed: int | None) -> FrozenMixture:
     size = np.maximum(np.maximum(np.abs(centre), _LEAST_SIZE), job.size)
     scale = divisor(scale, size, rounding(np.float32))
     fit = job.family.fits[job.covariance]
-    # OpenMP counts threads for each thread that calls it. With several, k-means would add up in
-    # another order each time.
-    with threadpool_limits(1, user_api="openmp"):
+    # OpenMP counts threads for each thread that calls it.
+    with repeatable_kmeans():
         standard = fit((job.z - centre) / scale, job.n_components, reg, seed)
     return standard.moved(centre, scale)
 
 
+def repeatable_kmeans() -> threadpool_limits:
+    """Context in which k-means has one thread: several would add up in another order each time."""
+    return threadpool_limits(1, user_api="openmp")
+
+
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
-    # Products of matrices this small only wait for one another's threads.
+    # Threads do not make products of such small matrices faster.
     with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # it ends before
+        # The number of steps is limited on purpose.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         yield

@@ -10,30 +10,31 @@ from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.numerics.spread import divisor, is_constant, rounding
 from aegmm_detect.types import FloatArray
 
-# Quartiles of so many rows, drawn at random, are as good as those of all.
+# Quartiles of this many random rows are as good as those of all rows.
 _MOST_ROWS = 65_536
 
 
 class NormalizerFit(Protocol):
-    """Streamed fit of the scaling: feed it batches of training rows, then call `finish`."""
+    """Streamed fit of the scaling: call `update` with batches of rows, then `finish`."""
 
     def update(self, batch: FloatArray) -> None:
-        """Take a batch of rows (N, ...) into account."""
+        """Learn from a batch of rows (N, ...)."""
 
     def finish(self, shape: tuple[int, ...]) -> Normalizer:
         """The layer for rows of feature shape `shape`. Constant features get scale 1.
 
-        Constant is what differs by no more than rounding, see `aegmm_detect.numerics.spread`.
+        A feature is constant if it varies by no more than rounding errors: see
+        `aegmm_detect.numerics.spread`.
         """
 
 
 def normalizer_fit(kind: Normalize) -> NormalizerFit:
-    """The way of learning that goes with `kind`."""
+    """The fit for `kind`."""
     return _Quartiles() if kind == "robust" else _Moments(kind)
 
 
 class _Moments:
-    """Mean and deviation, or least and greatest."""
+    """Scaling by mean and deviation, or by minimum and maximum."""
 
     def __init__(self, kind: Normalize) -> None:
         self._scaler = {"standard": StandardScaler, "minmax": MinMaxScaler}[kind]()
@@ -55,7 +56,7 @@ class _Moments:
 
 
 class _Quartiles:
-    """Median and interquartile range, then the inverse hyperbolic sine."""
+    """Scaling by median and interquartile range, then the inverse hyperbolic sine."""
 
     def __init__(self) -> None:
         self._rng = np.random.default_rng(0)
@@ -77,7 +78,7 @@ class _Quartiles:
 
     def finish(self, shape: tuple[int, ...]) -> Normalizer:
         lower, median, upper = np.percentile(self._rows, [25.0, 50.0, 75.0], axis=0)
-        # Half of the rows alike, as in counts and dummies: the deviation says what a step is.
+        # Half of the values can be the same, as in counts and dummies. Then take the deviation.
         alike = is_constant(upper - lower, median, self._rounding)
         spread = np.where(alike, self._rows.std(axis=0), upper - lower)
         scale = divisor(spread, median, self._rounding)

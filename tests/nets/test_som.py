@@ -11,8 +11,8 @@ from aegmm_detect.configs.maps import MapTraining
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets.som import WinnerCoordinates, winner_net
 from aegmm_detect.numerics.som import winner_coordinates
-from aegmm_detect.numerics.som_training import train_maps
 from aegmm_detect.od import OutlierAEGMM
+from aegmm_detect.training.maps import train_maps
 
 X = np.random.default_rng(0).normal(size=(500, 6)).astype(np.float32)
 # Rows that repeat: the maps have nodes that are as good as equal.

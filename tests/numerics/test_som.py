@@ -15,7 +15,9 @@ from aegmm_detect.numerics.som import (
     winner_coordinates,
     winners,
 )
-from aegmm_detect.numerics.som_training import default_side, train_map, train_maps
+from aegmm_detect.numerics.som_training import default_side
+from aegmm_detect.training import maps
+from aegmm_detect.training.maps import train_map, train_maps
 
 bounded = settings(max_examples=20)
 SHORT = MapTraining(n_steps=400)
@@ -299,3 +301,9 @@ def test_maps_of_no_size_are_refused():
         train_map(sample(), 1, 0)
     with pytest.raises(ConfigurationError, match="pass the side of each map"):
         train_maps(sample(), [], 0)
+
+
+@pytest.mark.parametrize("name", ["train_map", "train_maps"])
+def test_functions_that_take_settings_have_moved(name):
+    with pytest.warns(DeprecationWarning, match=r"from aegmm_detect\.training\.maps\."):
+        assert getattr(som_training, name) is getattr(maps, name)

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from aegmm_detect.configs.density import DensityConfig
-from aegmm_detect.exceptions import IndefiniteCovarianceError
+from aegmm_detect.exceptions import ConfigurationError, IndefiniteCovarianceError
 from aegmm_detect.numerics import laplace
 from aegmm_detect.numerics.families import GAUSSIAN, LAPLACIAN
 from aegmm_detect.training.data import ArrayRows, StreamRows
 from aegmm_detect.training.estimate import (
+    check_parts,
     estimate_density,
     estimate_mixture,
     principal_components,
@@ -193,8 +194,21 @@ def test_a_single_mixture_is_the_score():
 def test_z_that_is_not_finite_is_refused(config, members, family):
     array = rows()
     array[3, 1] = np.inf
-    with np.errstate(invalid="ignore"), pytest.raises(IndefiniteCovarianceError):
+    remedy = r"\. Train with normalize='standard', a lower learning rate or clip_norm=1\.0\.$"
+    with (
+        np.errstate(invalid="ignore"),
+        pytest.raises(IndefiniteCovarianceError, match=remedy),
+    ):
         density(ArrayRows(array), config, members, family=family)
+
+
+def test_parts_that_a_family_lacks_are_refused_where_they_would_be_fitted():
+    refit = DensityConfig(n_components=2)
+    check_parts(GAUSSIAN, refit)
+    with pytest.raises(ConfigurationError, match=r"no 'full' part.*\('diagonal', 'single'\)"):
+        check_parts(LAPLACIAN, refit)
+    check_parts(LAPLACIAN, DensityConfig())  # no refit
+    check_parts(LAPLACIAN, DensityConfig(n_components="auto", parts=("single", "diagonal")))
 
 
 # --- Laplacian mixtures ----------------------------------------------------------------------
