@@ -31,7 +31,7 @@ class Method:
     may: tuple[str, ...] = ()  # arguments with a default
     # Of the rows, to be flagged: from the arguments given.
     share: Callable[[Mapping[str, Any]], float] | None = None
-    # Rows that it flags of so many with different scores, where only ties make them fewer.
+    # Rows that it flags of a number of rows whose scores are different. Ties make them fewer.
     asks: Callable[[Mapping[str, Any], int], float] | None = None
     held_out: bool = False  # whether what it promises is void for rows that were trained on
     advice: threshold_advice.Advice = threshold_advice.none  # what to do about its errors

@@ -1,8 +1,9 @@
 """Whitening matrices of covariances that may be singular: regularise, factor, invert.
 
-Axes: K components, D features; any axes before these are kept. Pure; dtype in is dtype out;
-differentiable; no NaN for a covariance that is singular, or indefinite by rounding. TensorFlow's
-own Cholesky answers an indefinite matrix with NaN and no error.
+Axes: K components, D features; further axes in front are kept. Functions are pure and
+differentiable, and results have the dtype of the arguments. There is no NaN for a covariance that
+is singular, or indefinite by rounding. TensorFlow's own Cholesky returns NaN for an indefinite
+matrix, and raises no error.
 """
 
 from typing import Any
@@ -15,8 +16,8 @@ from aegmm_detect.types import Tensor
 
 # Above this size one library call beats the unrolled scalars (which XLA fuses into one kernel).
 UNROLL_UP_TO = 8
-# Variance of a component that holds identical rows. Its inverse and the square of its inverse
-# (the penalty and its gradient) must both be finite in float32.
+# Variance of a component of identical rows. Its inverse and the square of its inverse (the penalty
+# and its gradient) must both be finite in float32.
 VARIANCE_FLOOR = 1e-12
 
 
@@ -79,14 +80,15 @@ def _with_gradient(cov: Tensor, whiten: Tensor) -> Tensor:
 
 
 def _unrolled(cov: Tensor, jitter: Tensor) -> tuple[Tensor, Tensor]:
-    """Cholesky and inverse written out over D; a pivot that rounding ate is raised to `jitter`.
+    """Cholesky and inverse written out over D; a pivot lost to rounding is set to half of `jitter`.
 
-    Raising pivot j by e is the same as adding e to cov[j, j] (Gill, Murray & Wright 1981, 4.4.2.2);
-    the additions, (K, D), come back beside W, so that what is penalised stays what is scored.
+    Raising pivot j by e is the same as adding e to cov[j, j] (Gill, Murray & Wright 1981, 4.4.2.2).
+
+    Returns the additions to the diagonal, (K, D), and W.
     """
     n_dim = cov.shape[-1]
-    # Half the jitter: exact arithmetic leaves every pivot at least the whole of it, so only
-    # rounding can get here.
+    # Half the jitter. In exact arithmetic, every pivot is at least the whole of it, so only
+    # rounding errors can make it smaller.
     least = ops.maximum(0.5 * jitter, _tiny(cov.dtype))
     factor = [[cov[:, i, j] for j in range(i + 1)] for i in range(n_dim)]
     raised, inverse = [], []

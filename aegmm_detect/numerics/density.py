@@ -1,4 +1,4 @@
-"""What scores rows after training: the mixtures of all members, and how their energies combine."""
+"""The density that scores rows: the mixtures of all members, and how their energies combine."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from aegmm_detect.types import FloatArray, Tensor
 
 
 class Scale(NamedTuple):
-    """Where several quantities lie and how far they spread, so that they can be compared."""
+    """Centre and spread of several quantities, to make them comparable."""
 
     centre: FloatArray  # (M,)
     spread: FloatArray  # (M,)
@@ -23,16 +23,16 @@ class Scale(NamedTuple):
     def robust(cls, values: FloatArray) -> Self:
         """Median and interquartile range of each row of `values` (M, N)."""
         lower, centre, upper = np.percentile(values, [25.0, 50.0, 75.0], axis=1)
-        # Rows that are all alike have no spread; any other number serves as well. What is scored
-        # comes from nets, in float32.
+        # If all rows are the same, they have no spread, and any positive number will do. The
+        # values come from nets, in float32.
         return cls(centre, divisor(upper - lower, centre, rounding(np.float32)))
 
 
 class ScoreScales(NamedTuple):
-    """What makes scores of other parts than the energy; of training rows."""
+    """Scales of training rows, for scores that are not energies alone."""
 
     residual: Scale  # of each net's reconstruction error, (M,)
-    parts: Scale  # of the energy and of the error, as they score alone, (2,)
+    parts: Scale  # of the energy and of the error, each as a score of its own, (2,)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,23 +54,23 @@ def combine(
     limit: float | None,
     arcsinh: Callable[[Tensor], Tensor] = ops.arcsinh,
 ) -> Tensor:
-    """One score of several energies: their robustly scaled mean, put back on their mean scale.
+    """One score of several energies: the mean of scaled energies, put back on their mean scale.
 
-    Energies differ in where they lie and how far they spread. Each is centred and divided by its
-    own spread, so that none outvotes the others. Far out, an energy grows with the square of the
-    distance: beyond `limit` spreads it counts logarithmically, or the one mixture that a row fits
-    worst would decide alone. The order of rows under a single energy never changes.
+    Energies have different centres and spreads. Each is centred and divided by its own spread, so
+    that all count the same. Far out, an energy grows with the square of the distance, so the
+    mixture that fits a row worst would decide alone. Therefore energies count logarithmically
+    beyond `limit` spreads. The order of rows under a single energy never changes.
 
     Parameters
     ----------
     energies
-        One row of N for each of M mixtures, (M, N).
+        Energies of N rows under M mixtures, (M, N).
     centre, spread
-        Of each energy, (M,).
+        Centre and spread of each energy, (M,).
     limit
         In spreads; None for no limit.
     arcsinh
-        Inverse hyperbolic sine; another where a graph is exported to runtimes that have none.
+        Inverse hyperbolic sine. Exported graphs have another formula, for runtimes without it.
 
     Returns
     -------
@@ -84,19 +84,19 @@ def combine(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Density:
-    """Mixtures, and what `combine` needs to make one score of their energies.
+    """Mixtures, and the parameters of `combine`, which makes one score of their energies.
 
     Parameters
     ----------
     members
-        Of each net in turn, the same number of mixtures. They are over its z and, behind that, the
-        components of `projection`; a mixture of fewer dimensions sees the first of these.
+        Mixtures of each net, the same number for each. They are over its z, followed by the
+        components of `projection`. A mixture of fewer dimensions is over the first of these.
     centre, spread
-        Of each mixture's energy, one after the other, (M,).
+        Centre and spread of each mixture's energy, member by member, (M,).
     limit
         See `combine`.
     projection
-        What is put behind z; None for nothing.
+        Principal components that follow z; None for none.
     """
 
     members: tuple[tuple[FrozenMixture, ...], ...]
@@ -107,17 +107,17 @@ class Density:
 
     @property
     def mixtures(self) -> tuple[FrozenMixture, ...]:
-        """All of them, member by member."""
+        """All mixtures, member by member."""
         return tuple(mixture for own in self.members for mixture in own)
 
     @property
     def family(self) -> Family:
-        """The kind that all of them are of."""
+        """The family of the mixtures."""
         return family_of(self.members[0][0])
 
     @classmethod
     def of_one(cls, mixture: FrozenMixture, projection: Projection | None = None) -> "Density":
-        """Of a single mixture, whose energy is the score."""
+        """Make a density of a single mixture, whose energy is the score."""
         return cls(((mixture,),), np.zeros(1), np.ones(1), None, projection)
 
     @classmethod
@@ -128,16 +128,16 @@ class Density:
         limit: float | None = None,
         projection: Projection | None = None,
     ) -> "Density":
-        """Of several: centre and spread are median and interquartile range.
+        """Make a density of several mixtures, with medians and interquartile ranges for scales.
 
-        A single mixture scores by its energy, which needs no limit.
+        If there is only one mixture, its energy is the score, without a limit.
 
         Parameters
         ----------
         members, limit, projection
             See the class.
         energies
-            Of training rows, one row of N for each mixture.
+            Energies of N training rows under each mixture, (M, N).
         """
         if len(energies) == 1:
             return cls.of_one(members[0][0], projection)

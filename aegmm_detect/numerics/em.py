@@ -1,4 +1,4 @@
-"""Expectation-maximisation on standardised rows, started from k-means, by kind of mixture.
+"""Expectation-maximisation on standardised rows, started from k-means, for each kind of mixture.
 
 Axes: N samples, K components, D features, each of mean 0 and variance 1. In NumPy, float64.
 """
@@ -16,9 +16,9 @@ from aegmm_detect.types import FloatArray
 
 Covariance = Literal["full", "diag"]
 
-# The likelihood's last digits do not move a score's rank, and 100 steps take minutes.
+# The last digits of the likelihood do not change the order of scores, and 100 steps take minutes.
 _MAX_STEPS = 30
-# Nats of the mean energy that count as progress: scikit-learn's `tol`.
+# A smaller change of the mean energy, in nats, ends the fit: scikit-learn's `tol`.
 _PROGRESS = 1e-3
 
 
@@ -29,7 +29,7 @@ def fit_gaussian(
     seed: int | None,
     covariance: Covariance = "full",
 ) -> ScoringMixture:
-    """Gaussian mixture by scikit-learn.
+    """Fit a Gaussian mixture by scikit-learn.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def fit_gaussian(
     reg
         Added to the variances.
     seed
-        Of the start.
+        Random state of the start.
     covariance
         'full' or 'diag'.
     """
@@ -60,11 +60,10 @@ def fit_gaussian(
 def fit_laplacian(
     z: FloatArray, n_components: int, reg: float, seed: int | None
 ) -> ScoringLaplacian:
-    """Laplacian mixture with weighted means for locations, as in training.
+    """Fit a Laplacian mixture with weighted means for locations, as in training.
 
-    Scales and weights are those of maximum likelihood given the locations, and so the likelihood
-    can fall by a little where a mean is far from the median; the fit ends when the mean energy
-    settles.
+    Scales and weights maximise the likelihood for these locations. So the likelihood can fall a
+    little where a mean is far from the median. The fit ends when the mean energy hardly changes.
 
     Parameters
     ----------
@@ -75,7 +74,7 @@ def fit_laplacian(
     reg
         Least variance 2 b^2 of a feature within a component.
     seed
-        Of the start.
+        Random state of the start.
     """
     labels = KMeans(n_components, n_init=1, random_state=seed).fit(z).labels_
     gamma = np.eye(n_components)[labels]
@@ -93,7 +92,7 @@ def fit_laplacian(
 def _step(z: FloatArray, gamma: FloatArray, least: float) -> tuple[ScoringLaplacian, FloatArray]:
     """Parameters under `gamma` (N, K), and the logs of the weighted components' densities, (N, K).
 
-    One component at a time, so that its deviations (N, D) are made once for both.
+    One component at a time: its deviations (N, D) serve for both.
     """
     mass = np.maximum(gamma.sum(axis=0), LEAST_MASS)
     phi = mass / mass.sum()

@@ -1,8 +1,8 @@
 """Features of a reconstruction: how far `x_recon` is from `x`, row by row.
 
 Every feature takes inputs (N, ...) and reconstructions (N, ...) of one shape, flattens them, and
-returns (N, F). A user's own function of that signature is no different from these. All are finite,
-value and gradient, for zero rows and for exact reconstructions.
+returns (N, F). A user's own function can have the same signature. Values and gradients of all are
+finite, also for zero rows and for exact reconstructions.
 
 ======================  ==============================================  ======================
 function                value                                           order and sign
@@ -23,8 +23,8 @@ from keras import ops
 
 from aegmm_detect.types import ReconFeatures, Tensor
 
-# Upper end of the relative distance: a reconstruction of a near-zero row would otherwise send
-# the feature, and with it the mixture's covariance, to 1e12.
+# Upper limit of the relative distance. Otherwise the feature, and with it the covariance of the
+# mixture, could be 1e12 for a row near zero.
 RELATIVE_LIMIT = 100.0
 _SMALLEST_NORM = 1e-12
 # Below this residual (in units of the inputs) the logarithm saturates: float32 reconstructions of
@@ -35,7 +35,7 @@ _register = keras.saving.register_keras_serializable("aegmm_detect")
 
 
 def squared_error(x: Tensor, x_recon: Tensor) -> Tensor:
-    """Sum of (x - x')^2 over a row, (N, 1): the loss's term and the features' common part."""
+    """Sum of (x - x')^2 over a row, (N, 1)."""
     return _row_sum(ops.square(_flat(x) - _flat(x_recon)))
 
 
@@ -79,9 +79,9 @@ def negative_cosine(x: Tensor, x_recon: Tensor) -> Tensor:
 def eucl_cosim_features(x: Tensor, x_recon: Tensor, max_eucl: float = RELATIVE_LIMIT) -> Tensor:
     """`[negative_cosine, relative_euclidean]`, (N, 2): the default of `OutlierAEGMM`.
 
-    The order and the sign that users of alibi-detect have in their density nets. The second is at
-    most `max_eucl`. For a detector with another limit than 100, write a function of your own that
-    passes it on: saving a detector stores the name of its function, and no arguments.
+    Order and sign are those of alibi-detect. The second feature is at most `max_eucl`. For a
+    detector with another limit than 100, write a function of your own that passes it on: a saved
+    detector has the name of its function, but no arguments.
     """
     distance = relative_euclidean(x, x_recon, max_eucl)
     return ops.concatenate([negative_cosine(x, x_recon), distance], axis=-1)
@@ -91,8 +91,8 @@ def eucl_cosim_features(x: Tensor, x_recon: Tensor, max_eucl: float = RELATIVE_L
 def eucl_cosim_features_alibi(x: Tensor, x_recon: Tensor) -> Tensor:
     """Reproduce the features of alibi-detect 0.7-0.13, (N, 2); for old scores only.
 
-    There the relative distance divides by (smaller norm - 1): an argument slip. It is 0 wherever
-    a norm is below 1 and explodes just above. New detectors want `eucl_cosim_features`.
+    There the relative distance divides by (smaller norm - 1), which is a bug. It is 0 where a norm
+    is below 1 and very large just above. For new detectors, take `eucl_cosim_features`.
     """
     smaller = ops.minimum(_norm(_flat(x)), _norm(_flat(x_recon))) - 1.0
     # Exactly 1 is the pole: its limit from above, clipped, is 100.
@@ -105,7 +105,7 @@ def eucl_cosim_features_alibi(x: Tensor, x_recon: Tensor) -> Tensor:
 class Concat:
     """Several feature functions side by side; `concat` makes one.
 
-    A class and not a closure, so that a detector that holds one can be saved and compared.
+    It is a class and not a closure, so that detectors with it can be saved and compared.
     """
 
     def __init__(self, functions: tuple[ReconFeatures, ...]) -> None:
@@ -124,7 +124,7 @@ class Concat:
         return hash(self.functions)
 
     def get_config(self) -> dict[str, object]:
-        """Keras configuration: the functions, serialised by their registered names."""
+        """Keras configuration: the serialised functions, with their registered names."""
         serialize = keras.saving.serialize_keras_object
         return {"functions": [serialize(function) for function in self.functions]}
 
@@ -160,11 +160,11 @@ def per_member(
     function
         Row by row: (N, ...), (N, ...) -> (N, F).
     x
-        Inputs, (N, ...); (M, N, ...) where every member has rows of its own.
+        Inputs, (N, ...), or (M, N, ...) if every member has rows of its own.
     x_recon
         Reconstructions, (N, ...) or (M, N, ...).
     stacked
-        Whether `x_recon` has the members' axis. Default: if it has one axis more than `x`.
+        Whether `x_recon` has the members' axis. Default: whether it has one axis more than `x`.
     """
     if not (len(x_recon.shape) > len(x.shape) if stacked is None else stacked):
         return function(x, x_recon)
@@ -186,8 +186,8 @@ def _norm(x: Tensor) -> Tensor:
 def _row_sum(x: Tensor) -> Tensor:
     """Sums of the rows of `x` (N, D), (N, 1).
 
-    As a product with ones: XLA on CPUs runs its own reduction four times slower, and a training
-    step spends a quarter of its time in these sums otherwise.
+    This is a product with ones. XLA's own reduction is four times slower on CPUs, and would take a
+    quarter of the time of a training step.
     """
     return ops.matmul(x, ops.ones((x.shape[1], 1), dtype=x.dtype))
 

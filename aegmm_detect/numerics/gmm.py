@@ -1,7 +1,7 @@
 """Soft-assigned Gaussian mixtures: moments -> parameters -> energy.
 
-Axes: N samples, K components, D features of `z`. Every function takes more axes before these and
-treats them alike: the members of an ensemble. Pure; dtype in is dtype out.
+Axes: N samples, K components, D features of `z`. All functions keep further axes in front, such as
+the members of an ensemble. They are pure; results have the dtype of the arguments.
 Formulas: Zong et al. (2018), "Deep Autoencoding Gaussian Mixture Model", ICLR, eq. 5-7.
 """
 
@@ -36,7 +36,7 @@ DEFAULT_REG = 1e-6
 
 
 class Moments(NamedTuple):
-    """What a batch knows of a mixture; `merge` adds two of them."""
+    """Moments of a batch under memberships. `merge` adds two of them."""
 
     mass: Tensor  # (K,)       sum of memberships
     mean: Tensor  # (K, D)
@@ -48,7 +48,7 @@ class GaussianMixture(NamedTuple):
 
     phi: Tensor  # (K,)       weights, sum to 1
     mu: Tensor  # (K, D)
-    cov: Tensor  # (K, D, D)  regularised: what is penalised is what is scored
+    cov: Tensor  # (K, D, D)  regularised, both for the penalty and for scores
     # (K, D, D)  W = inv(cholesky(cov)); W (z - mu) is white. Where W is diagonal: that, (K, D).
     whiten: Tensor
 
@@ -62,7 +62,10 @@ def moments(z: Tensor, gamma: Tensor) -> Moments:
 
 
 def merge(a: Moments, b: Moments) -> Moments:
-    """Both batches together. Centred sums survive float32 (Chan et al. 1979); E[zz'] does not."""
+    """Moments of both batches together.
+
+    Centred sums are exact enough in float32 (Chan et al. 1979); E[zz'] would not be.
+    """
     mass = a.mass + b.mass
     share, delta = b.mass / floor(mass), b.mean - a.mean
     between = ops.einsum("...k,...kd,...ke->...kde", a.mass * share, delta, delta)
@@ -98,8 +101,8 @@ def log_prob(z: Tensor, params: GaussianMixture) -> Tensor:
 def energy(z: Tensor, params: GaussianMixture) -> Tensor:
     """Negative log-density of each row: `z` (N, D) -> (N,), in nats; higher is stranger.
 
-    A density can exceed 1, so energies can be negative. Far rows keep distinct energies: nothing
-    is added inside the logarithm.
+    A density can exceed 1, so energies can be negative. Nothing is added inside the logarithm, so
+    far rows have different energies.
     """
     return memberships.energy(log_prob(ops.convert_to_tensor(z), params))
 

@@ -1,8 +1,8 @@
 """The loss's term for labelled anomalies among the training rows.
 
-The published loss ("modified loss" of the mixture-model DAGMM project) replaces an anomaly's energy
-by its inverse. Energies can be 0 or negative, where the inverse has a pole and pulls the wrong way;
-so energies count from a reference, that of the batch's other rows.
+The published loss ("modified loss" of the mixture-model DAGMM project) replaces the energy of an
+anomaly by its inverse. But energies can be 0 or negative, where the inverse has a pole and pulls
+the wrong way. So energies are relative to those of the other rows of the batch.
 """
 
 import dataclasses
@@ -19,18 +19,19 @@ _SMALLEST = 1e-6
 def anomaly_term(
     family: Family, kind: str, weight: float, margin: float, start_at: float = 0.0
 ) -> Term:
-    """What labelled anomalies add to a loss: the mean of a function of their energies.
+    """Term of a loss for labelled anomalies: the mean of a function of their energies.
 
     Parameters
     ----------
     family
-        Kind of the mixture, whose parameters come from the other rows.
+        Kind of the mixture. Its parameters come from the other rows.
     kind
         'hinge' or 'inverse_energy'.
     weight
-        Of the term.
+        Weight of the term.
     margin
-        Of the hinge, in standard deviations of the other rows' energies; a factor of the other.
+        Margin of 'hinge', in standard deviations of the other rows' energies; a factor of
+        'inverse_energy'.
     start_at
         Share of training before which the term has no weight.
     """
@@ -50,13 +51,13 @@ class _Anomaly:
         centre = masked_mean(energies, out.y != 1)[..., None]
         variance = masked_mean(ops.square(energies - centre), out.y != 1)[..., None]
         spread = ops.sqrt(variance + _SMALLEST)
-        # A reference, not to be moved in the anomalies' favour.
+        # Without a gradient: the loss must not move the reference.
         above = (energies - ops.stop_gradient(centre)) / ops.stop_gradient(spread)
         return masked_mean(ANOMALY_LOSSES[self.kind](above, self.margin), out.y == 1)
 
 
 def hinge(above: Tensor, margin: float) -> Tensor:
-    """max(0, margin - above): nothing more is asked of an anomaly that lies so far above."""
+    """max(0, margin - above): no loss for an anomaly that lies farther above."""
     return ops.relu(margin - above)
 
 

@@ -1,16 +1,17 @@
 """Soft-assigned Laplacian mixtures: absolute moments -> parameters -> energy.
 
-Independent features within a component, each with a scale of its own:
-p_k(z) = prod_d exp(-abs(z_d - mu_kd) / b_kd) / (2 b_kd). Tails fall off exponentially: a row far
-out gains energy with its distance and not, as under a Gaussian, with its square.
+Features are independent within a component, and each has a scale of its own:
+p_k(z) = prod_d exp(-abs(z_d - mu_kd) / b_kd) / (2 b_kd). Tails fall off exponentially: far out, the
+energy grows with the distance, and not with its square as under a Gaussian.
 
-Axes: N samples, K components, D features of `z`. Every function takes more axes before these and
-treats them alike: the members of an ensemble. Pure; dtype in is dtype out.
-Memberships, weights and the loss around it are those of Zong et al. (2018), ICLR, eq. 5-7. The
-scale is the maximum-likelihood estimate for a given location (Johnson, Kotz and Balakrishnan, 1995,
-"Continuous Univariate Distributions", vol. 2, ch. 24). The location is the weighted mean, which
-moves with every row; the likelihood's own is the weighted median, through which only one row has a
-gradient.
+Axes: N samples, K components, D features of `z`. All functions keep further axes in front, such as
+the members of an ensemble. They are pure; results have the dtype of the arguments.
+
+Memberships, weights and loss are those of Zong et al. (2018), ICLR, eq. 5-7. The scale is the
+maximum-likelihood estimate for a given location (Johnson, Kotz and Balakrishnan, 1995, "Continuous
+Univariate Distributions", vol. 2, ch. 24). The location is the weighted mean, which has a gradient
+for every row. The maximum-likelihood location would be the weighted median, which has one for a
+single row.
 """
 
 import functools
@@ -24,15 +25,15 @@ from aegmm_detect.numerics.gmm import DEFAULT_REG
 from aegmm_detect.numerics.memberships import Location, floor
 from aegmm_detect.types import Batches, Tensor
 
-# Scale of a component that holds identical rows. Its inverse, and the square of its inverse (the
-# penalty's gradient), are finite in float32. The square of it is the floor of Gaussian variances.
+# Scale of a component of identical rows. Its inverse and the square of its inverse (the gradient of
+# the penalty) are finite in float32. Its square is the floor of Gaussian variances.
 SCALE_FLOOR = 1e-6
 # Weight below which a component is empty: its location and scale come from rounding alone.
 _EMPTY = 1e-12
 
 
 class Moments(NamedTuple):
-    """Absolute moments of rows. Two of them cannot be added: the deviations are from one mean."""
+    """Absolute moments of rows. Two of them cannot be added, because their means differ."""
 
     mass: Tensor  # (K,)       sum of memberships
     mean: Tensor  # (K, D)
@@ -44,7 +45,7 @@ class LaplacianMixture(NamedTuple):
 
     phi: Tensor  # (K,)       weights, sum to 1
     mu: Tensor  # (K, D)
-    scale: Tensor  # (K, D)  b, with its floor: what is penalised is what is scored
+    scale: Tensor  # (K, D)  b, with its floor, both for the penalty and for scores
 
 
 def moments(z: Tensor, gamma: Tensor) -> Moments:
@@ -55,7 +56,7 @@ def moments(z: Tensor, gamma: Tensor) -> Moments:
 
 
 def deviation(z: Tensor, gamma: Tensor, mean: Tensor) -> Tensor:
-    """Sums (K, D) of abs(z - mean) under `gamma`; those of several batches are to be added."""
+    """Sums (K, D) of abs(z - mean) under `gamma`. Add those of several batches."""
     return _total(gamma, z[..., None, :] - mean[..., None, :, :])
 
 
@@ -75,8 +76,8 @@ def mixture(m: Moments, reg: float = DEFAULT_REG) -> LaplacianMixture:
     m
         Absolute moments.
     reg
-        Least variance, relative to a component's mean one: a scale is at least sqrt(reg) times the
-        mean scale of its component. Default 1e-6, the Gaussian mixture's.
+        Least variance, relative to the mean variance of a component: a scale is at least sqrt(reg)
+        times the mean scale of its component. Default 1e-6, as for the Gaussian mixture.
     """
     scale = m.deviation / floor(m.mass)[..., None]
     least = math.sqrt(reg) * ops.mean(scale, axis=-1, keepdims=True)
@@ -95,8 +96,8 @@ def log_prob(z: Tensor, params: LaplacianMixture) -> Tensor:
 def energy(z: Tensor, params: LaplacianMixture) -> Tensor:
     """Negative log-density of each row: `z` (N, D) -> (N,), in nats; higher is stranger.
 
-    E(z) = -log sum_k phi_k prod_d exp(-abs(z_d - mu_kd) / b_kd) / (2 b_kd), with nothing added
-    inside the logarithm: far rows keep distinct energies.
+    E(z) = -log sum_k phi_k prod_d exp(-abs(z_d - mu_kd) / b_kd) / (2 b_kd). Nothing is added inside
+    the logarithm, so far rows have different energies.
     """
     return memberships.energy(log_prob(ops.convert_to_tensor(z), params))
 

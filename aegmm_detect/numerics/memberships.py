@@ -1,7 +1,7 @@
-"""What mixtures of every kind do with memberships: masses, means, logarithms of weights.
+"""Functions of memberships for all kinds of mixture: masses, means, logarithms of weights.
 
-Axes: N samples, K components, D features of `z`; any axes before these are kept: the members of an
-ensemble. Pure; dtype in is dtype out.
+Axes: N samples, K components, D features of `z`. All functions keep further axes in front, such as
+the members of an ensemble. They are pure; results have the dtype of the arguments.
 """
 
 from typing import NamedTuple
@@ -10,27 +10,27 @@ from keras import ops
 
 from aegmm_detect.types import Tensor
 
-# A component nobody chose has mass 0; keep its row finite instead of NaN.
+# An empty component has mass 0. This keeps its mean finite.
 LEAST_MASS = 1e-12
 
 
 class Location(NamedTuple):
-    """How much of a batch each component holds, and where that lies."""
+    """Mass and mean of each component."""
 
     mass: Tensor  # (K,)    sum of memberships
     mean: Tensor  # (K, D)
 
 
 class Centred(NamedTuple):
-    """A batch around its components' means."""
+    """A batch, centred at the mean of each component."""
 
     mass: Tensor  # (K,)
     mean: Tensor  # (K, D)
-    offsets: Tensor  # (N, K, D)  z - mean, of more digits than the two together have
+    offsets: Tensor  # (N, K, D)  z - mean, more exact than the difference of the two
 
 
 def floor(x: Tensor) -> Tensor:
-    """`x`, at least so much that it can be divided by."""
+    """`x`, or a small positive number where `x` is smaller: safe to divide by."""
     return ops.maximum(x, LEAST_MASS)
 
 
@@ -48,7 +48,7 @@ def location(z: Tensor, gamma: Tensor) -> Location:
 
 
 def merge(a: Location, b: Location) -> Location:
-    """Both batches together."""
+    """Masses and means of both batches together."""
     mass = a.mass + b.mass
     share = b.mass / floor(mass)
     return Location(mass, a.mean + share[..., None] * (b.mean - a.mean))
@@ -61,24 +61,24 @@ def weights(mass: Tensor) -> Tensor:
 
 def log_weights(phi: Tensor) -> Tensor:
     """Logarithms of `phi` (K,), finite and with a finite gradient."""
-    # An empty component has a spread at its floor: the spike of density at its centre must not
-    # count. Not -inf, whose gradient is NaN.
+    # The spread of an empty component is at its floor, and the spike of density at its centre must
+    # not count. The logarithm is not -inf, because then the gradient would be NaN.
     used = phi > 0.0
     return ops.where(used, ops.log(ops.where(used, phi, 1.0)), -1e4)
 
 
 def energy(log_prob: Tensor) -> Tensor:
-    """Negative log-density of rows by the logs of each weighted component's, (N, K) -> (N,)."""
+    """Negative log-density of rows from `log_prob` of weighted components, (N, K) -> (N,)."""
     return -ops.logsumexp(log_prob, axis=-1)
 
 
 def posterior(log_prob: Tensor) -> Tensor:
-    """Memberships (N, K) by the same logs; rows sum to 1."""
+    """Memberships (N, K) from `log_prob` of weighted components; rows sum to 1."""
     return ops.exp(log_prob - ops.logsumexp(log_prob, axis=-1, keepdims=True))
 
 
 def effective_components(phi: Tensor) -> Tensor:
-    """exp(entropy of `phi` (K,)): K for equal weights, 1 when one component holds every row."""
+    """exp(entropy of `phi` (K,)): K for equal weights, 1 if one component holds every row."""
     return ops.exp(-ops.sum(phi * ops.log(floor(phi))))
 
 

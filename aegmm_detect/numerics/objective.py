@@ -20,37 +20,38 @@ Reduction: TypeAlias = Literal["mean", "sum"]
 
 
 class ForwardPass(NamedTuple):
-    """One batch through the net; of an ensemble, all but `x` have its members' axis in front.
+    """Inputs and outputs of the net for one batch.
 
-    Where each member has rows of its own, `x` has that axis, too.
+    For an ensemble, all but `x` have an axis of members in front. If each member has rows of its
+    own, `x` also has that axis.
     """
 
     x: Tensor  # (N, ...)
     x_recon: Tensor  # (N, ...)
     z: Tensor  # (N, D)  code, then reconstruction features
     gamma: Tensor  # (N, K)  rows sum to 1
-    # What a kind of code has beside, by name: values of rows (N,), or one value.
+    # Further outputs of a kind of code, by name: one value per row (N,), or a single value.
     extras: Mapping[str, Tensor] = MappingProxyType({})
-    # (N,)  labels: 0 normal, 1 anomaly, -1 unlabelled; None: all unlabelled
+    # (N,)  labels: 0 normal, 1 anomaly, -1 unlabelled. None if all are unlabelled.
     y: Tensor | None = None
-    progress: Tensor | float = 1.0  # of training: 0 at its first step, 1 at its end and thereafter
-    given: Any = ()  # numbers of this fit that terms need, as its objective holds them
+    progress: Tensor | float = 1.0  # of training: 0 at its first step, 1 at its end and after it
+    given: Any = ()  # numbers of this fit that terms need, from its objective
 
 
 class Term(NamedTuple):
     """One summand of the loss."""
 
     name: str  # also its column in the training log
-    weight: float | Callable[[Tensor], Tensor]  # a number, or what progress makes of it
-    # Of a batch and the parameters of its mixture: a scalar, or one per member.
+    weight: float | Callable[[Tensor], Tensor]  # a number, or a function of progress
+    # A batch and the parameters of its mixture to a scalar, or to one value per member.
     value: Callable[[ForwardPass, Any], Tensor]
-    # Whether it is one value per row, (..., N), whose mean counts: that of all rows but labelled
-    # anomalies.
+    # Whether `value` returns one value per row, (..., N). Then the term is their mean over all rows
+    # except labelled anomalies.
     of_rows: bool = False
 
 
 class Loss(NamedTuple):
-    """A loss of one batch's outputs, together with the names of what it logs."""
+    """A loss of one batch, and the names of what it logs."""
 
     columns: tuple[str, ...]  # keys of what `function` returns; the first is "loss"
     function: Callable[[ForwardPass], dict[str, Tensor]]
@@ -73,11 +74,11 @@ def aegmm_terms(
         Weight of the sum of inverse variances, or of a Laplacian's inverse scales; lambda2 of the
         paper, .005 there.
     recon_reduction
-        'mean' averages the squared error over a row's features, 'sum' adds it up: with n features
-        the other two weights count n times less. Size-list DAGMM projects use 'sum' with 1e-4 for
-        `w_cov_diag`.
+        'mean' averages the squared error over the features of a row, 'sum' adds it up. With 'sum'
+        and n features, the other two weights count n times less. Some DAGMM projects use 'sum' with
+        1e-4 for `w_cov_diag`.
     family
-        Kind of the mixture; `evaluate` must be told the same.
+        Kind of the mixture. Pass the same one to `evaluate`.
     start_at
         Share of training before which energy and penalty have no weight.
     """
@@ -100,7 +101,8 @@ def _summed_error(out: ForwardPass, _: Any) -> Tensor:
 _RECONSTRUCTIONS = {"mean": _mean_error, "sum": _summed_error}
 
 
-# Values and not closures: equal settings make equal terms, whose fits share compiled programs.
+# Dataclasses and not closures: equal settings make equal terms, so their fits share compiled
+# programs.
 @dataclasses.dataclass(frozen=True)
 class _Energy:
     family: Family
@@ -119,12 +121,12 @@ class _Penalty:
 
 @dataclasses.dataclass(frozen=True)
 class Extra:
-    """The value of a term that a kind of code computes itself: one of the extras."""
+    """Value of a term that is one of the extras of a forward pass."""
 
     name: str
 
     def __call__(self, out: ForwardPass, params: Any) -> Tensor:
-        """Of a batch."""
+        """The extra of a batch."""
         return out.extras[self.name]
 
 
@@ -134,9 +136,9 @@ def evaluate(
     reg: float = gmm.DEFAULT_REG,
     family: Family = GAUSSIAN,
 ) -> dict[str, Tensor]:
-    """Loss and the unweighted value of each term, on the mixture of this very batch.
+    """Loss and the unweighted value of each term, with the mixture of this batch.
 
-    Rows that are labelled anomalies have no part in the mixture, nor in the means over rows.
+    Labelled anomalies count neither for the mixture nor for the means over rows.
     """
     gamma = out.gamma
     if out.y is not None:
@@ -149,7 +151,7 @@ def evaluate(
 def from_terms(
     terms: tuple[Term, ...], reg: float = gmm.DEFAULT_REG, family: Family = GAUSSIAN
 ) -> Loss:
-    """Loss that logs itself and every term."""
+    """Make a loss that logs itself and every term."""
     return Loss(
         ("loss", *(term.name for term in terms)),
         lambda out: evaluate(terms, out, reg, family),
@@ -157,18 +159,18 @@ def from_terms(
 
 
 def from_loss_fn(loss_fn: LossFn, weights: Mapping[str, Any], own: tuple[Term, ...] = ()) -> Loss:
-    """Loss around a function of the user's own, which returns a scalar or one value per row.
+    """Make a loss of a user's function, which returns a scalar or one value per row.
 
-    An ensemble's members come to it one by one, so that it need not know of them.
+    For an ensemble, the function is called once for each member.
 
     Parameters
     ----------
     loss_fn
         Function of (x, x_recon, z, gamma) and `weights`.
     weights
-        Its further arguments, by name.
+        Further arguments of `loss_fn`, by name.
     own
-        Terms of the kind of code, which are added to every loss.
+        Terms of the kind of code, which are added to its value.
     """
 
     def of_one(*out: Tensor) -> Tensor:
@@ -190,7 +192,7 @@ def from_loss_fn(loss_fn: LossFn, weights: Mapping[str, Any], own: tuple[Term, .
 def _evaluated(
     terms: tuple[Term, ...], out: ForwardPass, params: Any
 ) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """Values of the terms by name, and the same weighted, in order."""
+    """Values of the terms by name, and their weighted values in order."""
     values = {term.name: _value(term, out, params) for term in terms}
     return values, [_weighted(term, values[term.name], out) for term in terms]
 
@@ -213,7 +215,7 @@ def _weighted(term: Term, value: Tensor, out: ForwardPass) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of values (..., N) where `mask` (N,) is true; 0 where it is nowhere."""
+    """Mean of values (..., N) where `mask` (N,) is true; 0 if it is true nowhere."""
     chosen = ops.cast(mask, values.dtype)
     return ops.sum(values * chosen, axis=-1) / ops.maximum(ops.sum(chosen), 1.0)
 
@@ -224,12 +226,12 @@ def row_mean(values: Tensor) -> Tensor:
 
 
 def warmed_up(weight: float, share: float) -> float | Callable[[Tensor], Tensor]:
-    """A weight that rises from 0 over a share of training, from 0 to 1; 0: there from the start."""
+    """A weight that rises from 0 over this share of training. With 0, it is full from the start."""
     return _WarmedUp(weight, share) if share else weight
 
 
 def starting(weight: float, share: float) -> float | Callable[[Tensor], Tensor]:
-    """A weight that is 0 over a share of training; 0: there from the start."""
+    """A weight that is 0 over this share of training. With 0, it is full from the start."""
     return _Starting(weight, share) if share else weight
 
 

@@ -1,8 +1,8 @@
-"""Equal formulas for functions that some runtimes of exported graphs lack.
+"""Formulas for functions that some runtimes of exported graphs lack, in float32.
 
-LiteRT has no inverse hyperbolic sine, onnxruntime none in float64; a test of finiteness is an
-operation of its own in one and three others in the next. What is used here all of them have:
-comparisons, minima, products, square root and logarithm. Float32.
+LiteRT has no inverse hyperbolic sine, and onnxruntime has none in float64. A test of finiteness is
+one operation in one runtime and three in another. All runtimes have the operations used here:
+comparisons, minima, products, square root and logarithm.
 """
 
 import math
@@ -44,15 +44,15 @@ def arcsinh(x: Tensor) -> Tensor:
 
 
 def standardize(x: Tensor, offset: FloatArray, scale: FloatArray) -> Tensor:
-    """(x - offset) / scale in float32, as exact for float32 `x` as in float64 and rounded then.
+    """(x - offset) / scale in float32, as exact as in float64 with rounding at the end.
 
     Parameters
     ----------
     x
         Rows, float32.
     offset, scale
-        Float64; the offset is subtracted in two parts, the first of which is exact where `x` is
-        near it.
+        In float64. The offset is subtracted in two parts. The first difference is exact if `x` is
+        near the offset.
     """
     high = offset.astype(np.float32)
     low = (offset - high).astype(np.float32)
@@ -60,9 +60,9 @@ def standardize(x: Tensor, offset: FloatArray, scale: FloatArray) -> Tensor:
 
 
 def first_largest(x: Tensor) -> Tensor:
-    """Index of the largest value of each row, (..., K) -> int32 (...); of equal ones, the first.
+    """Index of the first largest value of each row, (..., K) -> int32 (...).
 
-    Keras's argmax mends the order of -0.0 and 0.0 bit by bit, which LiteRT and onnxruntime cannot.
+    Keras's argmax orders -0.0 and 0.0 by bit operations, which LiteRT and onnxruntime lack.
     """
     index = np.arange(x.shape[-1], dtype=np.int32)
     is_largest = x >= ops.max(x, axis=-1, keepdims=True)

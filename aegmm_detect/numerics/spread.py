@@ -1,7 +1,7 @@
-"""Is a column constant? The one answer for all that divides by how far numbers spread.
+"""Whether a column is constant, for everything that divides by a spread.
 
-Equal numbers often differ in their last digits: added up in another order, or read from a file that
-rounds. Divided by such a spread, the next row's rounding would look like an anomaly.
+Equal numbers often differ in their last digits, after sums in another order or in files of rounded
+numbers. Divided by such a spread, the rounding error of a new row would look like an anomaly.
 """
 
 import numpy as np
@@ -9,15 +9,15 @@ import numpy.typing as npt
 
 from aegmm_detect.types import Array, FloatArray
 
-# The last sixth of a number's digits may be rounding: 9e-14 of a float64, 2e-6 of a float32. Of
-# float64 numbers, that is room for hundreds of additions, and seconds since 1970 keep milliseconds.
+# The last sixth of the digits can be rounding errors: 9e-14 of a float64, 2e-6 of a float32. For
+# float64, that leaves room for hundreds of additions, and seconds since 1970 keep milliseconds.
 _SHARE_OF_DIGITS = 5 / 6
 
 
 def rounding(dtype: npt.DTypeLike) -> float:
-    """The largest relative difference that numbers of `dtype` may owe to rounding.
+    """The largest relative difference of numbers of `dtype` that can come from rounding.
 
-    Whole numbers are exact, but become float64.
+    Whole numbers are exact, but are converted to float64.
     """
     kind = np.dtype(dtype)
     eps = np.finfo(kind if kind.kind == "f" else np.float64).eps
@@ -25,14 +25,14 @@ def rounding(dtype: npt.DTypeLike) -> float:
 
 
 def is_constant(spread: Array, size: Array, relative: float) -> Array:
-    """Where a spread is no more than rounding.
+    """Whether each spread is no more than rounding errors.
 
     Parameters
     ----------
     spread
-        Of several columns, in any measure: a range, a deviation.
+        Spreads of several columns: ranges, standard deviations or others.
     size
-        Of the numbers that the spread is of, in absolute value.
+        Size of the numbers of each column.
     relative
         See `rounding`.
     """
@@ -41,9 +41,10 @@ def is_constant(spread: Array, size: Array, relative: float) -> Array:
 
 
 def divisor(spread: Array, size: Array, relative: float) -> FloatArray:
-    """What to divide by: the spread, or for constant columns 1.
+    """Numbers to divide columns by: the spread, or 1 for constant columns.
 
-    Where even rounding is larger than 1, as in numbers beyond 1e13, a constant column gets that.
+    If rounding errors are larger than 1, as for numbers beyond 1e13, a constant column gets their
+    size.
     """
     noise = relative * np.abs(size)
     divided: FloatArray = np.where(

@@ -37,7 +37,7 @@ def check_parts(family: Family, config: DensityConfig) -> None:
     Raises
     ------
     ConfigurationError
-        Names these parts, and those that there are.
+        Names a missing part, and the parts that exist.
     """
     parts = tuple(part for part, kind in COVARIANCE_OF.items() if kind in family.fits)
     missing = [part for part in config.parts if part not in parts]
