@@ -9,7 +9,9 @@ import tensorflow as tf
 from keras import ops
 
 from aegmm_detect.programs.packing import Layout
-from aegmm_detect.training.objective import LOSS, Objective
+from aegmm_detect.training.objective import Objective
+from aegmm_detect.training.optimizers import Optimizers
+from aegmm_detect.training.updates import LOSS
 from aegmm_detect.types import Tensor
 
 REGULARIZATION = "regularization"
@@ -35,7 +37,7 @@ class Block:
     def __init__(
         self,
         net: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
+        optimizer: Optimizers,
         objective: Objective,
         layout: Layout,
         metric: keras.metrics.Metric | None = None,

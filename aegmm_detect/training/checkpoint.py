@@ -18,7 +18,6 @@ from aegmm_detect.training.checkpoint_lock import FolderLock
 from aegmm_detect.training.checkpoint_writer import CheckpointWriter
 from aegmm_detect.training.fingerprint import known_before_rows, what_differs
 from aegmm_detect.training.length import length_of_fit
-from aegmm_detect.training.optimizers import variables_of
 
 FILE_NAME = "fit.npz"
 
@@ -94,7 +93,7 @@ class Checkpoint:
         fingerprint: dict[str, Any],
         callbacks: Sequence[keras.callbacks.Callback],
         net: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
+        slots: Sequence[Any],
     ) -> None:
         """Keep others out, and make sure that what is found belongs to the fit about to go on.
 
@@ -104,8 +103,10 @@ class Checkpoint:
             Of that fit.
         callbacks
             The user's.
-        net, optimizer
-            To be trained; left as they are.
+        net
+            To be trained; left as it is.
+        slots
+            Variables such as its optimizers will have.
 
         Raises
         ------
@@ -121,7 +122,7 @@ class Checkpoint:
             if self._version != _version(self.path):
                 self._read()  # another fit wrote it in between
             self._fingerprint = fingerprint
-            self._check_found(callbacks, net, optimizer)
+            self._check_found(callbacks, net, slots)
         except BaseException:
             self.release()
             raise
@@ -134,7 +135,7 @@ class Checkpoint:
         self,
         callbacks: Sequence[keras.callbacks.Callback],
         net: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
+        slots: Sequence[Any],
     ) -> None:
         if self._found is None:
             return
@@ -148,7 +149,6 @@ class Checkpoint:
         self._found.check_epochs(_epochs(self._fingerprint))
         self._found.check_numbers()
         self._found.check_callbacks(_with_log(callbacks))
-        slots = variables_of(optimizer, net)
         self._found.check_variables(known_before_rows(net, net.variables), slots)
         self._found.check_best_weights(_with_log(callbacks), known_before_rows(net, net.weights))
 
@@ -160,7 +160,7 @@ class Checkpoint:
         Parameters
         ----------
         trainer
-            Compiled, with an optimizer that is built. After a fit that had finished, its `history`
+            Compiled, with optimizers that are built. After a fit that had finished, its `history`
             is that of the fit.
         callbacks
             The user's.
@@ -177,7 +177,7 @@ class Checkpoint:
         all_others = _with_log(callbacks)
         found = self._found
         if found is not None:
-            net, optimizer = trainer.net.variables, trainer.optimizer.variables
+            net, optimizer = trainer.net.variables, trainer.trained_by.variables
             found.check_variables(net, optimizer)
             found.check_best_weights(all_others, trainer.weights)
             for variables, kept in ((net, found.net), (optimizer, found.optimizer)):
@@ -220,7 +220,7 @@ class Checkpoint:
         Parameters
         ----------
         trainer
-            Its net and its optimizer have the variables.
+            Its net and its optimizers have the variables.
         epochs
             Done.
         states
@@ -237,7 +237,7 @@ class Checkpoint:
             "stopped": stopped,
             "finished": finished,
             "net": [variable.numpy() for variable in trainer.net.variables],
-            "optimizer": [variable.numpy() for variable in trainer.optimizer.variables],
+            "optimizer": [variable.numpy() for variable in trainer.trained_by.variables],
             "callbacks": states,
             "params": params,
         }

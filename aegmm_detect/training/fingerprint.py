@@ -17,6 +17,7 @@ import tensorflow as tf
 from aegmm_detect.sizes import ROWS_AT_ONCE
 from aegmm_detect.training.callback_state import settings_of
 from aegmm_detect.training.data import ArrayRows, StreamRows
+from aegmm_detect.training.optimizers import Optimizers, first_of
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.version import __version__
 
@@ -35,7 +36,7 @@ _HASHED = {
 def fingerprint(
     settings: dict[str, Any],
     net: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
+    optimizer: Optimizers,
     rows: TrainingRows,
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> dict[str, Any]:
@@ -67,7 +68,10 @@ def fingerprint(
             "layers": _digest(list(_layers(net, getattr(net, "context", None)))),
             "recon_features": getattr(net, "recon_features", None),
         },
-        "optimizer": {"class": type(optimizer).__qualname__, **_anonymous(optimizer.get_config())},
+        "optimizer": {
+            "class": type(first_of(optimizer)).__qualname__,
+            **_anonymous(optimizer.get_config()),
+        },
         "rows": {
             "number": rows.train.n_rows,
             "shape": list(rows.shape),

@@ -28,7 +28,7 @@ from aegmm_detect.training.data import (
 from aegmm_detect.training.fingerprint import fingerprint
 from aegmm_detect.training.length import Length, length_of_fit
 from aegmm_detect.training.objective import Objective
-from aegmm_detect.training.optimizers import make_optimizer
+from aegmm_detect.training.optimizers import another, first_of, make_optimizer
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.training.seeding import seed_random_layers
 from aegmm_detect.training.stand_in import Steps
@@ -105,13 +105,16 @@ def fit(
         raise ConfigurationError(f"verbose={verbose!r}: pass True, False, 'auto', 0, 1 or 2.")
     length = length_of_fit(config, rows.train.n_rows)
     given = None if options.optimizer is UNSET else options.optimizer
-    optimizer = make_optimizer(given, learning_rate(config, length), config.clip_norm)
+    one = make_optimizer(given, learning_rate(config, length), config.clip_norm)
+    optimizer = objective.update.optimizers(one)
     check_log_metric(options.log_metric, objective.columns)
     callbacks = checked_callbacks(options.callbacks)
-    check_suited(callbacks, optimizer)
+    check_suited(callbacks, one)
     if checkpoint is not None:
         found = fingerprint(dict(described or {}), net, optimizer, rows, callbacks)
-        checkpoint.claim(found, callbacks, net, optimizer)
+        alike = another(optimizer)
+        objective.update.build(net, alike)
+        checkpoint.claim(found, callbacks, net, alike.variables)
     try:
         if begin is not None:
             begin()
@@ -120,13 +123,16 @@ def fit(
         log_metric, mode = options.log_metric, _mode(eager, config, length.total_steps)
         metric = None if log_metric is None else log_metric[1]
         watched = bool(callbacks) or checkpoint is not None
+        objective.update.build(net, optimizer)
         last = (metric, mode, length.total_steps, watched)
-        trainer = Trainer(net, lambda own: Steps(net, own, objective, *last), log_metric)
-        optimizer.build(net.trainable_variables)
+        steps = Steps(net, optimizer, objective, *last)
+        trainer = Trainer(net, optimizer, steps, log_metric)
         blocks = _training_blocks(rows.train, config, length, _first_epoch(checkpoint, length))
         steps_per_block = blocks.plan.steps_per_block
         trainer.compile(
-            optimizer=optimizer, steps_per_execution=steps_per_block, auto_scale_loss=False
+            optimizer=first_of(optimizer),
+            steps_per_execution=steps_per_block,
+            auto_scale_loss=False,
         )
         if checkpoint is not None:
             callbacks = checkpoint.take_up(trainer, callbacks)

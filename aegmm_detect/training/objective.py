@@ -1,15 +1,12 @@
 """What a fit minimises, whatever the model: a function of a net and a batch."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import keras
-import tensorflow as tf
-from keras import ops
 
+from aegmm_detect.training.updates import Minimise, Update
 from aegmm_detect.types import Tensor
-
-LOSS = "loss"
 
 
 class Evaluated(NamedTuple):
@@ -33,43 +30,6 @@ class Values(Protocol):
         """Values of the batch, the loss among them."""
 
 
-class Update(Protocol):
-    """One step of training: change the net, and return what the log shows of it.
-
-    `evaluate` is a function without arguments that returns the values of the batch by column; its
-    regularization is in the loss. To be called within gradient tapes of the update's own.
-    """
-
-    def __call__(
-        self,
-        net: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
-        evaluate: Callable[[], Mapping[str, Tensor]],
-    ) -> Mapping[str, Tensor]:
-        """Values of the batch before the step."""
-
-
-def minimise(
-    net: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
-    evaluate: Callable[[], Mapping[str, Tensor]],
-) -> Mapping[str, Tensor]:
-    """One step of one optimizer down the gradient of the loss."""
-    with tf.GradientTape() as tape:
-        values = evaluate()
-        # A sum, so that a member of an ensemble learns as it would alone.
-        loss = ops.sum(values[LOSS])
-    weights = net.trainable_variables
-    gradients = tape.gradient(loss, weights)
-    # A custom loss may leave a net out.
-    gradients = [
-        ops.zeros_like(weight) if gradient is None else gradient
-        for gradient, weight in zip(gradients, weights, strict=True)
-    ]
-    optimizer.apply(gradients, weights)
-    return values
-
-
 class Objective(NamedTuple):
     """A loss, the names of what it logs, and how a step goes down.
 
@@ -85,11 +45,11 @@ class Objective(NamedTuple):
     arrays
         A tree of arrays that `values` is given.
     update
-        What a step does. Default: one optimizer, all trainable variables.
+        What a step does. Default: one optimizer, all trainable variables. It belongs to the key.
     """
 
     columns: tuple[str, ...]
     values: Values
     key: Hashable | None = None
     arrays: Any = ()
-    update: Update = minimise
+    update: Update = Minimise()

@@ -1,6 +1,7 @@
 """From what a user passes as `optimizer` to an optimizer that belongs to one fit."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self, TypeAlias
 
 import keras
 
@@ -47,9 +48,56 @@ def make_optimizer(
     return type(original).from_config(config)
 
 
-def variables_of(optimizer: keras.optimizers.Optimizer, net: keras.Model) -> list[Any]:
-    """Variables that an optimizer like this one has for `net`; `optimizer` stays as it is."""
-    # Not every optimizer can be built twice.
-    alike = type(optimizer).from_config(optimizer.get_config())
-    alike.build(net.trainable_variables)
-    return list(alike.variables)
+class OptimizerGroup:
+    """Optimizers of several players; Keras and its callbacks see the first.
+
+    Parameters
+    ----------
+    optimizers
+        In order, at least one.
+    """
+
+    def __init__(self, optimizers: Sequence[keras.optimizers.Optimizer]) -> None:
+        self.optimizers = tuple(optimizers)
+
+    @classmethod
+    def like(cls, optimizer: keras.optimizers.Optimizer, n: int) -> Self:
+        """`n` of them with the settings of `optimizer`."""
+        return cls([another(optimizer) for _ in range(n)])
+
+    @property
+    def variables(self) -> list[Any]:
+        """Of all of them."""
+        return [variable for own in self.optimizers for variable in own.variables]
+
+    @property
+    def iterations(self) -> Any:
+        """Steps that have been taken."""
+        return self.optimizers[0].iterations
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings, which are the same for all, and how many there are."""
+        return {**self.optimizers[0].get_config(), "players": len(self.optimizers)}
+
+    def share_rate(self) -> None:
+        """Give all of them the learning rate that a callback has given to the first."""
+        first, *others = self.optimizers
+        if not isinstance(first.get_config()["learning_rate"], dict):  # that of a schedule
+            for other in others:
+                other.learning_rate = float(first.learning_rate)
+
+
+# What trains a net.
+Optimizers: TypeAlias = keras.optimizers.Optimizer | OptimizerGroup
+
+
+def another(optimizer: Optimizers) -> Any:
+    """An optimizer, or a group, with the same settings; not built."""
+    if isinstance(optimizer, OptimizerGroup):
+        return OptimizerGroup([another(own) for own in optimizer.optimizers])
+    return type(optimizer).from_config(optimizer.get_config())
+
+
+def first_of(optimizer: Optimizers) -> keras.optimizers.Optimizer:
+    """The one that Keras sees."""
+    return optimizer.optimizers[0] if isinstance(optimizer, OptimizerGroup) else optimizer

@@ -20,6 +20,7 @@ from aegmm_detect.programs.structure import structure_of
 from aegmm_detect.programs.tracing import Mode, device_of, first_call
 from aegmm_detect.training.block import Block
 from aegmm_detect.training.objective import Objective
+from aegmm_detect.training.optimizers import OptimizerGroup, Optimizers, another, first_of
 from aegmm_detect.types import Tensor
 
 # Each holds the weights of a net and of its optimizer.
@@ -46,7 +47,7 @@ class Steps:
     def __init__(
         self,
         net: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
+        optimizer: Optimizers,
         objective: Objective,
         metric: keras.metrics.Metric | None,
         mode: Mode,
@@ -78,6 +79,8 @@ class Steps:
 
     def run(self, phase: str, block: Sequence[Any]) -> Any:
         """Sums of the columns, steps taken, all finite: a block of 'training' or 'validation'."""
+        if isinstance(self._real[1], OptimizerGroup):
+            self._real[1].share_rate()
         with tf.device(self._device):
             if self._key is not None and not self._current:
                 _copy(self._variables(*self._real), self._stand_ins)
@@ -106,7 +109,7 @@ class Steps:
         return self._variables(block.net, block.optimizer)
 
     @staticmethod
-    def _variables(net: keras.Model, optimizer: keras.optimizers.Optimizer) -> list[Any]:
+    def _variables(net: keras.Model, optimizer: Optimizers) -> list[Any]:
         return [*net.variables, *optimizer.variables]
 
 
@@ -144,14 +147,14 @@ def _trace(step: Callable[..., Any], arguments: Sequence[Any], mode: Mode) -> Ca
 
 def _key(
     net: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
+    optimizer: Optimizers,
     objective: Objective,
     layout: Layout,
     device: str | None,
 ) -> Hashable | None:
     """What fits have in common that can use the same program; None where that is not known."""
     structure = structure_of(net)
-    kind = type(optimizer)
+    kind = type(first_of(optimizer))
     if structure is None or objective.key is None or not kind.__module__.startswith("keras."):
         return None
     config = {
@@ -160,19 +163,20 @@ def _key(
         # A rate that is a number is a variable of the optimizer.
         if name != "name" and not (name == "learning_rate" and isinstance(value, float))
     }
-    return structure, kind, repr(config), objective.key, objective.columns, layout.leaves, device
+    own = (objective.key, objective.columns, objective.update)
+    return structure, kind, repr(config), own, layout.leaves, device
 
 
 def _stand_in(
     net: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
+    optimizer: Optimizers,
     objective: Objective,
     layout: Layout,
     mode: Mode,
 ) -> _Compiled:
     other = clone(net)
-    own = type(optimizer).from_config(optimizer.get_config())
-    own.build(other.trainable_variables)
+    own = another(optimizer)
+    objective.update.build(other, own)
     return _Compiled(Block(other, own, objective, layout), mode)
 
 

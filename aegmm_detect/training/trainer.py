@@ -1,7 +1,7 @@
 """The bridge to Keras: `Model.fit` on blocks of steps, with its callbacks, history and progress."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -9,8 +9,9 @@ import numpy as np
 
 from aegmm_detect.exceptions import ConfigurationError, NonFiniteLossError
 from aegmm_detect.training.block import REGULARIZATION
-from aegmm_detect.training.objective import LOSS
+from aegmm_detect.training.optimizers import Optimizers
 from aegmm_detect.training.stand_in import Steps
+from aegmm_detect.training.updates import LOSS
 from aegmm_detect.types import FloatArray, Tensor
 
 _REMEDY = (
@@ -44,8 +45,10 @@ class Trainer(keras.Model):
     ----------
     net
         To be trained in place; what callbacks see of the fit.
-    make_steps
-        Function of the built optimizer that returns the compiled steps.
+    optimizer
+        What trains it, built.
+    steps
+        Compiled, of this net and these optimizers.
     log_metric
         (column, Keras metric) of the user's for the log.
     """
@@ -53,19 +56,16 @@ class Trainer(keras.Model):
     def __init__(
         self,
         net: keras.Model,
-        make_steps: Callable[[keras.optimizers.Optimizer], Steps],
+        optimizer: Optimizers,
+        steps: Steps,
         log_metric: tuple[str, keras.metrics.Metric] | None = None,
     ) -> None:
         super().__init__(name="trainer", dtype="float32")
         self.net = net
-        self._make_steps = make_steps
+        self.trained_by = optimizer
+        self.steps = steps
         self._log_metric = log_metric
         self.built = True
-
-    @functools.cached_property
-    def steps(self) -> Steps:
-        """Compiled when the optimizer is there."""
-        return self._make_steps(self.optimizer)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
