@@ -128,12 +128,22 @@ class Blocks:
     dataset: tf.data.Dataset
     plan: Plan
     source: Source = dataclasses.field(default_factory=Source)
+    ahead: int = 1  # blocks that may be read before they are needed
 
 
 def array_blocks(
-    rows: ArrayRows, cut: Plan, seed: int | None, shuffle: bool = True, first_epoch: int = 0
+    rows: ArrayRows,
+    cut: Plan,
+    seed: int | None,
+    shuffle: bool = True,
+    first_epoch: int = 0,
+    chosen: Callable[[], IntArray] | None = None,
 ) -> Blocks:
-    """Blocks of an array's rows from `first_epoch` on; a new full permutation for every pass."""
+    """Blocks of an array's rows from `first_epoch` on; a new full permutation for every pass.
+
+    With `chosen`, which is asked at the start of every epoch, only rows of these numbers come, as
+    often as it takes to fill the epoch.
+    """
 
     def generate() -> Iterator[tuple[Array, int]]:
         rng = np.random.default_rng(seed)
@@ -145,6 +155,10 @@ def array_blocks(
                 rng.permutation(rows.n_rows) if shuffle else np.arange(rows.n_rows)
                 for _ in range(cut.passes)
             ]
+            if chosen is not None:
+                wanted = np.zeros(rows.n_rows, dtype=bool)
+                wanted[chosen()] = True
+                orders = [order[wanted[order]] for order in orders]
             epoch = np.resize(np.concatenate(orders).astype(np.int32), (cut.steps, cut.batch))
             for start in range(0, cut.steps, cut.steps_per_block):
                 yield _padded(epoch[start : start + cut.steps_per_block], cut.steps_per_block)
@@ -161,7 +175,13 @@ def array_blocks(
         return gathered if labels is None else (gathered, tf.gather(labels, block)), n_steps
 
     gathered = indices.map(gather)
-    return Blocks(gathered, cut)
+    if chosen is not None:
+        # Nothing is read ahead: the rows of the next epoch are not known before it begins.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        options.experimental_optimization.inject_prefetch = False
+        gathered = gathered.with_options(options)
+    return Blocks(gathered, cut, ahead=0 if chosen is not None else 1)
 
 
 def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None, first_epoch: int = 0) -> Blocks:

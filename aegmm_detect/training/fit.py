@@ -31,6 +31,7 @@ from aegmm_detect.training.objective import Objective
 from aegmm_detect.training.optimizers import another, first_of, make_optimizer
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.training.seeding import seed_random_layers
+from aegmm_detect.training.selection import Selection
 from aegmm_detect.training.stand_in import Steps
 from aegmm_detect.training.trainer import Trainer, check_log_metric
 from aegmm_detect.types import UNSET
@@ -122,12 +123,14 @@ def fit(
             seed_random_layers(net, config.seed)
         log_metric, mode = options.log_metric, _mode(eager, config, length.total_steps)
         metric = None if log_metric is None else log_metric[1]
-        watched = bool(callbacks) or checkpoint is not None
+        watched = bool(callbacks) or checkpoint is not None or objective.select is not None
         objective.update.build(net, optimizer)
         last = (metric, mode, length.total_steps, watched)
         steps = Steps(net, optimizer, objective, *last)
         trainer = Trainer(net, optimizer, steps, log_metric)
-        blocks = _training_blocks(rows.train, config, length, _first_epoch(checkpoint, length))
+        selection = None if objective.select is None else Selection(objective, rows.train)
+        first_epoch = _first_epoch(checkpoint, length)
+        blocks = _training_blocks(rows.train, config, length, first_epoch, selection)
         steps_per_block = blocks.plan.steps_per_block
         trainer.compile(
             optimizer=first_of(optimizer),
@@ -138,6 +141,8 @@ def fit(
             callbacks = checkpoint.take_up(trainer, callbacks)
             if checkpoint.finished:
                 return trainer.history
+        if selection is not None:
+            callbacks = [selection, *callbacks]
         return _run(trainer, rows, blocks, config, length, verbose, callbacks, checkpoint)
     finally:
         if checkpoint is not None:
@@ -164,7 +169,9 @@ def _run(
     train = functools.partial(
         trainer.fit,
         # No batch more than needed: a stream's source may not like a pass that nobody reads.
-        blocks.dataset.take(n_blocks).prefetch(1),
+        blocks.dataset.take(n_blocks).prefetch(blocks.ahead)
+        if blocks.ahead
+        else blocks.dataset.take(n_blocks),
         epochs=length.epochs,
         initial_epoch=first_epoch,
         steps_per_epoch=length.steps,
@@ -198,14 +205,19 @@ def _first_epoch(checkpoint: Checkpoint | None, length: Length) -> int:
 
 
 def _training_blocks(
-    rows: ArrayRows | StreamRows, config: TrainingConfig, length: Length, first_epoch: int
+    rows: ArrayRows | StreamRows,
+    config: TrainingConfig,
+    length: Length,
+    first_epoch: int,
+    selection: Selection | None,
 ) -> Blocks:
     limit = min(config.steps_per_execution, steps_that_fit(rows, config.batch_size))
     # An epoch that is one pass fills its last batch from that pass, and not from a second one.
     steps = None if config.n_steps is None else length.steps
     cut = plan(rows.n_rows, config.batch_size, limit, steps)
     if isinstance(rows, ArrayRows):
-        return array_blocks(rows, cut, config.seed, first_epoch=first_epoch)
+        chosen = None if selection is None else selection.chosen
+        return array_blocks(rows, cut, config.seed, True, first_epoch, chosen)
     return stream_blocks(rows, cut, config.seed, first_epoch)
 
 

@@ -1,12 +1,13 @@
 """What a fit minimises, whatever the model: a function of a net and a batch."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import keras
 
+from aegmm_detect.training.data import ArrayRows
 from aegmm_detect.training.updates import Minimise, Update
-from aegmm_detect.types import Tensor
+from aegmm_detect.types import IntArray, Tensor
 
 
 class Evaluated(NamedTuple):
@@ -45,7 +46,10 @@ class Objective(NamedTuple):
     arrays
         A tree of arrays that `values` is given.
     update
-        What a step does. Default: one optimizer, all trainable variables. It belongs to the key.
+        What a step does. Default: one optimizer, all trainable variables.
+    select
+        Function of the net, the prepared training rows and the number of the epoch that returns the
+        numbers of the rows to train on in it. Default None: all rows, in every epoch.
     """
 
     columns: tuple[str, ...]
@@ -53,3 +57,4 @@ class Objective(NamedTuple):
     key: Hashable | None = None
     arrays: Any = ()
     update: Update = Minimise()
+    select: Callable[[keras.Model, ArrayRows, int], IntArray] | None = None

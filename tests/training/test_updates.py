@@ -3,10 +3,13 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from aegmm_detect.configs.training import TrainingConfig
-from aegmm_detect.training.data import ArrayRows
+from aegmm_detect.exceptions import ConfigurationError
+from aegmm_detect.training.checkpoint import Checkpoint
+from aegmm_detect.training.data import ArrayRows, StreamRows, array_blocks, plan
 from aegmm_detect.training.fit import FitOptions, fit
 from aegmm_detect.training.objective import Evaluated, Objective
 from aegmm_detect.training.prepare import TrainingRows
@@ -56,9 +59,6 @@ def trained(update, optimizer, **options):
 def test_players_take_turns_with_optimizers_of_their_own():
     net, log = trained(UPDATE, keras.optimizers.Adam(0.05))
     want, first, second = two_nets(), keras.optimizers.Adam(0.05), keras.optimizers.Adam(0.05)
-    import tensorflow as tf
-
-    from aegmm_detect.training.data import array_blocks, plan
 
     blocks = array_blocks(PREPARED.train, plan(96, 32, 512), seed=0)
     for block, n_steps in blocks.dataset.take(2):
@@ -84,13 +84,6 @@ def test_a_callback_changes_the_rate_of_all_players():
 
 
 def test_a_fit_of_players_goes_on_where_it_was_cut_off(tmp_path):
-    class Stop(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            if epoch == 0:
-                raise KeyboardInterrupt
-
-    from aegmm_detect.training.checkpoint import Checkpoint
-
     whole, _ = trained(UPDATE, keras.optimizers.Adam(0.05))
 
     def resumed(**options):
@@ -116,3 +109,34 @@ def test_a_fit_of_players_goes_on_where_it_was_cut_off(tmp_path):
         resumed(callbacks=[Cut()]).get_weights(), whole.get_weights(), strict=True
     ):
         np.testing.assert_array_equal(got, want)
+
+
+def test_rows_are_chosen_anew_for_every_epoch_by_the_net_of_that_epoch():
+    """Rows that are not chosen are never trained on, and what chooses sees what was learned."""
+    seen, weights = [], []
+
+    def watched(net, arrays, batch, progress, training):
+        tf.py_function(lambda rows: seen.append(rows.numpy()), [batch], [])
+        return values(net, arrays, batch, progress, training)
+
+    def select(net, rows, epoch):
+        weights.append(net.get_weights()[0].copy())
+        return np.arange(epoch * 40, epoch * 40 + 40)
+
+    objective = Objective(("loss", "error", "scale"), watched, select=select)
+    net = two_nets()
+    log = fit(net, objective, PREPARED, CONFIG, FitOptions(keras.optimizers.SGD(0.1), verbose=0))
+    assert len(log.history["loss"]) == 2
+    each = np.concatenate(seen).reshape(2, 96, 3)
+    for epoch, rows in enumerate(each):
+        found = {row.tobytes() for row in rows}
+        assert found == {row.tobytes() for row in ROWS[epoch * 40 : epoch * 40 + 40]}
+    assert not np.array_equal(weights[0], weights[1])
+
+
+def test_a_stream_has_no_rows_to_choose_from():
+    rows = StreamRows(lambda: iter([ROWS]), 96, (3,))
+    prepared = TrainingRows(rows, None, None, (3,))
+    objective = Objective(("loss", "error", "scale"), values, select=lambda *_: np.arange(3))
+    with pytest.raises(ConfigurationError, match="in memory: pass an array"):
+        fit(two_nets(), objective, prepared, CONFIG, FitOptions(verbose=0))
