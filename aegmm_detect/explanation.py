@@ -11,6 +11,7 @@ from keras import ops
 
 from aegmm_detect.nets.scoring import ScoreFunction, ScoreParameters
 from aegmm_detect.programs.pure import NetProgram, PureFunction
+from aegmm_detect.programs.tracing import SCORING
 from aegmm_detect.training.estimate import rows_per_pass
 from aegmm_detect.types import BoolArray, FloatArray, Tensor
 
@@ -71,7 +72,7 @@ class Explainer:
         explained = PureFunction(_Explained(function), ("explained", function))
         # By XLA where it can: kernels that share a tile out between threads round the last digits
         # of rows by their place in it.
-        self._program = NetProgram(net, explained, parameters, "xla")
+        self._program = NetProgram(net, explained, parameters, SCORING["mode"])
         self._row_dtype = row_dtype
 
     def __call__(self, rows: FloatArray) -> Explanation:

@@ -21,6 +21,7 @@ from aegmm_detect.nets.graph import (
     numbers_for_finite_rows,
 )
 from aegmm_detect.programs.pure import NetProgram, PureFunction
+from aegmm_detect.programs.tracing import SCORING
 from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, checked_batches, refuse_flagged
 from aegmm_detect.types import FloatArray, Tensor
@@ -147,7 +148,7 @@ class FittedNet:
         function = self._function(self.row_contributions)
         pure = PureFunction(function.of_rows, ("contributions", function))
         return NetProgram(
-            self.net, pure, self._parameters, "eager" if self.learned.eager else "xla"
+            self.net, pure, self._parameters, "eager" if self.learned.eager else SCORING["mode"]
         )
 
     def _function(self, value: OfRows, operations: Operations = TENSORFLOW) -> NetScore:

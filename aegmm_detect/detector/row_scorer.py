@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from aegmm_detect.programs.pure import NetProgram, PureFunction
+from aegmm_detect.programs.tracing import SCORING
 from aegmm_detect.sizes import how_many_fit
 from aegmm_detect.types import FloatArray, Tensor
 
@@ -49,7 +50,7 @@ class RowScorer:
         eager: bool = False,
     ) -> None:
         tiled = PureFunction(_Tiled(function), ("tiled", TILE, function.key))
-        self._program = NetProgram(net, tiled, parameters, "eager" if eager else "xla")
+        self._program = NetProgram(net, tiled, parameters, "eager" if eager else SCORING["mode"])
         self._row_dtype = row_dtype
 
     def __call__(self, batch: FloatArray) -> FloatArray:

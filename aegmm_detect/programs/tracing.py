@@ -9,12 +9,14 @@ import keras
 import tensorflow as tf
 
 from aegmm_detect.listing import one_line
-from aegmm_detect.processes import check_process
 
 logger = logging.getLogger(__name__)
 
 # How the same function is run; what it computes is the same but for rounding.
 Mode = Literal["xla", "graph", "eager"]
+# How programs run that score or explain rows. A plain graph takes a quarter of the time to compile
+# and ten times as long for a row: tests that are not about scoring set it.
+SCORING: dict[str, Mode] = {"mode": "xla"}
 # Programs that this process has compiled, by mode: they take most of the time of many fits.
 compiled_so_far: collections.Counter[Mode] = collections.Counter()
 
@@ -51,19 +53,6 @@ def has_gradient(function: Callable[..., Any], *args: Any) -> bool:
             return False
         total = tf.reduce_sum(value)
     return any(gradient is not None for gradient in tape.gradient(total, tensors))
-
-
-def compiled(
-    function: Callable[[Any], Any], row_shape: tuple[int, ...], eager: bool = False
-) -> Callable[[Any], Any]:
-    """`function` of float32 batches (N, *row_shape) as one graph for every N, or as it is."""
-    check_process()
-    if eager:
-        return function
-    # Traced here and once: TensorFlow warns users whose program fits several detectors otherwise.
-    return tf.function(function, autograph=False).get_concrete_function(
-        tf.TensorSpec((None, *row_shape), "float32")
-    )
 
 
 def first_call(
