@@ -4,6 +4,7 @@ import itertools
 from typing import NamedTuple
 
 import keras
+from keras import ops
 
 from aegmm_detect.configs.nets import NetSizes
 from aegmm_detect.nets import blocks
@@ -23,7 +24,7 @@ class Autoencoder(NamedTuple):
 def plain_autoencoder(
     n_features: int, hiddens: tuple[int, ...], activation: str, seed: int | None
 ) -> Autoencoder:
-    """The encoder and decoder of an AEGMM of these widths: code and output are linear.
+    """A new encoder and decoder of these widths, as an AEGMM has them: code and output are linear.
 
     Parameters
     ----------
@@ -36,8 +37,8 @@ def plain_autoencoder(
     seed
         Of the initial weights.
     """
-    # The same nets as those of a detector, so that what pre-trains them can be compared. Their
-    # density net, of the least size, is not used.
+    # The same nets as a detector has, so that ways to pre-train them can be compared. The density
+    # net is not used, so it has the least size.
     sizes = NetSizes.of(
         n_features=n_features, comp_hiddens=hiddens, est_hiddens=(1,), comp_activation=activation
     )
@@ -46,10 +47,10 @@ def plain_autoencoder(
 
 
 def encoder_of(net: AEGMM, row_shape: tuple[int, ...]) -> keras.Model:
-    """Rows (N, *row_shape) -> codes (N, D) of a trained net, whose layers it shares.
+    """Encoder of a trained net, rows (N, *row_shape) -> codes (N, D). It shares the net's layers.
 
-    Of a code that is drawn, the mean; of a quantised one, the encoder's output, by which a vector
-    is chosen: the vectors alone say less of a row.
+    Codes that are drawn count by their mean. For quantised codes it returns what chooses the code
+    vector, which says more about a row than the few vectors do.
     """
     if not isinstance(net.code, GaussianCode):
         return net.encoder
@@ -60,8 +61,8 @@ def encoder_of(net: AEGMM, row_shape: tuple[int, ...]) -> keras.Model:
 def with_dropout(encoder: keras.Model, rate: float) -> list[keras.layers.Layer]:
     """The layers of `encoder`, themselves, with dropout on the input, between them and on the code.
 
-    Between means in front of each layer that has a kernel (dense, convolution), save the first. An
-    encoder that is not a `keras.Sequential` stays one layer.
+    "Between" is in front of each layer that has a kernel (dense, convolution), except the first.
+    An encoder that is not a `keras.Sequential` stays one layer.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ def with_dropout(encoder: keras.Model, rate: float) -> list[keras.layers.Layer]:
     inner = encoder.layers if isinstance(encoder, keras.Sequential) else [encoder]
     if not rate:
         return list(inner)
-    # Names that a user's own layers hardly have: in a Sequential, each must be another.
+    # Names in a Sequential must differ, and a user's own layers hardly have these.
     dropouts = (
         Dropout(rate, name=f"pretraining_dropout_{i}", dtype="float32") for i in itertools.count()
     )
@@ -108,13 +109,13 @@ def classifier(
     dropout
         See `with_dropout`.
     l2
-        Weight of the sum of squares of the encoder's kernels that have no regularizer of their own.
+        Weight of a penalty, the sum of squares of the encoder's kernels. Kernels that have a
+        regularizer already keep it instead.
     seed
         Of the initial weights of the softmax.
     """
-    for weight in encoder.trainable_variables:
-        if l2 and weight.name == "kernel" and weight.regularizer is None:
-            weight.regularizer = keras.regularizers.L2(l2)
+    if l2:
+        _penalise_kernels(encoder, keras.regularizers.L2(l2))
     init = keras.initializers.GlorotUniform(seed)
     softmax = keras.layers.Dense(
         n_classes, "softmax", kernel_initializer=init, name="class_softmax", dtype="float32"
@@ -123,14 +124,43 @@ def classifier(
     return keras.Sequential([inputs, *with_dropout(encoder, dropout), softmax])
 
 
+def _penalise_kernels(encoder: keras.Model, penalty: keras.regularizers.Regularizer) -> None:
+    """Give `penalty` to the kernels that have none."""
+    penalised = set()
+    for weight in encoder.trainable_variables:
+        if weight.name == "kernel" and weight.regularizer is None:
+            weight.regularizer = penalty
+            penalised.add(id(weight))
+    # In the configuration, too: by that, fits know which nets are alike, and copy them.
+    for layer in encoder._flatten_layers():
+        if id(getattr(layer, "kernel", None)) in penalised and hasattr(layer, "kernel_regularizer"):
+            layer.kernel_regularizer = penalty
+
+
 def freeze_encoder(net: keras.Sequential, frozen: bool) -> None:
     """Let training change the last layer alone, or all layers."""
     for layer in net.layers[:-1]:
         layer.trainable = not frozen
 
 
-def stochastic_pass(net: keras.Sequential, x: Tensor) -> Tensor:
-    """`net` of `x` with dropout on, and all else as in prediction (batch statistics stay fixed)."""
+def stochastic_pass(net: keras.Sequential, x: Tensor, n_before: Tensor | int = 0) -> Tensor:
+    """`net` of `x` with dropout on, and all else as in prediction (batch statistics stay fixed).
+
+    Parameters
+    ----------
+    net
+        Its layers are called one by one.
+    x
+        Scaled rows.
+    n_before
+        Passes to skip: the random numbers are those of the pass that follows so many others.
+    """
     for layer in net.layers:
-        x = layer(x, training=True) if isinstance(layer, keras.layers.Dropout) else layer(x)
+        if isinstance(layer, keras.layers.Dropout):
+            for state in layer.variables:
+                if state.path.endswith("seed_generator_state"):  # (seed, how many were drawn)
+                    state.assign_add(ops.stack([0, ops.cast(n_before, state.dtype)]))
+            x = layer(x, training=True)
+        else:
+            x = layer(x)
     return x

@@ -9,11 +9,10 @@ from aegmm_detect.exceptions import ConfigurationError, InvalidInputError, NetTy
 from aegmm_detect.few_labels.layers import classifier, plain_autoencoder
 from aegmm_detect.few_labels.settings import FewLabelConfig
 from aegmm_detect.nets.copies import net_to_train
-from aegmm_detect.training.seeding import seed_random_layers
 
 
 def check_encoder(encoder: Any, config: FewLabelConfig) -> None:
-    """Refuse what cannot be a pre-trained encoder.
+    """Reject what cannot be a pre-trained encoder.
 
     Raises
     ------
@@ -41,12 +40,12 @@ def check_encoder(encoder: Any, config: FewLabelConfig) -> None:
 def new_net(
     encoder: keras.Model | None, config: FewLabelConfig, shape: tuple[int, ...], n_classes: int
 ) -> keras.Sequential:
-    """Scaled rows (N, ...) -> probabilities (N, C), which no fit has trained yet.
+    """An untrained classifier, scaled rows (N, ...) -> probabilities (N, C).
 
     Parameters
     ----------
     encoder
-        Copied; None for one with fresh weights.
+        It is copied. None: a new one with fresh weights.
     config
         Settings of the classifier.
     shape
@@ -57,7 +56,8 @@ def new_net(
     Raises
     ------
     ConfigurationError
-        The encoder returns no codes (N, D), or cannot be copied.
+        The encoder returns no codes (N, D), cannot be copied, or has penalties of another precision
+        than float32.
     InvalidInputError
         Rows that no encoder can be built for.
     """
@@ -78,6 +78,16 @@ def new_net(
         own = config.own_encoder
         encoder, _ = plain_autoencoder(shape[0], own.hiddens, own.activation, config.seed)
     net = classifier(encoder, shape, n_classes, config.dropout, config.l2, config.seed)
-    if config.seed is not None:
-        seed_random_layers(net, config.seed)
+    _check_penalties(net)
     return net
+
+
+def _check_penalties(net: keras.Model) -> None:
+    dtypes = {str(keras.backend.standardize_dtype(loss.dtype)) for loss in net.losses}
+    if dtypes and {*dtypes, keras.config.floatx()} != {"float32"}:
+        raise ConfigurationError(
+            "Penalties (l2=, or regularizers of your encoder) are added up in float32. Here they "
+            f"are {', '.join(sorted(dtypes))}, and keras.config.floatx() is "
+            f"{keras.config.floatx()!r}: call keras.config.set_floatx('float32') before you make "
+            "the encoder, make it of float32 layers, or leave the penalties out (l2=0)."
+        )

@@ -7,12 +7,12 @@ import keras
 
 from aegmm_detect.exceptions import InvalidInputError
 from aegmm_detect.few_labels.layers import plain_autoencoder, with_dropout
+from aegmm_detect.few_labels.objectives import squared_error, training_rows
 from aegmm_detect.few_labels.rows import held_out, read_rows, standard_scaling
 from aegmm_detect.few_labels.settings import AutoencoderConfig
-from aegmm_detect.few_labels.training import Targets, fit_to_targets
+from aegmm_detect.few_labels.training import fit_stage
 from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.training.callback_checks import checked_callbacks
-from aegmm_detect.training.seeding import seed_random_layers
 
 
 class Pretrained(NamedTuple):
@@ -33,8 +33,8 @@ def fit_autoencoder(
 ) -> Pretrained:
     """Train an autoencoder on unlabelled rows and return its encoder.
 
-    Rows are standardised; dropout is on the input and after every layer of the encoder, which
-    thus learns to undo what it drops (Vincent et al., JMLR 2010, masking noise); the loss is the
+    Rows are standardised. Dropout is on the input and after every layer of the encoder, which
+    learns to fill in what was dropped (Vincent et al., JMLR 2010, masking noise). The loss is the
     mean squared error, the optimizer Nadam. The nets are those of `OutlierAEGMM.from_sizes`.
 
     Parameters
@@ -50,8 +50,8 @@ def fit_autoencoder(
     **settings
         `activation` ('elu'), `dropout` (.1), `epochs` (at most 100), `patience` (5 epochs without
         a better validation loss; None for all epochs), `validation_split` (.2 of the rows, drawn
-        at random; scaling sees the others only), `batch_size` (256), `learning_rate` (1e-3) and
-        `seed` (None: different every time).
+        at random; the scaling is learned from the others), `batch_size` (256), `learning_rate`
+        (1e-3) and `seed` (None: different every time).
 
     Returns
     -------
@@ -61,13 +61,14 @@ def fit_autoencoder(
     Raises
     ------
     ConfigurationError
-        A setting does not fit.
+        A setting or a callback does not fit.
     InvalidInputError
         Rows that cannot be trained on.
     NonFiniteLossError
         Training met NaN or infinity.
     """
     config = AutoencoderConfig.of(hiddens=tuple(hiddens), **settings)
+    listening = checked_callbacks(callbacks)
     array, _ = read_rows(X)
     if array.ndim != 2:
         raise InvalidInputError(
@@ -81,20 +82,15 @@ def fit_autoencoder(
     )
     inputs = keras.Input(array.shape[1:], dtype="float32")
     net = keras.Sequential([inputs, *with_dropout(encoder, config.dropout), decoder])
-    if config.seed is not None:
-        seed_random_layers(net, config.seed)
-    x, x_validation = (normalizer.transform(array[part]) for part in (train, validation))
-    history = keras.callbacks.History()
-    fit_to_targets(
+    x = (normalizer.transform(array[train]), normalizer.transform(array[validation]))
+    rows = training_rows(x, None, config.batch_size)
+    history = fit_stage(
         net,
-        Targets(x, x),
-        Targets(x_validation, x_validation),
-        "mean_squared_error",
-        config,
-        epochs=config.epochs,
+        squared_error(rows),
+        rows,
+        config.stage(config.epochs),
         patience=config.patience,
-        history=history,
         verbose=verbose,
-        callbacks=checked_callbacks(callbacks),
+        callbacks=listening,
     )
     return Pretrained(encoder, normalizer, history)

@@ -1,4 +1,4 @@
-"""Rows that a plain Keras fit trains on: read whole, checked, split."""
+"""Rows of a small training: read into memory, checked, split."""
 
 import math
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from aegmm_detect.training.scaling import normalizer_fit
 from aegmm_detect.types import Array, FloatArray, IntArray
 
 _REMEDY = "Drop or impute these rows."
-# A stream may have no end; who has memory for more than that can make an array of it.
+# A stream may have no end. With memory for more than this, a user can make an array of it.
 _MOST_BYTES = 8 * 2**30
 
 
@@ -41,8 +41,8 @@ def read_rows(
     Raises
     ------
     InvalidInputError
-        Other columns or shapes, too few rows, rows with NaN or infinity, or a stream that is larger
-        than 8 GiB.
+        Other columns or shapes, too few rows, rows with NaN or infinity, or a stream of more than
+        8 GiB.
     """
     rows = as_rows(X, names)
     batches = list(_bounded(rows))
@@ -89,24 +89,25 @@ def standard_scaling(array: FloatArray) -> Normalizer:
 def held_out(
     n_rows: int, share: float, seed: int | None, classes: Array | None = None
 ) -> tuple[IntArray, IntArray]:
-    """Numbers of the rows to train on, and of those to validate on, drawn at random.
+    """Indices of the rows to train on, and of those to validate on, drawn at random.
 
     Parameters
     ----------
     n_rows
-        There are so many.
+        Number of rows.
     share
-        To validate on; 0 for none. With classes, at least as many rows as there are classes.
+        Of the rows, to validate on; 0 for none. With classes, at least one row per class is held
+        out.
     seed
         Of the draw.
     classes
-        Number of each row's class (N,), for a stratified draw. The only row of a class is trained
-        on.
+        Number of each row's class (N,), for a stratified draw. If a class has a single row, it is
+        one to train on.
 
     Raises
     ------
     ConfigurationError
-        That leaves too few rows on one side.
+        Too few rows remain on one side.
     """
     everything = np.arange(n_rows)
     if not share:

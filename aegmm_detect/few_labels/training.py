@@ -1,63 +1,51 @@
-"""Fit a net to targets with Keras's own loop: seeded batches, early stopping, finite losses."""
+"""Train a net in stages: Nadam, early stopping, one history."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import keras
-import numpy as np
-import tensorflow as tf
 
-from aegmm_detect.exceptions import ConfigurationError, NonFiniteLossError
-from aegmm_detect.few_labels.settings import EpochsConfig
-from aegmm_detect.processes import check_process
-from aegmm_detect.types import Array, FloatArray, Tensor
-
-# Rows per step of validation, which has no gradients to keep.
-_VALIDATION_ROWS = 4096
+from aegmm_detect.configs.training import TrainingConfig
+from aegmm_detect.exceptions import NonFiniteLossError
+from aegmm_detect.training.fit import FitOptions, fit
+from aegmm_detect.training.objective import Objective
+from aegmm_detect.training.prepare import TrainingRows
 
 
-class Targets(NamedTuple):
-    """Rows and what the net is to return for them."""
-
-    x: FloatArray  # (N, ...) float32
-    y: Array  # (N, ...)
-
-
-def fit_to_targets(
+def fit_stage(
     net: keras.Model,
-    train: Targets,
-    validation: Targets,
-    loss: str,
-    config: EpochsConfig,
+    objective: Objective,
+    rows: TrainingRows,
+    config: TrainingConfig,
     *,
-    metrics: Sequence[str] = (),
-    epochs: int,
     patience: int | None,
-    history: keras.callbacks.History,
     verbose: bool | int | str,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> None:
-    """Compile `net` with Nadam and train it in place.
+    earlier: keras.callbacks.History | None = None,
+) -> keras.callbacks.History:
+    """Train `net` in place with a new Nadam.
 
     Parameters
     ----------
     net
-        Prepared rows -> outputs.
-    train, validation
-        Validation may have no rows.
-    loss, metrics
-        Keras's names.
+        Scaled rows -> outputs.
+    objective
+        What is minimised.
+    rows
+        To train on and to validate on.
     config
-        Batch size, learning rate and seed.
-    epochs
-        Most of them, to be added to those that `history` has.
+        Length, batch size, learning rate and seed.
     patience
-        Epochs without a better validation loss after which training stops. The weights are then,
-        and after the last epoch, those of the best one. None: the last weights.
-    history
-        To which the epochs are added.
+        Epochs without a better validation loss, after which training stops. The net then has the
+        weights of the best epoch, also if it never stops early. None: the weights of the last
+        epoch.
     verbose, callbacks
-        Keras's own.
+        Keras's own. Callbacks see epochs that go on from those of the earlier stages.
+    earlier
+        What the earlier stages have returned.
+
+    Returns
+    -------
+    Keras's `History` of the earlier stages and this one.
 
     Raises
     ------
@@ -66,56 +54,55 @@ def fit_to_targets(
     ForkedProcessError
         TensorFlow cannot train in this process.
     ConfigurationError
-        Keras cannot add up the net's penalties, because its own precision is another one.
+        A callback cannot do its work here.
     """
-    check_process()
-    if keras.config.floatx() != "float32" and net.losses:
-        raise ConfigurationError(
-            f"keras.config.floatx() is {keras.config.floatx()!r}, and Keras cannot add penalties "
-            "of float32 layers (l2=, or regularizers of your encoder) to its loss then: call "
-            "keras.config.set_floatx('float32') before, or leave the penalties out (l2=0)."
+    listening = list(callbacks)
+    if earlier is not None:
+        listening = [_LaterEpochs(listening, len(earlier.epoch))]
+    if patience is not None:
+        stopping = keras.callbacks.EarlyStopping(
+            "val_loss", patience=patience, restore_best_weights=True
         )
-    stopping = [
-        keras.callbacks.EarlyStopping("val_loss", patience=count, restore_best_weights=True)
-        for count in ([] if patience is None else [patience])
-    ]
-    # XLA takes seconds to compile, which few rows do not earn back.
-    net.compile(
-        keras.optimizers.Nadam(config.learning_rate),
-        loss=loss,
-        metrics=list(metrics),
-        jit_compile=False,
-    )
-    done = len(history.history.get("loss", ()))
-    net.fit(
-        _batches(train, config.batch_size, config.seed, shuffle=True),
-        validation_data=_batches(validation, _VALIDATION_ROWS) if len(validation.x) else None,
-        initial_epoch=done,
-        epochs=done + epochs,
-        shuffle=False,  # the batches are
-        verbose=verbose,
-        callbacks=[*stopping, *callbacks, history],
-    )
-    losses = history.history["loss"]
-    history.epoch = list(range(len(losses)))
-    if not np.isfinite(losses).all():
+        listening = [stopping, *listening]
+    nadam = keras.optimizers.Nadam(config.learning_rate)
+    options = FitOptions(optimizer=nadam, verbose=verbose, callbacks=listening)
+    try:
+        history = fit(net, objective, rows, config, options)
+    except NonFiniteLossError as error:
         raise NonFiniteLossError(
             "Training met NaN or infinity. Lower learning_rate, or scale the rows."
-        )
+        ) from error
+    return history if earlier is None else _joined(earlier, history)
 
 
-def _batches(
-    rows: Targets, size: int, seed: int | None = None, shuffle: bool = False
-) -> tf.data.Dataset:
-    """One pass over all rows in batches, in a new order every time."""
-    with tf.device("CPU"):
-        arrays = tuple(map(tf.constant, rows))
-    numbers = tf.data.Dataset.range(len(rows.x))
-    if shuffle:
-        numbers = numbers.shuffle(len(rows.x), seed=seed)
+class _LaterEpochs(keras.callbacks.CallbackList):
+    """Callbacks whose epochs do not begin with 0."""
 
-    @tf.autograph.experimental.do_not_convert  # nothing to convert, and Python 3.13 warns of it
-    def gather(batch: Tensor) -> tuple[Any, ...]:
-        return tuple(tf.gather(array, batch) for array in arrays)
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback], done: int) -> None:
+        super().__init__(list(callbacks))
+        self._done = done
 
-    return numbers.batch(size).map(gather).prefetch(2)
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Keras's hook."""
+        super().on_epoch_begin(self._done + epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Keras's hook."""
+        super().on_epoch_end(self._done + epoch, logs)
+
+
+def _joined(
+    earlier: keras.callbacks.History, later: keras.callbacks.History
+) -> keras.callbacks.History:
+    """`later`, with the epochs of `earlier` in front of its own."""
+    n_earlier, n_later = len(earlier.epoch), len(later.epoch)
+    # Frozen kernels have no penalty, so a stage may lack its column.
+    later.history = {
+        column: [
+            *earlier.history.get(column, [0.0] * n_earlier),
+            *later.history.get(column, [0.0] * n_later),
+        ]
+        for column in {**earlier.history, **later.history}
+    }
+    later.epoch = list(range(n_earlier + n_later))
+    return later

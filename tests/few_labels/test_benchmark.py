@@ -29,7 +29,8 @@ def module(monkeypatch, tmp_path):
 
     monkeypatch.setattr(few_labels, "DATA", {"toy": toy})
     monkeypatch.setattr(few_labels, "PRETRAINING", {"epochs": 1, "batch_size": 256})
-    monkeypatch.setattr(few_labels, "EPOCHS", 2)
+    monkeypatch.setattr(few_labels, "HIDDENS", (6, 3))
+    monkeypatch.setattr(few_labels, "EPOCHS", 1)
     monkeypatch.setattr(few_labels, "FROZEN_EPOCHS", 1)
     monkeypatch.setenv("AEGMM_DATA_HOME", str(tmp_path))
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -21,13 +21,16 @@ from aegmm_detect.exceptions import (
 from aegmm_detect.few_labels import FewLabelClassifier, fit_autoencoder
 from aegmm_detect.few_labels.rows import held_out
 from aegmm_detect.od import OutlierAEGMM, OutlierVAEGMM, OutlierVQAEGMM
+from aegmm_detect.programs.cache import PROGRAMS
 
 # Keras copies a net through the bytes of a saved one, and NumPy warns of how it reads the weights.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 )
 
-BRIEF = {"epochs": 3, "frozen_epochs": 2, "patience": None, "validation_split": 0.0, "seed": 0}
+BRIEF = {"epochs": 2, "frozen_epochs": 2, "patience": None, "validation_split": 0.0, "seed": 0}
+# Detectors whose encoder may be any.
+ONCE = {"epochs": 1, "batch_size": 100, "verbose": 0}
 NAMES = np.array(["cold", "mild", "warm"])
 
 
@@ -47,14 +50,22 @@ def detector(rows):
     detector = OutlierAEGMM.from_sizes(
         6, [8, 3], [4, 2], threshold=0.0, normalize="standard", seed=0
     )
-    detector.fit(rows[0], epochs=5, verbose=0)
+    detector.fit(rows[0], **ONCE)
     return detector
 
 
 @pytest.fixture(scope="module")
-def fitted(detector, rows):
-    """Tests must leave it as it is."""
+def classifier(detector, rows):
+    """Fitted; tests must leave it as it is."""
     classifier = FewLabelClassifier.from_detector(detector, **BRIEF)
+    classifier.fit(*rows, verbose=0)
+    return classifier
+
+
+@pytest.fixture(scope="module")
+def standardised(rows):
+    """Fitted with a fresh encoder and no detector; tests must leave it as it is."""
+    classifier = FewLabelClassifier(hiddens=(8, 3), **BRIEF)
     classifier.fit(*rows, verbose=0)
     return classifier
 
@@ -63,7 +74,7 @@ def fitted(detector, rows):
 def test_codes_of_other_kinds_are_what_the_softmax_sees(cls, rows):
     more = {"n_codes": 4} if cls is OutlierVQAEGMM else {"samples": 0}
     detector = cls.from_sizes(6, [8, 3], [4, 2], threshold=0.0, seed=0, **more)
-    detector.fit(rows[0][:100], epochs=1, verbose=0)
+    detector.fit(rows[0][:100], **ONCE)
     never = BRIEF | {"epochs": 1, "frozen_epochs": 0, "learning_rate": 1e-12, "dropout": 0.0}
     classifier = FewLabelClassifier.from_detector(detector, **never)
     classifier.fit(*rows, verbose=0)
@@ -74,7 +85,7 @@ def test_codes_of_other_kinds_are_what_the_softmax_sees(cls, rows):
     np.testing.assert_allclose(codes, want, rtol=1e-4, atol=1e-4)
 
 
-def test_callbacks_that_are_none_are_refused(detector, rows):
+def test_callbacks_that_are_of_another_kind_are_rejected(detector, rows):
     classifier = FewLabelClassifier.from_detector(detector, **BRIEF)
     with pytest.raises(ConfigurationError, match="callbacks"):
         classifier.fit(*rows, verbose=0, callbacks=[3])
@@ -103,11 +114,14 @@ def test_the_first_stage_moves_the_softmax_alone_and_the_second_all(detector, ro
     assert all((weights == start).all() for weights in seen.encoder[:2])
     assert all((weights != start).any() for weights in seen.encoder[2:])
     assert (seen.softmax[0] != seen.softmax[1]).any()
-    assert history.epoch == [0, 1, 2, 3, 4]
+    assert history.epoch == [0, 1, 2, 3]
     assert {name: len(values) for name, values in history.history.items()} == {
-        "loss": 5,
-        "accuracy": 5,
+        "loss": 4,
+        "accuracy": 4,
+        "regularization": 4,
     }
+    # The penalty is on the encoder, so it begins when the encoder learns.
+    assert [value > 0 for value in history.history["regularization"]] == [False, False, True, True]
 
 
 def test_batch_statistics_are_kept_by_the_first_stage_and_by_prediction(make_nets, rows):
@@ -126,7 +140,7 @@ def test_batch_statistics_are_kept_by_the_first_stage_and_by_prediction(make_net
         np.testing.assert_array_equal(got, want)
 
 
-def test_the_detector_is_never_changed_and_lends_its_scaling(detector, fitted, rows):
+def test_the_detector_is_never_changed_and_lends_its_scaling(detector, classifier, rows):
     other = FewLabelClassifier.from_detector(detector, **BRIEF)
     scores, weights = detector.score(rows[0]), detector.net.encoder.get_weights()
     other.fit(*rows, verbose=0)
@@ -136,42 +150,39 @@ def test_the_detector_is_never_changed_and_lends_its_scaling(detector, fitted, r
     np.testing.assert_array_equal(detector.score(rows[0]), scores)
     assert other.normalizer is detector.state.normalizer
     # The same seed, the same probabilities.
-    np.testing.assert_array_equal(other.predict_proba(rows[0]), fitted.predict_proba(rows[0]))
+    np.testing.assert_array_equal(other.predict_proba(rows[0]), classifier.predict_proba(rows[0]))
 
 
 def test_a_detector_without_scaling_has_its_rows_used_as_they_are(make_nets, normal_rows):
     detector = OutlierAEGMM(threshold=0.0, **make_nets())
-    detector.fit(normal_rows, epochs=1, verbose=0, seed=0)
+    detector.fit(normal_rows, epochs=0, verbose=0)
     classifier = FewLabelClassifier.from_detector(detector, **BRIEF)
     classifier.fit(normal_rows, normal_rows[:, 0] > 0, verbose=0)
     np.testing.assert_array_equal(classifier.normalizer.transform(normal_rows), normal_rows)
 
 
-def test_without_a_detector_the_training_rows_are_standardised(rows):
-    classifier = FewLabelClassifier(**BRIEF)
-    classifier.fit(*rows, verbose=0)
+def test_without_a_detector_the_training_rows_are_standardised(standardised, rows):
     want = StandardScaler().fit_transform(rows[0])
-    np.testing.assert_allclose(classifier.normalizer.transform(rows[0]), want, atol=1e-5)
+    np.testing.assert_allclose(standardised.normalizer.transform(rows[0]), want, atol=1e-5)
 
 
 def test_the_first_member_of_an_ensemble_lends_its_encoder(normal_rows):
     detector = OutlierAEGMM.auto(6, ensemble=2, threshold=0.0, seed=0)
-    detector.fit(normal_rows, epochs=1, verbose=0)
-    classifier = FewLabelClassifier.from_detector(
-        detector, **{**BRIEF, "dropout": 0.0, "epochs": 1, "learning_rate": 1e-9}
-    )
+    detector.fit(normal_rows, **ONCE)
+    never = {**BRIEF, "dropout": 0.0, "frozen_epochs": 0, "epochs": 1, "learning_rate": 1e-9}
+    classifier = FewLabelClassifier.from_detector(detector, **never)
     classifier.fit(normal_rows, normal_rows[:, 0] > 0, verbose=0)
     want = detector.members[0].net.encoder.get_weights()
     for got, weight in zip(encoder_weights(classifier), want, strict=True):
         np.testing.assert_allclose(got, weight, atol=1e-6)
 
 
-def test_dropout_goes_between_the_layers_and_l2_on_the_kernels(detector, fitted, rows):
-    kinds = [type(layer).__name__ for layer in fitted.net.layers]
+def test_dropout_goes_between_the_layers_and_l2_on_the_kernels(detector, classifier, rows):
+    kinds = [type(layer).__name__ for layer in classifier.net.layers]
     assert kinds == ["Dropout", "Dense", "Dropout", "Dense", "Dropout", "Dense"]
-    kernels = [layer.kernel for layer in fitted.net.layers if hasattr(layer, "kernel")]
+    kernels = [layer.kernel for layer in classifier.net.layers if hasattr(layer, "kernel")]
     want = 1e-4 * sum(float(np.sum(np.square(kernel))) for kernel in kernels[:-1])
-    assert float(sum(fitted.net.losses)) == pytest.approx(want, rel=1e-5)
+    assert float(sum(classifier.net.losses)) == pytest.approx(want, rel=1e-5)
     assert detector.net.losses == []
     without = FewLabelClassifier.from_detector(detector, **{**BRIEF, "dropout": 0.0, "l2": 0.0})
     without.fit(*rows, verbose=0)
@@ -206,31 +217,91 @@ def test_images_need_an_encoder_that_takes_them(rows):
 
 @settings(max_examples=10)
 @given(batch_size=st.integers(1, 400), seed=st.integers(0, 99))
-def test_neither_order_nor_batch_size_changes_probabilities(fitted, rows, batch_size, seed):
-    want = fitted.predict_proba(rows[0])
+def test_neither_order_nor_batch_size_changes_probabilities(classifier, rows, batch_size, seed):
+    want = classifier.predict_proba(rows[0])
     np.testing.assert_allclose(want.sum(axis=1), 1.0, rtol=1e-12)
     order = np.random.default_rng(seed).permutation(len(want))
-    found = fitted.predict_proba(rows[0][order], batch_size=batch_size)
+    found = classifier.predict_proba(rows[0][order], batch_size=batch_size)
     np.testing.assert_allclose(found, want[order], rtol=1e-4, atol=1e-6)
 
 
-def test_monte_carlo_is_a_seeded_mean_of_different_passes(fitted, rows):
+def test_monte_carlo_is_a_seeded_mean_of_different_passes(classifier, rows):
     X = rows[0]
-    few, again = (fitted.predict_proba(X, monte_carlo=3) for _ in range(2))
+    few, again = (classifier.predict_proba(X, monte_carlo=3) for _ in range(2))
     np.testing.assert_array_equal(few, again)
     np.testing.assert_allclose(few.sum(axis=1), 1.0, rtol=1e-12)
-    one, two = (fitted.predict_proba(X, monte_carlo=n) for n in (1, 2))
+    one, two = (classifier.predict_proba(X, monte_carlo=n) for n in (1, 2))
     # The mean of two passes is the first and a second one, which must be another.
     assert np.abs((2 * two - one) - one).max() > 1e-3
     # Passes are independent: the mean of n is nearer to the limit by the square root of n.
-    limit = fitted.predict_proba(X, monte_carlo=400)
-    far, near = (np.abs(p - limit).mean() for p in (one, fitted.predict_proba(X, monte_carlo=25)))
+    limit = classifier.predict_proba(X, monte_carlo=400)
+    far, near = (
+        np.abs(p - limit).mean() for p in (one, classifier.predict_proba(X, monte_carlo=25))
+    )
     assert 3.0 < far / near < 9.0
     # Dropout is not its own mean where the softmax bends.
-    assert np.abs(limit - fitted.predict_proba(X)).max() > 1e-3
+    assert np.abs(limit - classifier.predict_proba(X)).max() > 1e-3
 
 
-def test_monte_carlo_without_dropout_is_refused(detector, rows):
+def test_monte_carlo_without_a_seed_is_another_one_each_time(detector, rows):
+    classifier = FewLabelClassifier.from_detector(detector, **{**BRIEF, "seed": None})
+    classifier.fit(*rows, verbose=0)
+    one, two = (classifier.predict_proba(rows[0], monte_carlo=1) for _ in range(2))
+    assert np.abs(one - two).max() > 1e-3
+
+
+def test_classifiers_of_one_structure_share_programs_and_nothing_else(classifier, detector, rows):
+    X, y = rows
+    for passes in (0, 1):
+        classifier.predict_proba(X, monte_carlo=passes)
+    before = PROGRAMS.n_made
+    other = FewLabelClassifier.from_detector(detector, **{**BRIEF, "seed": 1})
+    other.fit(X, y[::-1], verbose=0)
+    for passes in (0, 1):
+        expected = np.mean([other.net(other.normalizer.transform(X))], axis=0)
+        found = other.predict_proba(X, monte_carlo=passes)
+        assert np.abs(found - classifier.predict_proba(X, monte_carlo=passes)).max() > 1e-3
+        if not passes:
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert PROGRAMS.n_made == before
+
+
+def test_penalties_of_several_weights_do_not_mix(detector, rows):
+    brief = {**BRIEF, "frozen_epochs": 0, "epochs": 1}
+    for l2 in (1.0, 1e-3, 1.0):
+        classifier = FewLabelClassifier.from_detector(detector, **{**brief, "l2": l2})
+        history = classifier.fit(*rows, verbose=0).history
+        kernels = [layer.kernel for layer in detector.net.encoder.layers]
+        want = l2 * sum(float(np.sum(np.square(kernel))) for kernel in kernels)
+        # Of the mean weights in this epoch.
+        assert history["regularization"][-1] == pytest.approx(want, rel=0.2)
+
+
+def test_predictions_follow_weights_that_the_user_changes(standardised, rows):
+    other = copy.deepcopy(standardised)
+    before = other.predict_proba(rows[0])
+    kernel, bias = other.net.layers[-1].get_weights()
+    other.net.layers[-1].set_weights([kernel, bias + np.arange(3.0)])
+    after = other.predict_proba(rows[0])
+    assert np.abs(after - before).max() > 0.1
+    want = other.net(other.normalizer.transform(rows[0]))
+    np.testing.assert_allclose(after, want, rtol=1e-5)
+
+
+def test_a_fit_that_fails_leaves_the_classifier_as_it_was(standardised, rows):
+    other = copy.deepcopy(standardised)
+    expected = other.predict_proba(rows[0])
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        other.fit(*rows, verbose=0, callbacks=Stop())
+    np.testing.assert_array_equal(other.predict_proba(rows[0]), expected)
+
+
+def test_monte_carlo_without_dropout_is_rejected(detector, rows):
     classifier = FewLabelClassifier.from_detector(detector, **{**BRIEF, "dropout": 0.0})
     classifier.fit(*rows, verbose=0)
     with pytest.raises(ConfigurationError, match="would all be the same with dropout=0"):
@@ -238,9 +309,9 @@ def test_monte_carlo_without_dropout_is_refused(detector, rows):
 
 
 @pytest.mark.parametrize("passes", [-1, 1.5, True, "10"])
-def test_monte_carlo_is_a_number_of_passes(fitted, rows, passes):
+def test_monte_carlo_is_a_number_of_passes(classifier, rows, passes):
     with pytest.raises(ConfigurationError, match="pass a whole number of passes"):
-        fitted.predict_proba(rows[0], monte_carlo=passes)
+        classifier.predict_proba(rows[0], monte_carlo=passes)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +322,8 @@ def test_monte_carlo_is_a_number_of_passes(fitted, rows, passes):
 def test_labels_of_any_type_come_back(rows, labels):
     labels = np.asarray(labels)
     y = labels[np.searchsorted(NAMES, rows[1]) % len(labels)]
-    classifier = FewLabelClassifier(**{**BRIEF, "epochs": 30, "hiddens": (8, 3)})
+    quick = {"hiddens": (8, 3), "epochs": 8, "frozen_epochs": 0, "learning_rate": 0.02}
+    classifier = FewLabelClassifier(**{**BRIEF, **quick})
     classifier.fit(rows[0], y, verbose=0)
     found = classifier.predict(rows[0])
     assert found.dtype == y.dtype
@@ -264,7 +336,9 @@ def test_labels_of_any_type_come_back(rows, labels):
 def test_early_stopping_brings_back_the_best_weights(rows):
     """Labels are noise, so the validation loss soon rises."""
     y = np.random.default_rng(0).integers(3, size=300)
-    kept = FewLabelClassifier(epochs=60, patience=3, learning_rate=0.01, seed=0)
+    kept = FewLabelClassifier(
+        hiddens=(8, 3), frozen_epochs=1, epochs=60, patience=3, learning_rate=0.02, seed=0
+    )
     history = kept.fit(rows[0], y, verbose=0).history
     second = history["val_loss"][kept.config.frozen_epochs :]
     assert len(second) < 60
@@ -303,7 +377,7 @@ def test_frames_must_have_the_columns_that_the_detector_saw(rows):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(rows[0], columns=list("abcdef"))
     detector = OutlierAEGMM.from_sizes(6, [3], [2], threshold=0.0, normalize="standard", seed=0)
-    detector.fit(frame, epochs=1, verbose=0)
+    detector.fit(frame, **ONCE)
     classifier = FewLabelClassifier.from_detector(detector, **BRIEF)
     turned = frame[list("fedcba")]
     with pytest.raises(InvalidInputError, match="the same columns in another order"):
@@ -334,7 +408,7 @@ def with_nan(X):
         (lambda X: X, lambda y: [None if v == "cold" else v for v in y], "NoneType, str"),
     ],
 )
-def test_bad_rows_and_labels_are_refused_and_leave_the_classifier_as_it_was(
+def test_bad_rows_and_labels_are_rejected_and_leave_the_classifier_as_it_was(
     detector, rows, change_x, change_y, said
 ):
     classifier = FewLabelClassifier.from_detector(detector, **BRIEF)
@@ -344,19 +418,19 @@ def test_bad_rows_and_labels_are_refused_and_leave_the_classifier_as_it_was(
         classifier.predict(rows[0])
 
 
-def test_bad_rows_are_refused_by_prediction(fitted, rows):
+def test_bad_rows_are_rejected_by_prediction(classifier, rows):
     with pytest.raises(InvalidInputError, match=r"1 row \(first: 5\)"):
-        fitted.predict_proba(with_nan(rows[0]), batch_size=2)
+        classifier.predict_proba(with_nan(rows[0]), batch_size=2)
     with pytest.raises(InvalidInputError, match="4 features per row"):
-        fitted.predict(rows[0][:, :4])
+        classifier.predict(rows[0][:, :4])
     with pytest.raises(InvalidInputError, match="pass labels of that type"):
-        fitted.score(rows[0], np.zeros(300))
+        classifier.score(rows[0], np.zeros(300))
     with pytest.raises(InvalidInputError, match="no rows"):
-        fitted.score(rows[0][:0], rows[1][:0])
-    assert fitted.predict_proba(rows[0][:0]).shape == (0, 3)
+        classifier.score(rows[0][:0], rows[1][:0])
+    assert classifier.predict_proba(rows[0][:0]).shape == (0, 3)
 
 
-def test_other_things_than_encoders_and_detectors_are_refused(detector):
+def test_other_things_than_encoders_and_detectors_are_rejected(detector):
     with pytest.raises(NetTypeError, match="encoder is a OutlierAEGMM"):
         FewLabelClassifier(detector)
     with pytest.raises(ConfigurationError, match=r"pass an OutlierAEGMM"):
@@ -377,7 +451,7 @@ def test_too_few_rows_to_validate_on_are_an_error(rows):
 
 
 def test_training_that_meets_infinity_is_an_error(rows):
-    classifier = FewLabelClassifier(**{**BRIEF, "learning_rate": 1e30})
+    classifier = FewLabelClassifier(hiddens=(8, 3), **{**BRIEF, "learning_rate": 1e30})
     with pytest.raises(NonFiniteLossError, match="Lower learning_rate"):
         classifier.fit(*rows, verbose=0)
     with pytest.raises(NotFittedError):
@@ -397,10 +471,10 @@ def on_a_plane(n_rows, seed):
 def test_with_few_labels_pre_training_beats_none():
     unlabelled, _ = on_a_plane(3000, seed=1)
     X_test, y_test = on_a_plane(2000, seed=2)
-    pretrained = fit_autoencoder(unlabelled, (16, 2), epochs=15, verbose=0, seed=0)
+    pretrained = fit_autoencoder(unlabelled, (16, 2), epochs=10, verbose=0, seed=0)
     # So few rows that none is held out; batches small enough for many steps.
-    rest = {"epochs": 20, "patience": None, "validation_split": 0.0, "batch_size": 4}
-    rest["learning_rate"] = 0.01
+    rest = {"frozen_epochs": 5, "epochs": 10, "patience": None, "validation_split": 0.0}
+    rest |= {"batch_size": 4, "learning_rate": 0.01}
     gains = []
     for seed in range(3):
         X, y = on_a_plane(20, seed=10 + seed)
@@ -419,7 +493,7 @@ def test_with_few_labels_pre_training_beats_none():
 
 
 def test_the_autoencoder_learns_its_rows_and_returns_the_plain_encoder(rows):
-    settings = {"epochs": 20, "batch_size": 16, "learning_rate": 0.01, "verbose": 0, "seed": 0}
+    settings = {"epochs": 10, "batch_size": 32, "learning_rate": 0.01, "verbose": 0, "seed": 0}
     first, second = (fit_autoencoder(rows[0], (8, 4), **settings) for _ in range(2))
     x = first.normalizer.transform(rows[0])
     np.testing.assert_array_equal(first.encoder(x), second.encoder(x))
@@ -430,7 +504,7 @@ def test_the_autoencoder_learns_its_rows_and_returns_the_plain_encoder(rows):
     assert min(losses) < 0.5 < losses[0]
 
 
-def test_the_autoencoder_refuses_what_it_cannot_train_on(rows):
+def test_the_autoencoder_rejects_what_it_cannot_train_on(rows):
     with pytest.raises(InvalidInputError, match=r"1 row \(first: 5\)"):
         fit_autoencoder(with_nan(rows[0]))
     with pytest.raises(InvalidInputError, match=r"reshape"):
@@ -458,10 +532,10 @@ def test_public_names_resolve_and_are_listed():
 @pytest.mark.parametrize(
     "copied", [copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))]
 )
-def test_copies_and_pickles_predict_the_same_whatever_has_been_compiled(fitted, rows, copied):
-    expected = fitted.predict_proba(rows[0]), fitted.predict_proba(rows[0], monte_carlo=2)
-    other = copied(fitted)
+def test_copies_and_pickles_predict_the_same_whatever_has_been_compiled(classifier, rows, copied):
+    expected = classifier.predict_proba(rows[0]), classifier.predict_proba(rows[0], monte_carlo=2)
+    other = copied(classifier)
     assert np.array_equal(other.predict_proba(rows[0]), expected[0])
     assert np.array_equal(other.predict_proba(rows[0], monte_carlo=2), expected[1])
     other.fit(rows[0], rows[1][::-1], verbose=0)
-    assert np.array_equal(fitted.predict_proba(rows[0]), expected[0])
+    assert np.array_equal(classifier.predict_proba(rows[0]), expected[0])
