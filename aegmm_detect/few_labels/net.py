@@ -56,8 +56,7 @@ def new_net(
     Raises
     ------
     ConfigurationError
-        The encoder returns no codes (N, D), cannot be copied, or has penalties of another precision
-        than float32.
+        The encoder returns no codes (N, D), or cannot be copied.
     InvalidInputError
         Rows that no encoder can be built for.
     """
@@ -77,17 +76,4 @@ def new_net(
     else:
         own = config.own_encoder
         encoder, _ = plain_autoencoder(shape[0], own.hiddens, own.activation, config.seed)
-    net = classifier(encoder, shape, n_classes, config.dropout, config.l2, config.seed)
-    _check_penalties(net)
-    return net
-
-
-def _check_penalties(net: keras.Model) -> None:
-    dtypes = {str(keras.backend.standardize_dtype(loss.dtype)) for loss in net.losses}
-    if dtypes and {*dtypes, keras.config.floatx()} != {"float32"}:
-        raise ConfigurationError(
-            "Penalties (l2=, or regularizers of your encoder) are added up in float32. Here they "
-            f"are {', '.join(sorted(dtypes))}, and keras.config.floatx() is "
-            f"{keras.config.floatx()!r}: call keras.config.set_floatx('float32') before you make "
-            "the encoder, make it of float32 layers, or leave the penalties out (l2=0)."
-        )
+    return classifier(encoder, shape, n_classes, config.dropout, config.l2, config.seed)

@@ -97,7 +97,9 @@ class Block:
         tree = tf.nest.map_structure(lambda _: next(left), self._objective.arrays)
         values, compared = self._objective.values(self.net, tree, batch, progress, training)
         if REGULARIZATION in self.columns:
-            penalty = ops.sum(ops.stack([ops.sum(loss) for loss in self.net.losses]))
+            # Layers may compute in another precision.
+            each = [ops.cast(ops.sum(loss), "float32") for loss in self.net.losses]
+            penalty = ops.sum(ops.stack(each))
             values = {**values, LOSS: values[LOSS] + penalty, REGULARIZATION: penalty}
         if self._metric is not None and compared is not None:
             self._metric.update_state(*compared)

@@ -86,8 +86,10 @@ class Steps:
                 _copy(self._variables(*self._real), self._stand_ins)
                 self._current = True
             result = self._own.run(phase, block, self._arguments)
-            if self._watched:
+            if self._watched and phase == "training":
                 self.settle()
+            elif self._watched:
+                self._current = False  # nothing was changed, but may be before the next block
         return result
 
     def settle(self) -> None:
@@ -181,5 +183,8 @@ def _stand_in(
 
 
 def _copy(source: Iterable[Any], target: Iterable[Any]) -> None:
+    # By the bare operations: Keras's own ways look at every value from all sides.
     for one, other in zip(source, target, strict=True):
-        other.value.assign(one.value)
+        dtype = one.value.dtype
+        value = tf.raw_ops.ReadVariableOp(resource=one.value.handle, dtype=dtype)
+        tf.raw_ops.AssignVariableOp(resource=other.value.handle, value=value)
