@@ -27,12 +27,13 @@ def score() -> Callable[[Any], object]:
 
 def estimate() -> Callable[[Any], object]:
     """The pass that ends `fit`."""
+    from aegmm_detect.programs.pure import NetProgram, PureFunction
     from aegmm_detect.training.data import ArrayRows
     from aegmm_detect.training.estimate import estimate_mixture, rows_per_pass
-    from aegmm_detect.programs.tracing import compiled
 
     net, size = fitted_detector(N_FEATURES).net, rows_per_pass((N_FEATURES,))
-    forward = compiled(lambda x: net(x, training=False), (N_FEATURES,))
+    outputs = PureFunction(lambda net, _, x: net(x, training=False), "benchmark")
+    forward = NetProgram(net, outputs)
 
     def work(rows: Any) -> object:
         return estimate_mixture(forward, lambda: ArrayRows(rows).batches(size))
@@ -56,12 +57,12 @@ def growth(task: str, n_rows: int) -> dict[str, int]:
     rows = make_rows(n_rows, N_FEATURES, seed=1)
     work(rows[:WARM_UP_ROWS])
     Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
-    before = _status("VmRSS")
+    before = status("VmRSS")
     work(rows)
-    return {"data_bytes": rows.nbytes, "before": before, "peak": _status("VmHWM")}
+    return {"data_bytes": rows.nbytes, "before": before, "peak": status("VmHWM")}
 
 
-def _status(field: str) -> int:
+def status(field: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     line = next(line for line in lines if line.startswith(f"{field}:"))
     return 1024 * int(line.split()[1])

@@ -33,6 +33,8 @@ class Sizes:
     memory_rows: tuple[int, ...] = (100_000, 1_000_000, 4_000_000)
     eager_memory_rows: tuple[int, ...] = (100_000, 1_000_000)  # 4,000,000 may need 20 GB
     fresh_processes: int = 5
+    repeated_fits: int = 50
+    repeated_loads: int = 200
 
 
 QUICK = Sizes(
@@ -46,6 +48,8 @@ QUICK = Sizes(
     memory_rows=(50_000,),
     eager_memory_rows=(50_000,),
     fresh_processes=1,
+    repeated_fits=3,
+    repeated_loads=5,
 )
 
 

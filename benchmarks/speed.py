@@ -17,7 +17,7 @@ from aegmm_detect.evaluation.environment import describe, load_average
 from benchmarks.protocol import QUICK, ROOT, Sizes, say
 
 # Modules with `run(sizes)`; imported when it is their turn, as most of them need TensorFlow.
-NAMES = ("startup", "first_fit", "train", "score", "latency", "memory")
+NAMES = ("startup", "first_fit", "train", "score", "latency", "memory", "reuse")
 
 
 def run(name: str, sizes: Sizes) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from aegmm_detect.configs.export import (
 )
 from aegmm_detect.decision import is_outlier
 from aegmm_detect.exceptions import ArtefactError
+from aegmm_detect.prediction import prediction
 from aegmm_detect.scoring.runtimes import RUNTIMES, CheckedRuntime, rows_at_once
 from aegmm_detect.scoring.trial import identity, note_passed, try_graph
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, score_rows
@@ -138,13 +139,9 @@ class Scorer:
             As for `score`.
         """
         scores = self.score(X, batch_size)
-        data = {
-            "instance_score": scores if return_instance_score else None,
-            "feature_score": None,
-            # What the graph answers, too: `export` has compared them.
-            "is_outlier": is_outlier(scores, self.threshold).astype(np.int64),
-        }
-        return {"data": data, "meta": self.meta}
+        # The graph answers which rows are outliers, too: `export` has compared them.
+        outlier = is_outlier(scores, self.threshold)
+        return prediction(scores if return_instance_score else None, outlier, self.meta)
 
     def _score_batch(self, batch: FloatArray) -> FloatArray:
         size = rows_at_once(batch.shape[1:])
