@@ -241,9 +241,10 @@ def _plane(density: Any, view: str) -> tuple[FloatArray, FloatArray, tuple[str, 
 
 def _latent(detector: Any, X: Any, member: int) -> FloatArray:
     """Latent vectors of raw rows, (N, D) float64."""
-    graph, state = detector.scoring_graph, detector.state
+    state = detector.state
+    latent = state.latent(detector.net)
     parts = [
-        np.asarray(graph.latent(batch[i : i + _ROWS].astype(graph.row_dtype))[member])
+        np.asarray(latent(state.prepared(batch[i : i + _ROWS]))[member])
         for batch in checked_batches(as_rows(X, state.names), state.row_shape, _ROWS)
         for i in range(0, len(batch), _ROWS)
     ]

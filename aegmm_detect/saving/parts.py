@@ -104,7 +104,7 @@ def detector_from(artefact: Artefact, custom_objects: Mapping[str, Any]) -> Any:
     classes = saved_classes()
     if manifest.detector not in classes:
         raise ArtefactError(
-            f"It says that it is a {manifest.detector!r:.50}; there are "
+            f"No detector is called {manifest.detector!r:.50}. There are: "
             f"{', '.join(sorted(classes))}."
         )
     cls = classes[manifest.detector]()  # which registers the layers of its nets

@@ -38,7 +38,6 @@ def test_settings_survive_json(config, values):
 @pytest.mark.parametrize(
     ("config", "name", "value"),
     [
-        (DetectorConfig, "kind", "other"),
         (DetectorConfig, "n_gmm", 0),
         (DetectorConfig, "n_gmm", "two"),
         (DetectorConfig, "normalize", "log"),

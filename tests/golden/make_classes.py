@@ -11,9 +11,10 @@ import numpy as np
 
 from aegmm_detect.numerics.features import concat, log_euclidean, negative_cosine
 from aegmm_detect.od import OutlierAEGMM
-from aegmm_detect.registry import DETECTORS, get_detector
+from aegmm_detect.registry import get_detector
 from aegmm_detect.saving import save_detector
 from aegmm_detect.saving.manifest import FORMAT_VERSION
+from tests.own_detectors import OWN
 
 FOLDER = Path(__file__).parent
 N_FEATURES = 4
@@ -50,7 +51,7 @@ def make() -> None:
     data = rows()
     labels = np.repeat(["a", "b"], len(data) // 2)
     some = np.concatenate([data[:30], 5.0 * data[:10]]).astype(np.float32)
-    for name in [*sorted(DETECTORS), "own_nets"]:
+    for name in [*sorted(OWN), "own_nets"]:
         target = folder / f"{name}.aegmm"
         if target.exists():
             raise FileExistsError(f"{target} exists: a golden file is never made again.")

@@ -293,7 +293,7 @@ def test_a_loss_gets_the_covariance_by_the_name_it_takes(normal_rows):
         ({"sim": None}, "positive standard deviation"),
         ({"cov_diag": 0.3}, "or numbers"),
         (0.3, "cov_elbo=0.3"),
-        ({"cov_diag": -np.ones(6)}, "a variance is -1: pass finite"),
+        ({"cov_diag": -np.ones(6)}, "a variance is -1, and variances are finite"),
         ({"cov_full": np.ones((6, 6)) - 2.0 * np.eye(6)}, "cov_full"),
         ({"cov_diag": [1.0, 2.0]}, r"has shape \(2,\); rows of 6 numbers need \(6,\)"),
     ],

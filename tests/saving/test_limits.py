@@ -130,14 +130,14 @@ def test_nets_larger_than_what_is_stored_are_rejected(artefact, reseal, tmp_path
 
 def test_a_blueprint_of_other_nets_is_rejected(tmp_path):
     artefact = read_archive(GOLDEN / "v1" / "OutlierAEGMM.aegmm")
-    sizes = artefact.manifest.blueprint.sizes
+    sizes = artefact.manifest.blueprint["sizes"]
     for changed in (
         {"comp_hiddens": (10**9, 2)},
         {"est_hiddens": (10**7, 4)},
         {"n_features": 10**6},
         {"est_activation": "os.system"},
     ):
-        entry = artefact.manifest.blueprint.replace(sizes=sizes.replace(**changed))
+        entry = {**artefact.manifest.blueprint, "sizes": {**sizes, **changed}}
         bad = Artefact(artefact.manifest.replace(blueprint=entry), artefact.contents)
         refused(bad, tmp_path / "x.aegmm", r"Its blueprint (is of a net|has the activation)")
 

@@ -205,13 +205,12 @@ def test_maps_are_compared_before_any_variable_is_assigned(rows, tmp_path, monke
     number = [v is detector.net.context.variables[-1] for v in detector.net.variables].index(True)
     content = checkpoint_file.read(tmp_path / FILE_NAME)
     changed(content, spoilt("net", number, lambda w: w[:-1]), tmp_path)
-    begin, begun = detector._begin, []
+    begun = []
 
-    def begin_and_note(*args):
-        begin(*args)
-        begun.append(detector.net.get_weights())
+    def start(net, *_):
+        begun.append(net.get_weights())
 
-    monkeypatch.setattr(detector, "_begin", begin_and_note)
+    monkeypatch.setattr(detector, "start", start)
     with pytest.raises(CheckpointError, match=rf"{FILE_NAME} does not hold together"):
         resume(detector, rows, tmp_path)
     np.testing.assert_equal(detector.net.get_weights(), begun[0])
