@@ -123,6 +123,21 @@ def first_fit(cases: Cases) -> str:
     )
 
 
+def reuse(cases: Cases) -> str:
+    rows = []
+    for c in cases:
+        if "seconds" in c:
+            rows += [(name, f"{1e3 * seconds:.1f} ms") for name, seconds in c["seconds"].items()]
+        else:
+            rows.append(
+                (
+                    f"growth of memory, {c['times']} {c['case'].split()[-1]}",
+                    f"{c['growth_bytes'] / 1e6:,.0f} MB",
+                )
+            )
+    return list_table(("what", "median, or growth"), rows)
+
+
 # In the order of the page.
 SECTIONS: dict[str, tuple[str, str, Callable[[Cases], str]]] = {
     "train": (
@@ -161,6 +176,15 @@ SECTIONS: dict[str, tuple[str, str, Callable[[Cases], str]]] = {
         "64, too few steps for ``'auto'`` to compile. "
         "The eager loop's time is extrapolated from its first 110 steps.",
         first_fit,
+    ),
+    "reuse": (
+        "The second time",
+        "A detector of a structure that this process has compiled before (18 features): "
+        "``load_detector`` and the score of one row, beside Keras's own ``load_model`` of the same "
+        "three nets; ``update`` by 500 rows and the score of one row; and loading with nothing "
+        "compiled. Medians of {rounds} rounds in turn. Then what {repeated_fits} fits of ``auto`` "
+        "(2,000 rows of 10 numbers), or {repeated_loads} loads with scores, leave in memory.",
+        reuse,
     ),
     "startup": ("Imports", "Each in a fresh process, files in the cache.", startup),
 }

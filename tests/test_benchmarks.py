@@ -66,6 +66,8 @@ def test_one_command_measures_and_another_makes_tables(module, monkeypatch, tmp_
     monkeypatch.setattr(module("first_fit"), "in_fresh_process", lambda *_: 2.0)
     memory = {"data_bytes": 72_000, "before": 10**8, "peak": 10**8 + 4_000_000}
     monkeypatch.setattr(module("memory"), "in_fresh_process", lambda *_: memory)
+    grown = {"before": 10**8, "after": 10**8 + 10**6}
+    monkeypatch.setattr(module("reuse"), "in_fresh_process", lambda *_: grown)
     out = tmp_path / "results" / "speed.json"
 
     speed.main(["--quick", "--out", str(out)])
