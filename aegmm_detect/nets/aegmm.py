@@ -12,7 +12,7 @@ from aegmm_detect.serialization.copies import pack, unpack
 from aegmm_detect.types import ReconFeatures, Tensor
 
 # Attributes that hold nets; the last two may be None.
-PARTS = ("encoder", "decoder", "gmm_density", "code", "context")
+NET_NAMES = ("encoder", "decoder", "gmm_density", "code", "context")
 
 
 @shared_class
@@ -41,7 +41,7 @@ class AEGMM(keras.Model):
         Rows (N, ...) -> (N, C): further columns of z, after the features. Default None: no more.
     """
 
-    SHARED_PARTS = (*PARTS, "recon_features")
+    SHARED_PARTS = (*NET_NAMES, "recon_features")
 
     def __init__(
         self,
@@ -71,8 +71,8 @@ class AEGMM(keras.Model):
     def __reduce__(self) -> tuple[Any, ...]:
         # Part by part: any feature function that pickle can name will do. As an `AEGMM`, which
         # subclasses without a `call` of their own compute, too.
-        kind = AEGMM if is_plain(self) else type(self)
-        nets = {name: getattr(self, name) for name in PARTS}
+        kind = AEGMM if computes_as_aegmm(self) else type(self)
+        nets = {name: getattr(self, name) for name in NET_NAMES}
         packed = {name: None if net is None else pack(net, name) for name, net in nets.items()}
         return _rebuilt, (kind, packed, self.n_gmm, self.recon_features, self.name)
 
@@ -120,7 +120,7 @@ class AEGMM(keras.Model):
         return (hidden, {}) if self.code is None else self.code(hidden, noise=noise, **mode)
 
 
-def is_plain(net: keras.Model) -> bool:
+def computes_as_aegmm(net: keras.Model) -> bool:
     """Whether `net` computes what an `AEGMM` of its parts does."""
     names = ("call", "forward", "encode")
     return isinstance(net, AEGMM) and all(
@@ -130,7 +130,7 @@ def is_plain(net: keras.Model) -> bool:
 
 def _rebuilt(kind: type[AEGMM], packed: dict[str, Any], *settings: Any) -> AEGMM:
     nets = {name: unpack(part, name) for name, part in packed.items()}
-    *three, code, context = (nets[name] for name in PARTS)
+    *three, code, context = (nets[name] for name in NET_NAMES)
     return kind(*three, *settings, code=code, context=context)
 
 

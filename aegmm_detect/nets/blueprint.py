@@ -61,7 +61,7 @@ class Blueprint:
         for part, fresh in zip(_parts(net), _parts(self.build(seed)), strict=True):
             part.set_weights(fresh.get_weights())
 
-    def plain(self, net: keras.Model, member: int) -> AEGMM:
+    def alone(self, net: keras.Model, member: int) -> AEGMM:
         """One member of `net` as nets of its own."""
         alone = self._build(None, None, net.context)
         for part, stacked in zip(_parts(alone), _parts(net), strict=True):

@@ -43,7 +43,7 @@ _RECIPE = FitConfig(
 )
 
 
-class Parts(NamedTuple):
+class ThreeNets(NamedTuple):
     """The user's three nets."""
 
     encoder_net: keras.Model | None
@@ -54,7 +54,7 @@ class Parts(NamedTuple):
 def checked_net(
     name: str | None,
     ready: keras.Model | None,
-    parts: Parts,
+    nets: ThreeNets,
     n_gmm: int | None,
     recon_features: ReconFeatures,
     code: keras.Model | None = None,
@@ -68,7 +68,7 @@ def checked_net(
         Of the argument that takes a ready model; None where there is none.
     ready
         That model, or None.
-    parts
+    nets
         The three nets, or None each.
     n_gmm, recon_features, code, context
         See `AEGMM`.
@@ -79,10 +79,10 @@ def checked_net(
         A net is missing or no model; widths contradict each other; both ways at once.
     """
     if ready is None:
-        checks.check_types(parts._asdict(), name)
-        net: keras.Model = AEGMM(*parts, n_gmm, recon_features, code=code, context=context)
+        checks.check_types(nets._asdict(), name)
+        net: keras.Model = AEGMM(*nets, n_gmm, recon_features, code=code, context=context)
         checks.check_widths(net, n_gmm)
-    elif any(part is not None for part in parts):
+    elif any(part is not None for part in nets):
         raise ConfigurationError(f"Pass either {name}= or the three nets, not both.")
     elif recon_features is not eucl_cosim_features:
         raise ConfigurationError(f"{name}= brings its own features: leave recon_features out.")
@@ -117,7 +117,7 @@ def ready_or_parts(
     if aegmm is not None and n_gmm is None:
         n_gmm = getattr(aegmm, "n_gmm", None)
     config = DetectorConfig.of(n_gmm=n_gmm, **settings)
-    return checked_net("aegmm", aegmm, Parts(*nets), n_gmm, recon_features), config
+    return checked_net("aegmm", aegmm, ThreeNets(*nets), n_gmm, recon_features), config
 
 
 class Building(MixtureDetector):

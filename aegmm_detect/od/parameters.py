@@ -24,7 +24,7 @@ def members_of(
     """Each net of an ensemble as a net of its own; of others the net itself."""
     if blueprint is None or blueprint.members is None:
         return (Member(net, density.members[0]),)
-    return tuple(Member(blueprint.plain(net, m), own) for m, own in enumerate(density.members))
+    return tuple(Member(blueprint.alone(net, m), own) for m, own in enumerate(density.members))
 
 
 def the_mixture(density: Density) -> FrozenMixture:

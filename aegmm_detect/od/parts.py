@@ -14,7 +14,7 @@ from aegmm_detect.configs.input import InputEntry
 from aegmm_detect.configs.nets import CodeConfig, NetSizes
 from aegmm_detect.detector.parts import Parts
 from aegmm_detect.exceptions import ArtefactError
-from aegmm_detect.nets.aegmm import AEGMM, PARTS, is_plain
+from aegmm_detect.nets.aegmm import AEGMM, NET_NAMES, computes_as_aegmm
 from aegmm_detect.nets.blueprint import Blueprint
 from aegmm_detect.od.state import FittedState
 from aegmm_detect.od.stored import arrays_of
@@ -25,7 +25,7 @@ from aegmm_detect.serialization.features import features_from_json, features_to_
 # Nets of an AEGMM that not every kind has.
 OptionalPart = Literal["code", "context"]
 _OPTIONAL: tuple[OptionalPart, ...] = ("code", "context")
-_ALWAYS = tuple(name for name in PARTS if name not in _OPTIONAL)
+_ALWAYS = tuple(name for name in NET_NAMES if name not in _OPTIONAL)
 _READY = "net"
 
 
@@ -176,7 +176,7 @@ def _net_parts(
     net: keras.Model,
 ) -> tuple[NetEntry, dict[str, keras.Model], tuple[Described, ...]]:
     # A subclass may compute something else: it is saved as a whole.
-    if not is_plain(net):
+    if not computes_as_aegmm(net):
         return NetEntry(kind="ready"), {_READY: net}, ()
     features, described = features_to_json(net.recon_features)
     more = tuple(name for name in _OPTIONAL if getattr(net, name) is not None)

@@ -14,7 +14,7 @@ from aegmm_detect.nets.checks import declared_row_shape
 from aegmm_detect.nets.som import winner_net
 from aegmm_detect.numerics.features import eucl_cosim_features
 from aegmm_detect.numerics.som_training import default_side
-from aegmm_detect.od.building import Building, Parts, checked_net
+from aegmm_detect.od.building import Building, ThreeNets, checked_net
 from aegmm_detect.training.estimate import sample_rows
 from aegmm_detect.training.maps import train_maps
 from aegmm_detect.training.prepare import TrainingRows
@@ -87,8 +87,8 @@ class OutlierSOMAEGMM(Building):
             map_training=map_training,
         )
         context = _empty_maps(config, declared_row_shape(encoder_net))
-        parts = Parts(encoder_net, decoder_net, gmm_density_net)
-        net = checked_net(None, None, parts, n_gmm, recon_features, context=context)
+        nets = ThreeNets(encoder_net, decoder_net, gmm_density_net)
+        net = checked_net(None, None, nets, n_gmm, recon_features, context=context)
         super().__init__(net, threshold, config, fit_config or self.FIT_CONFIG())
 
     @classmethod
@@ -97,7 +97,7 @@ class OutlierSOMAEGMM(Building):
 
     def net_for(self, prepared: TrainingRows, settings: FitConfig) -> keras.Model:
         """The same nets with maps of these rows."""
-        rows = prepared.usual
+        rows = prepared.normal_rows
         side = default_side(rows.n_rows) if self.config.side is None else self.config.side
         training = self.config.map_training or MapTraining()
         sample = sample_rows(rows, training.n_steps, settings.seed)

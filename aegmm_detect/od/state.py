@@ -128,20 +128,20 @@ def state_of(
     names, eager, noise
         See `FittedState`. The density is of rows that have a draw each, the draws in turn.
     """
-    usual = prepared.usual  # a copy, where anomalies are labelled
+    rows = prepared.normal_rows  # a copy, where anomalies are labelled
     forward = NetProgram(net, PureFunction(_outputs, "outputs"), (noise,), _mode(eager))
-    density = estimate_density(forward, usual, config, members, seed, family)
+    density = estimate_density(forward, rows, config, members, seed, family)
     state = FittedState(
         density,
         prepared.normalizer,
         prepared.shape,
         names,
         eager,
-        n_rows=usual.n_rows,
+        n_rows=rows.n_rows,
         trained_on=prepared.trained_on,
         noise=noise,
     )
-    sample = sample_rows(usual, config.max_rows, seed)
+    sample = sample_rows(rows, config.max_rows, seed)
     return dataclasses.replace(state, scales=_scales(state, net, sample))
 
 

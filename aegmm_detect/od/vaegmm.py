@@ -12,12 +12,12 @@ from aegmm_detect.configs.aegmm import FitConfig, ScoreType, VAEGMMConfig, VAEGM
 from aegmm_detect.configs.nets import CodeConfig, NetSizes
 from aegmm_detect.configs.rows import NanPolicy, Normalize
 from aegmm_detect.exceptions import ConfigurationError
-from aegmm_detect.nets.aegmm import is_plain
+from aegmm_detect.nets.aegmm import computes_as_aegmm
 from aegmm_detect.nets.codes import GaussianCode
 from aegmm_detect.numerics.elbo import ReconCovariance, covariance_of, negative_log_likelihood
 from aegmm_detect.numerics.features import eucl_cosim_features, per_member
 from aegmm_detect.numerics.objective import Extra, ForwardPass, Term, warmed_up
-from aegmm_detect.od.building import Building, Parts, checked_net
+from aegmm_detect.od.building import Building, ThreeNets, checked_net
 from aegmm_detect.od.fitting import fit_detector
 from aegmm_detect.od.objective import MixtureLoss
 from aegmm_detect.training.codes import mean_divergence
@@ -126,9 +126,9 @@ class OutlierVAEGMM(Building):
                     "encoder_net ends before it."
                 )
             code = GaussianCode.of_width(NetSizes.width(latent_dim, "latent_dim"), seed)
-        parts = Parts(encoder_net, decoder_net, gmm_density_net)
-        net = checked_net("vaegmm", vaegmm, parts, n_gmm, recon_features, code)
-        if not is_plain(net) or not isinstance(net.code, GaussianCode):
+        nets = ThreeNets(encoder_net, decoder_net, gmm_density_net)
+        net = checked_net("vaegmm", vaegmm, nets, n_gmm, recon_features, code)
+        if not computes_as_aegmm(net) or not isinstance(net.code, GaussianCode):
             raise ConfigurationError(
                 "vaegmm= has no code that is drawn, so samples= and beta= would be ignored: pass "
                 "an aegmm_detect.models.tensorflow.VAEGMM, or the nets; OutlierAEGMM(aegmm=...) "
@@ -249,7 +249,7 @@ class OutlierVAEGMM(Building):
 
     def inspect(self, prepared: TrainingRows, settings: FitConfig) -> None:
         """Warn if the code says nothing about its row."""
-        by_dimension = mean_divergence(self.net, prepared.usual, settings.seed)
+        by_dimension = mean_divergence(self.net, prepared.normal_rows, settings.seed)
         n_active = int((by_dimension > _ACTIVE).sum())
         if n_active == 0:
             logger.warning(
@@ -278,7 +278,7 @@ def _recon_covariance(
     if kind == "sim":
         return kind, value, ReconCovariance.same(float(value), n_features)
     if value is None:
-        rows = prepared.usual
+        rows = prepared.normal_rows
         covariance = covariance_of(rows.batches(rows_per_pass(rows.shape)))
         value = covariance if kind == "cov_full" else np.diagonal(covariance)
     value = np.asarray(value, dtype=np.float64)

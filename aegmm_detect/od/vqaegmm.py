@@ -11,7 +11,7 @@ from aegmm_detect.nets.checks import code_width
 from aegmm_detect.nets.codes import QuantizedCode
 from aegmm_detect.numerics.features import eucl_cosim_features
 from aegmm_detect.numerics.objective import Extra, Term
-from aegmm_detect.od.building import Building, Parts, checked_net
+from aegmm_detect.od.building import Building, ThreeNets, checked_net
 from aegmm_detect.training.codes import first_codebook
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.types import ReconFeatures
@@ -77,8 +77,8 @@ class OutlierVQAEGMM(Building):
             w_commitment=w_commitment,
         )
         code = QuantizedCode(config.n_codes, code_width(encoder_net))
-        parts = Parts(encoder_net, decoder_net, gmm_density_net)
-        net = checked_net(None, None, parts, n_gmm, recon_features, code)
+        nets = ThreeNets(encoder_net, decoder_net, gmm_density_net)
+        net = checked_net(None, None, nets, n_gmm, recon_features, code)
         super().__init__(net, threshold, config, fit_config or self.FIT_CONFIG())
 
     @classmethod
@@ -100,5 +100,5 @@ class OutlierVQAEGMM(Building):
     def start(self, net: Any, prepared: TrainingRows, settings: FitConfig) -> None:
         """Put the codebook where codes of the training rows are."""
         n_codes = self.config.n_codes
-        vectors = first_codebook(net.encoder, prepared.usual, n_codes, settings.seed)
+        vectors = first_codebook(net.encoder, prepared.normal_rows, n_codes, settings.seed)
         net.code.start(vectors)

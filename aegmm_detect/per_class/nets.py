@@ -64,7 +64,7 @@ def stack_per_class(blueprint: Blueprint, n_classes: int, seed: int | None) -> P
 def net_of_class(net: PerClassNets, blueprint: Blueprint, number: int) -> AEGMM:
     """The nets of class `number` on their own, as `blueprint` has them."""
     if blueprint.members is None:
-        return blueprint.plain(net, number)
+        return blueprint.alone(net, number)
     alone = blueprint.build(None)
     first = number * blueprint.members
     for own, weight in zip(alone.weights, net.weights, strict=True):

@@ -18,7 +18,7 @@ from aegmm_detect.numerics.families import GAUSSIAN, Family
 from aegmm_detect.numerics.frozen_mixture import FrozenMixture
 from aegmm_detect.sizes import how_many_fit
 from aegmm_detect.training.data import ArrayRows, StreamRows
-from aegmm_detect.training.refit import REMEDY, Refit, component_count, refit, usual_rows
+from aegmm_detect.training.refit import REMEDY, Refit, component_count, refit, without_strangest
 from aegmm_detect.types import Array, FloatArray, Forward, Tensor
 
 # Rows per pass through the nets; fewer of wide rows, images for example. More gain no time.
@@ -109,7 +109,7 @@ def estimate_density(
             rough = [Refit(own, n_components, family.richest, family, sizes) for own in z]
             first = refit(rough, config.reg, seed)
             pairs = zip(z, first, strict=True)
-            fitted_to = [own[usual_rows(own, mixture, config.trim)] for own, mixture in pairs]
+            fitted_to = [own[without_strangest(own, mixture, config.trim)] for own, mixture in pairs]
         jobs = [
             job
             for own in fitted_to

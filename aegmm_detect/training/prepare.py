@@ -43,7 +43,7 @@ class TrainingRows:
     trained_on: RowSketch | None = None  # of rows as the user passed them
 
     @property
-    def usual(self) -> ArrayRows | StreamRows:
+    def normal_rows(self) -> ArrayRows | StreamRows:
         """Training rows without labelled anomalies: what a density is of."""
         if isinstance(self.train, StreamRows) or self.train.labels is None:
             return self.train
@@ -111,11 +111,11 @@ def prepare(
             )
         mixed = np.random.default_rng(seed).permutation(keep)
         held_out, keep = np.sort(mixed[:n_held_out]), np.sort(mixed[n_held_out:])
-    usual = keep if labels is None else keep[labels[keep] != 1]
-    _check_enough(len(usual))
+    normal = keep if labels is None else keep[labels[keep] != 1]
+    _check_enough(len(normal))
     fit = None if normalize is None else normalizer_fit(normalize)
     sketch = RowSketchFit(trained_on)
-    for chunk in _chunks(array, usual):
+    for chunk in _chunks(array, normal):
         sketch.update(chunk)
         if fit is not None:
             fit.update(chunk)

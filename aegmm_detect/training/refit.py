@@ -45,7 +45,7 @@ def component_count(n_rows: int, wanted: int | Literal["auto"]) -> int:
     return max(1, min(16, n_rows // 100), min(40, n_rows // 500))
 
 
-def usual_rows(z: FloatArray, mixture: FrozenMixture, trim: float) -> IntArray:
+def without_strangest(z: FloatArray, mixture: FrozenMixture, trim: float) -> IntArray:
     """Rows for a second fit: all but the share `trim` that has the highest energy.
 
     This is trimmed likelihood (Neykov et al., 2007) with a single step. Anomalies among the

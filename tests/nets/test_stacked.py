@@ -42,7 +42,7 @@ def test_a_member_computes_what_plain_nets_with_its_weights_compute(members, wid
     net, x = plan.build(seed=1), rows(width=width)
     together = outputs(net, x)
     for member in range(members):
-        alone = plan.plain(net, member)
+        alone = plan.alone(net, member)
         for got, want in zip(together, outputs(alone, x), strict=True):
             assert got.shape == (members, *want.shape)
             np.testing.assert_allclose(got[member], want, rtol=1e-5, atol=1e-5)

@@ -53,7 +53,7 @@ def trained(normal_rows):
         return net, train(net, rows, adam, own, None if jit_compile else ArrayRows(validation))
 
     fresh = BLUEPRINT.build(seed=0)
-    alone = [run(BLUEPRINT.plain(fresh, member)) for member in range(MEMBERS)]
+    alone = [run(BLUEPRINT.alone(fresh, member)) for member in range(MEMBERS)]
     return lambda jit_compile: run(BLUEPRINT.build(seed=0), jit_compile), alone
 
 
@@ -92,7 +92,7 @@ def test_the_loss_of_stacked_outputs_has_the_value_of_each_member(normal_rows, r
     for name, values in stacked.items():
         assert values.shape == (MEMBERS,)
         for member in range(MEMBERS):
-            out = ForwardPass(x, *BLUEPRINT.plain(net, member)(x, training=False))
+            out = ForwardPass(x, *BLUEPRINT.alone(net, member)(x, training=False))
             want = evaluate(terms, out)[name]
             assert want.shape == ()
             np.testing.assert_allclose(values[member], want, rtol=1e-4, err_msg=name)

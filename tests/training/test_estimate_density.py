@@ -20,7 +20,7 @@ from aegmm_detect.training.estimate import (
     principal_components,
     sample_rows,
 )
-from aegmm_detect.training.refit import Refit, refit, usual_rows
+from aegmm_detect.training.refit import Refit, refit, without_strangest
 
 bounded = settings(max_examples=25)
 EM = DensityConfig(n_components=2)
@@ -170,7 +170,7 @@ def test_a_share_of_the_rows_is_left_out_of_all_parts_alike():
     made = density(ArrayRows(array), config)
     z = plain(array)[1].astype(np.float64)
     (first,) = refit([Refit(z, 2)], config.reg, 0)
-    kept = z[usual_rows(z, first, 0.25)]
+    kept = z[without_strangest(z, first, 0.25)]
     assert len(kept) == 300
     want = refit([Refit(kept, 2, "diag"), Refit(kept, 1, "diag")], config.reg, 0)
     for mixture, other in zip(made.mixtures, want, strict=True):
@@ -243,7 +243,7 @@ def test_laplacian_parts_leave_out_the_strangest_rows_of_a_first_laplacian():
     made = density(ArrayRows(array), config, family=LAPLACIAN)
     z = plain(array)[1].astype(np.float64)
     (first,) = refit([Refit(z, 2, "diag", LAPLACIAN)], config.reg, 0)
-    kept = z[usual_rows(z, first, 0.25)]
+    kept = z[without_strangest(z, first, 0.25)]
     jobs = [Refit(kept, 2, "diag", LAPLACIAN), Refit(kept, 1, "diag", LAPLACIAN)]
     for mixture, want in zip(made.mixtures, refit(jobs, config.reg, 0), strict=True):
         for name in want.names():

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
 from aegmm_detect.exceptions import IndefiniteCovarianceError
-from aegmm_detect.training.refit import Refit, component_count, usual_rows
+from aegmm_detect.training.refit import Refit, component_count, without_strangest
 from aegmm_detect.training.refit import refit as refit_all
 
 bounded = settings(max_examples=10)
@@ -165,7 +165,7 @@ def test_several_fits_at_a_time_are_those_of_one_after_the_other():
 def test_the_usual_rows_are_those_of_lowest_energy(seed, trim):
     z = sample(seed, n=60)
     mixture = refit(z, 3, REG, 0)
-    kept = usual_rows(z, mixture, trim)
+    kept = without_strangest(z, mixture, trim)
     assert (np.diff(kept) > 0).all()
     assert len(kept) == max(3, round((1 - trim) * 60))
     energy = mixture.energy(z)
@@ -177,7 +177,7 @@ def test_trimming_forgets_anomalies_that_have_a_component_of_their_own():
     usual, strange = rng.normal(size=(950, 3)), 20 + 5 * rng.normal(size=(50, 3))
     z = np.concatenate([usual, strange])
     first = refit(z, 2, REG, 0)
-    second = refit(z[usual_rows(z, first, 0.1)], 2, REG, 0)
+    second = refit(z[without_strangest(z, first, 0.1)], 2, REG, 0)
     margins = [m.energy(strange).min() - m.energy(usual).max() for m in (first, second)]
     assert margins[0] < 0 < margins[1]
 
