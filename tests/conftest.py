@@ -1,5 +1,6 @@
 """Small nets and small data that many tests share."""
 
+import gc
 import importlib.util
 import os
 
@@ -21,6 +22,12 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
+def pytest_collection_finish(session):
+    """Objects of imported modules, some million, are no garbage: collecting it need not look."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items):
     """Tests of one file share fits and compiled programs, so they run in one process."""
     for item in items:
@@ -28,14 +35,24 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _scoring_of_shared_detectors():
+    """Detectors of the whole session are made before any module says how it scores."""
+    from aegmm_detect.programs.tracing import SCORING
+
+    SCORING["mode"] = "graph"
+    yield
+    SCORING["mode"] = "xla"
+
+
 @pytest.fixture(autouse=True, scope="module")
-def _scoring_mode(request):
+def _scoring_mode(request, _scoring_of_shared_detectors):
     """Scores by a plain graph, which compiles in a quarter of the time; by XLA where marked so."""
     from aegmm_detect.programs.tracing import SCORING
 
     SCORING["mode"] = "xla" if any(request.node.iter_markers("xla")) else "graph"
     yield
-    SCORING["mode"] = "xla"
+    SCORING["mode"] = "graph"
 
 
 @pytest.fixture(scope="session")

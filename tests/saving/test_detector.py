@@ -345,8 +345,10 @@ def test_the_score_type_of_a_loaded_detector_can_change(fitted, normal_rows, tmp
 ELSEWHERE = """
 import pickle, sys
 import numpy as np
+from aegmm_detect.programs.tracing import SCORING
 from aegmm_detect.saving import load_detector
 
+SCORING["mode"] = "graph"  # as here
 rows = np.load(sys.argv[1] + "/rows.npy")
 with open(sys.argv[1] + "/pickled", "rb") as stream:
     pickled = pickle.load(stream)

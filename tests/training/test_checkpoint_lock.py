@@ -79,7 +79,7 @@ def test_a_fit_that_fails_before_it_begins_holds_nothing(rows, tmp_path, monkeyp
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(OutlierAEGMM, "_begin", fail)
+        patch.setattr(OutlierAEGMM, "start", fail)
         with pytest.raises(MemoryError):
             small().fit(rows, **QUICK, checkpoint_dir=tmp_path)
     gc.collect()
