@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from aegmm_detect.detector.base import OfLearned
 from aegmm_detect.detector.made_at_fit import Learned, MadeAtFit
 from aegmm_detect.inputs import as_rows
-from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.training.estimate import sample_rows
 from aegmm_detect.training.prepare import prepare
 from aegmm_detect.types import UNSET, Array, FloatArray
@@ -89,7 +89,7 @@ class ArrayDetector(MadeAtFit):
         self._adopt(_FittedArrays(learned, self.scorer))
 
 
-class _FittedArrays:
+class _FittedArrays(OfLearned):
     """Arrays at work."""
 
     def __init__(self, learned: Learned, scorer: Callable[[Mapping[str, Array]], Score]) -> None:
@@ -98,18 +98,6 @@ class _FittedArrays:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"learned": self.learned, "_scorer": self._scorer}
-
-    @property
-    def row_shape(self) -> tuple[int, ...]:
-        return self.learned.row_shape
-
-    @property
-    def names(self) -> tuple[str, ...] | None:
-        return self.learned.names
-
-    @property
-    def trained_on(self) -> RowSketch | None:
-        return self.learned.trained_on
 
     @functools.cached_property
     def _score(self) -> Score:

@@ -41,6 +41,27 @@ class Fitted(Protocol):
         """Scores (N,) float32 of checked rows (N, ...); NaN for rows that are not finite."""
 
 
+class OfLearned:
+    """The half of `Fitted` that says of which rows, for classes that hold what was learned."""
+
+    learned: Any
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Of the rows that fit."""
+        return self.learned.row_shape
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Of the columns, where rows came in a frame."""
+        return self.learned.names
+
+    @property
+    def trained_on(self) -> RowSketch | None:
+        """Which rows the fit has seen; None where that is not known."""
+        return self.learned.trained_on
+
+
 class Detector(Decides):
     """Score rows, higher is stranger; call those above a threshold outliers.
 

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from aegmm_detect.configs.rows import NanPolicy
+from aegmm_detect.detector.base import OfLearned
 from aegmm_detect.detector.made_at_fit import Learned
 from aegmm_detect.detector.row_scorer import TILE, RowScorer
 from aegmm_detect.explanation import shares_of
@@ -22,7 +23,6 @@ from aegmm_detect.nets.graph import (
 )
 from aegmm_detect.programs.pure import NetProgram, PureFunction
 from aegmm_detect.programs.tracing import SCORING
-from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, checked_batches, refuse_flagged
 from aegmm_detect.types import FloatArray, Tensor
 
@@ -63,7 +63,7 @@ class NetScore:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FittedNet:
+class FittedNet(OfLearned):
     """What scores rows by a model.
 
     Parameters
@@ -88,21 +88,6 @@ class FittedNet:
     def __getstate__(self) -> dict[str, Any]:
         # Compiled programs stay in this process; a copy finds its own.
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-
-    @property
-    def row_shape(self) -> tuple[int, ...]:
-        """Of the rows that fit."""
-        return self.learned.row_shape
-
-    @property
-    def names(self) -> tuple[str, ...] | None:
-        """Of the columns, where rows came in a frame."""
-        return self.learned.names
-
-    @property
-    def trained_on(self) -> RowSketch | None:
-        """Which rows the fit has seen."""
-        return self.learned.trained_on
 
     @functools.cached_property
     def scorer(self) -> RowScorer:

@@ -1,12 +1,6 @@
 """OutlierAEGMM: a deep autoencoding Gaussian mixture model as an outlier detector."""
 
-import keras
-
-from aegmm_detect.configs.aegmm import FitConfig, ScoreType
-from aegmm_detect.configs.rows import NanPolicy, Normalize
-from aegmm_detect.numerics.features import eucl_cosim_features
-from aegmm_detect.od.building import Building, ready_or_parts
-from aegmm_detect.types import ReconFeatures
+from aegmm_detect.od.building import Building
 
 
 class OutlierAEGMM(Building):
@@ -55,33 +49,3 @@ class OutlierAEGMM(Building):
         Widths, `n_gmm` or settings that contradict each other.
 
     """
-
-    def __init__(
-        self,
-        threshold: float | None = None,
-        aegmm: keras.Model | None = None,
-        encoder_net: keras.Model | None = None,
-        decoder_net: keras.Model | None = None,
-        gmm_density_net: keras.Model | None = None,
-        n_gmm: int | None = None,
-        recon_features: ReconFeatures = eucl_cosim_features,
-        data_type: str | None = None,
-        *,
-        normalize: Normalize | None = None,
-        nan_policy: NanPolicy = "raise",
-        score_type: ScoreType = "energy",
-        seed: int | None = None,
-        fit_config: FitConfig | None = None,
-    ) -> None:
-        net, config = ready_or_parts(
-            aegmm,
-            (encoder_net, decoder_net, gmm_density_net),
-            recon_features,
-            n_gmm=n_gmm,
-            data_type=data_type,
-            normalize=normalize,
-            nan_policy=nan_policy,
-            score_type=score_type,
-            seed=seed,
-        )
-        super().__init__(net, threshold, config, fit_config or self.FIT_CONFIG())

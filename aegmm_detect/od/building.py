@@ -5,9 +5,10 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import keras
 
-from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig
+from aegmm_detect.configs.aegmm import DetectorConfig, FitConfig, ScoreType
 from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.configs.nets import AutoConfig, NetSizes, sizes_for, steps_for
+from aegmm_detect.configs.rows import NanPolicy, Normalize
 from aegmm_detect.exceptions import ConfigurationError
 from aegmm_detect.nets import checks
 from aegmm_detect.nets.aegmm import AEGMM
@@ -95,38 +96,47 @@ def checked_net(
     return net
 
 
-def ready_or_parts(
-    aegmm: keras.Model | None,
-    nets: tuple[keras.Model | None, keras.Model | None, keras.Model | None],
-    recon_features: ReconFeatures,
-    *,
-    n_gmm: int | None,
-    **settings: Any,
-) -> tuple[keras.Model, DetectorConfig]:
-    """Net and settings of a detector that takes ``aegmm=`` or three nets.
-
-    Parameters
-    ----------
-    aegmm, nets, recon_features
-        As for `checked_net`.
-    n_gmm
-        Default None: that of `aegmm`, where it says so.
-    **settings
-        All others of `DetectorConfig`.
-    """
-    if aegmm is not None and n_gmm is None:
-        n_gmm = getattr(aegmm, "n_gmm", None)
-    config = DetectorConfig.of(n_gmm=n_gmm, **settings)
-    return checked_net("aegmm", aegmm, ThreeNets(*nets), n_gmm, recon_features), config
-
-
 class Building(MixtureDetector):
-    """Mixture detectors that can be made from sizes alone."""
+    """Mixture detectors of a ready model, of three nets, or of sizes alone.
+
+    Parameters are those of `OutlierAEGMM`.
+    """
 
     # What `auto` trains and scores by, for rows of any width.
     AUTO_FIT: ClassVar[FitConfig] = _RECIPE
     # Settings that `auto` has besides.
     AUTO_SETTINGS: ClassVar[dict[str, Any]] = {}
+
+    def __init__(
+        self,
+        threshold: float | None = None,
+        aegmm: keras.Model | None = None,
+        encoder_net: keras.Model | None = None,
+        decoder_net: keras.Model | None = None,
+        gmm_density_net: keras.Model | None = None,
+        n_gmm: int | None = None,
+        recon_features: ReconFeatures = eucl_cosim_features,
+        data_type: str | None = None,
+        *,
+        normalize: Normalize | None = None,
+        nan_policy: NanPolicy = "raise",
+        score_type: ScoreType = "energy",
+        seed: int | None = None,
+        fit_config: FitConfig | None = None,
+    ) -> None:
+        if aegmm is not None and n_gmm is None:
+            n_gmm = getattr(aegmm, "n_gmm", None)
+        config = DetectorConfig.of(
+            n_gmm=n_gmm,
+            data_type=data_type,
+            normalize=normalize,
+            nan_policy=nan_policy,
+            score_type=score_type,
+            seed=seed,
+        )
+        nets = ThreeNets(encoder_net, decoder_net, gmm_density_net)
+        net = checked_net("aegmm", aegmm, nets, n_gmm, recon_features)
+        super().__init__(net, threshold, config, fit_config or self.FIT_CONFIG())
 
     @classmethod
     def from_sizes(

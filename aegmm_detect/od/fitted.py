@@ -9,18 +9,18 @@ import keras
 import numpy as np
 
 from aegmm_detect.configs.aegmm import ScoreType
+from aegmm_detect.detector.base import OfLearned
 from aegmm_detect.detector.row_scorer import RowScorer
 from aegmm_detect.explanation import Explainer
 from aegmm_detect.nets.graph import BEYOND
 from aegmm_detect.od.state import FittedState
-from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.types import FloatArray
 
 logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FittedMixture:
+class FittedMixture(OfLearned):
     """What scores the rows of a mixture detector.
 
     Parameters
@@ -46,19 +46,9 @@ class FittedMixture:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @property
-    def row_shape(self) -> tuple[int, ...]:
-        """Of the rows that fit."""
-        return self.state.row_shape
-
-    @property
-    def names(self) -> tuple[str, ...] | None:
-        """Of the columns, where rows came in a frame."""
-        return self.state.names
-
-    @property
-    def trained_on(self) -> RowSketch | None:
-        """Which rows the fit has seen."""
-        return self.state.trained_on
+    def learned(self) -> FittedState:
+        """The same as `state`."""
+        return self.state
 
     @functools.cached_property
     def scorer(self) -> RowScorer:

@@ -109,7 +109,9 @@ def estimate_density(
             rough = [Refit(own, n_components, family.richest, family, sizes) for own in z]
             first = refit(rough, config.reg, seed)
             pairs = zip(z, first, strict=True)
-            fitted_to = [own[without_strangest(own, mixture, config.trim)] for own, mixture in pairs]
+            fitted_to = [
+                own[without_strangest(own, mixture, config.trim)] for own, mixture in pairs
+            ]
         jobs = [
             job
             for own in fitted_to
