@@ -44,7 +44,8 @@ def quick(entry):
     return dict(entry.quick)
 
 
-@pytest.fixture(scope="session")
+# Of the module, which says that it scores by XLA.
+@pytest.fixture(scope="module")
 def once(make, quick, normal_rows):
     before, state = normal_rows.copy(), np.random.get_state()[1].copy()  # noqa: NPY002
     detector = make()
