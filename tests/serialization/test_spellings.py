@@ -252,17 +252,25 @@ def test_copies_hold_the_same_functions():
 
 IN_A_FRESH_PROCESS = """
 import sys
+import functools
 import numpy as np
 from aegmm_detect.saving import load_detector
 from tests.serialization import own_functions as own
 
 folder = sys.argv[1]
 given = {f.__name__: f for f in own.UNREGISTERED}
+
+
+@functools.cache
+def load(number):
+    return load_detector(f"{folder}/{number}.aegmm", custom_objects=given).net
+
+
+rows = np.load(f"{folder}/rows.npy")
 with np.load(f"{folder}/outputs.npz") as wanted:
     for name in wanted:
         kind, number = name.split("-")
-        net = load_detector(f"{folder}/{number}.aegmm", custom_objects=given).net
-        rows = np.load(f"{folder}/rows.npy")
+        net = load(number)
         if kind == "encoder":
             found = net.encoder(rows, training=False)
         else:

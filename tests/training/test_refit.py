@@ -182,11 +182,11 @@ def test_trimming_forgets_anomalies_that_have_a_component_of_their_own():
     assert margins[0] < 0 < margins[1]
 
 
-@pytest.mark.parametrize("n_rows", range(1, 201))
-def test_few_rows_bear_few_components(n_rows):
-    assert component_count(n_rows, "auto") == (1 if n_rows < 200 else 2)
-    for wanted in (1, 3, 150):
-        assert component_count(n_rows, wanted) == min(wanted, n_rows)
+def test_few_rows_bear_few_components():
+    for n_rows in range(1, 201):
+        assert component_count(n_rows, "auto") == (1 if n_rows < 200 else 2)
+        for wanted in (1, 3, 150):
+            assert component_count(n_rows, wanted) == min(wanted, n_rows)
 
 
 @given(n_rows=st.integers(1, 10**7), more=st.integers(0, 10**7))
