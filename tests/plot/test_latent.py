@@ -56,7 +56,8 @@ def test_there_are_ellipses_of_one_and_two_standard_deviations(fitted, normal_ro
 def test_points_are_the_first_dimensions_of_z(fitted, normal_rows):
     display = LatentDisplay.from_detector(fitted, normal_rows, view="first")
     _, z, _ = fitted.net(normal_rows, training=False)
-    np.testing.assert_allclose(display.z, np.asarray(z)[:, :2], rtol=1e-5, atol=1e-6)
+    # A graph of the net rounds otherwise than the net itself.
+    np.testing.assert_allclose(display.z, np.asarray(z)[:, :2], rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(display.ax_.collections[0].get_offsets(), display.z)
     np.testing.assert_array_equal(display.means, fitted.mu[:, :2])
     np.testing.assert_array_equal(display.covariances, fitted.cov[:, :2, :2])
