@@ -34,10 +34,12 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 )
 
-BRIEF = {"ensemble": 1, "n_steps": 4, "random_state": 0}
+# Smaller batches than any data here, so that fits to any number of rows share a program.
+SHORT = {"ensemble": 1, "n_steps": 4, "batch_size": 8}
+BRIEF = {**SHORT, "random_state": 0}
 
 
-@parametrize_with_checks([AEGMMEstimator(ensemble=1, n_steps=8)])
+@parametrize_with_checks([AEGMMEstimator(**SHORT)])
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 
@@ -47,10 +49,11 @@ def nets(make_nets, seed=0):
 
 
 def test_it_is_the_detector_underneath(normal_rows):
-    detector = OutlierAEGMM.auto(6, ensemble=1, seed=3)
-    detector.fit(normal_rows, epochs=1, verbose=0)
+    recipe = OutlierAEGMM.auto(6).fit_config.replace(n_steps=4, batch_size=8)
+    detector = OutlierAEGMM.auto(6, ensemble=1, seed=3, fit_config=recipe)
+    detector.fit(normal_rows, verbose=0)
     threshold = detector.infer_threshold(normal_rows)
-    estimator = AEGMMEstimator(ensemble=1, epochs=1, random_state=3).fit(normal_rows)
+    estimator = AEGMMEstimator(**SHORT, random_state=3).fit(normal_rows)
     np.testing.assert_array_equal(
         estimator.score_samples(normal_rows), -detector.score(normal_rows)
     )
@@ -138,13 +141,14 @@ def test_it_is_searched_in_a_pipeline(normal_rows):
     pipeline = make_pipeline(StandardScaler(), AEGMMEstimator(**BRIEF, normalize=None))
     search = GridSearchCV(
         pipeline,
-        {"aegmmestimator__batch_size": [16, 64]},
+        {"aegmmestimator__learning_rate": [1e-4, 1e-3]},
         scoring="roc_auc",
         cv=[(np.arange(0, 660, 2), np.arange(1, 660, 2))],
         error_score="raise",
     )
     search.fit(X, is_normal)
-    assert search.best_estimator_[-1].batch_size in {16, 64}
+    best = search.best_estimator_[-1]
+    assert best.learning_rate == best.detector_.fit_config.learning_rate in {1e-4, 1e-3}
     scaled = search.best_estimator_[0].transform(X)
     np.testing.assert_array_equal(
         search.decision_function(X), search.best_estimator_[-1].decision_function(scaled)
@@ -209,8 +213,9 @@ def test_random_state_may_be_a_generator():
 def test_the_page_runs_as_written(normal_rows):
     """All of it, with shorter fits, but PyOD's part, which needs PyOD."""
     page = (Path(__file__).parents[1] / "docs" / "sklearn.rst").read_text(encoding="utf-8")
-    page = page.replace("n_steps=200", "n_steps=20")
-    page = page.replace("(random_state=0)", "(random_state=0, ensemble=1, n_steps=20)")
+    brief = "n_steps=20, batch_size=32"
+    page = page.replace("n_steps=200", brief)
+    page = page.replace("(random_state=0)", f"(random_state=0, ensemble=1, {brief})")
     blocks = re.findall(
         r"^\.\. code-block:: python\n\n((?:(?:   .*)?\n)+)", page, flags=re.MULTILINE
     )
