@@ -80,10 +80,17 @@ def test_the_laplacian_loss_trains_all_nets(fitted):
         assert (before != after).all()
 
 
-@pytest.mark.parametrize("make", [from_sizes, lambda: OutlierAELMM.auto(6, ensemble=2, seed=0)])
-def test_saving_and_loading_change_no_bit(make, rows, tmp_path):
-    detector = make()
+@pytest.fixture(scope="module")
+def ensemble(rows):
+    """By the recipe; tests must leave it as it is."""
+    detector = OutlierAELMM.auto(6, ensemble=2, contamination=0.05, seed=0)
     detector.fit(rows, **QUICK)
+    return detector
+
+
+@pytest.mark.parametrize("kind", ["fitted", "ensemble"])
+def test_saving_and_loading_change_no_bit(kind, rows, tmp_path, request):
+    detector = request.getfixturevalue(kind)
     save_detector(detector, tmp_path / "saved.aegmm")
     other = load_detector(tmp_path / "saved.aegmm")
     assert type(other) is OutlierAELMM
@@ -114,13 +121,6 @@ def test_a_laplacian_mixture_has_no_covariances(fitted, name):
         getattr(fitted, name)
 
 
-def test_a_gaussian_mixture_has_no_scale(rows):
-    detector = from_sizes(OutlierAEGMM)
-    detector.fit(rows, **{**QUICK, "epochs": 1})
-    with pytest.raises(ConfigurationError, match="Gaussian mixture has no scale; it has phi, mu"):
-        _ = detector.scale
-
-
 def test_update_is_refused_and_changes_nothing(fitted, rows):
     before = fitted.score(rows)
     with pytest.raises(ConfigurationError, match=r"cannot be merged. Call OutlierAELMM\.fit"):
@@ -139,18 +139,19 @@ def test_full_covariances_are_refused_when_the_detector_is_made(make_nets, parts
     OutlierAEGMM.from_blueprint(blueprint, config)
 
 
-def test_auto_scores_by_laplacian_refits_alone(rows):
-    detector = OutlierAELMM.auto(6, ensemble=2, contamination=0.05, seed=0)
-    assert detector.fit_config.density.parts == ("diagonal", "single")
-    assert detector.fit_config.density.trim == 0.1
-    detector.fit(rows, **QUICK)
-    for member in detector.members:
+def test_auto_scores_by_laplacian_refits_alone(ensemble):
+    assert ensemble.fit_config.density.parts == ("diagonal", "single")
+    assert ensemble.fit_config.density.trim == 0.1
+    for member in ensemble.members:
         several, single = member.mixtures
         assert several.scale.shape == (6, 3 + 2 + 6)  # code, features, principal components
         assert single.scale.shape == (1, 3 + 2)
 
 
-def test_a_checkpoint_of_the_other_family_is_refused(rows, tmp_path):
-    from_sizes(OutlierAEGMM).fit(rows, **QUICK, checkpoint_dir=tmp_path)
+def test_a_detector_of_the_other_family_has_no_scale_and_its_checkpoint_is_refused(rows, tmp_path):
+    other = from_sizes(OutlierAEGMM)
+    other.fit(rows, **QUICK, checkpoint_dir=tmp_path)
+    with pytest.raises(ConfigurationError, match="Gaussian mixture has no scale; it has phi, mu"):
+        _ = other.scale
     with pytest.raises(CheckpointError, match="family"):
         from_sizes().fit(rows, **QUICK, checkpoint_dir=tmp_path)

@@ -17,6 +17,7 @@ from aegmm_detect.exceptions import CheckpointError, ConfigurationError, NonFini
 from aegmm_detect.od import OutlierAEGMM
 from aegmm_detect.training import checkpoint_file
 from aegmm_detect.training.checkpoint import FILE_NAME, Checkpoint
+from tests.od import killed_fits
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 3
@@ -35,10 +36,10 @@ def test_a_fit_that_is_killed_again_and_again_ends_as_one_that_is_not(tmp_path):
     )
     assert run.returncode == 0, run.stderr
     report = json.loads(run.stdout)
+    killed_fits.fit(None, tmp_path / "unbroken.npz")
     # How each ended, and how many epochs it left for the next: no more than one is lost.
     left = [None, [0, False], [0, False], [1, False], [3, False], [5, False], [5, True], [5, True]]
     assert report == {
-        "unbroken": 0,
         "killed": [[KILLED, epochs] for epochs in left],
         "resumed": 0,
     }, run.stderr
@@ -81,7 +82,7 @@ class CutOff(keras.callbacks.Callback):
 
 def small(**settings):
     settings = {"normalize": "standard", "threshold": 0.0, "seed": 3, **settings}
-    return OutlierAEGMM.from_sizes(6, [4, 1], [4, 2], **settings)
+    return OutlierAEGMM.from_sizes(6, [1], [4, 2], **settings)
 
 
 def ensemble():
@@ -240,7 +241,7 @@ def doubled(rows):
             r"settings\.normalize \('standard' there, 'minmax' here\)",
         ),
         (
-            {"make": lambda: OutlierAEGMM.from_sizes(6, [5, 1], [4, 2], threshold=0.0, seed=3)},
+            {"make": lambda: OutlierAEGMM.from_sizes(6, [2, 1], [4, 2], threshold=0.0, seed=3)},
             r"nets\.weights",
         ),
     ],

@@ -13,9 +13,14 @@ from aegmm_detect.saving import load_detector, save_detector
 QUICK = {"epochs": 2, "verbose": 0, "seed": 1, "jit_compile": False}
 
 
+def make(**settings):
+    settings = {"threshold": 0.0, "normalize": "standard", **settings}
+    return OutlierSOMAEGMM.from_sizes(6, [8, 1], [4, 2], **settings)
+
+
 @pytest.fixture(scope="module")
 def detector(normal_rows):
-    detector = OutlierSOMAEGMM.from_sizes(6, [8, 1], [4, 2], threshold=0.0, normalize="standard")
+    detector = make()
     detector.fit(normal_rows, **QUICK)
     return detector
 
@@ -35,41 +40,35 @@ def test_z_ends_in_the_winners_of_several_different_maps(detector, normal_rows):
     assert not np.array_equal(places[:, :2], places[:, 2:])
 
 
-def test_maps_stay_as_they_are_while_the_nets_train(normal_rows):
-    places = []
-    for epochs in (1, 5):
-        detector = OutlierSOMAEGMM.from_sizes(
-            6, [8, 1], [4, 2], threshold=0.0, normalize="standard"
-        )
-        detector.fit(normal_rows, **{**QUICK, "epochs": epochs})
-        places.append(latent(detector, normal_rows)[:, 3:])
-    np.testing.assert_array_equal(*places)
+def places(detector, rows):
+    return latent(detector, rows)[:, 3:]
 
 
-def test_maps_are_of_the_rows_that_are_fitted(normal_rows):
-    places = []
-    for rows in (normal_rows[:300], normal_rows[300:]):
-        detector = OutlierSOMAEGMM.from_sizes(6, [8, 1], [4, 2], threshold=0.0)
-        detector.fit(rows, **QUICK)
-        places.append(latent(detector, normal_rows)[:, 3:])
-    assert not np.array_equal(*places)
+def test_maps_stay_as_they_are_while_the_nets_train(detector, normal_rows):
+    longer = make()
+    longer.fit(normal_rows, **{**QUICK, "epochs": 5})
+    np.testing.assert_array_equal(places(longer, normal_rows), places(detector, normal_rows))
+
+
+def test_maps_are_of_the_rows_that_are_fitted(detector, normal_rows):
+    other = make()
+    other.fit(np.random.default_rng(1).permuted(normal_rows, axis=0), **QUICK)
+    assert not np.array_equal(places(other, normal_rows), places(detector, normal_rows))
 
 
 def test_the_same_call_goes_on_from_its_file(normal_rows, tmp_path):
-    detector = OutlierSOMAEGMM.from_sizes(6, [8, 1], [4, 2], threshold=0.0, normalize="standard")
+    detector = make()
     detector.fit(normal_rows, **QUICK, checkpoint_dir=tmp_path)
     want = detector.score(normal_rows)
     detector.fit(normal_rows, **QUICK, checkpoint_dir=tmp_path)
     np.testing.assert_array_equal(detector.score(normal_rows), want)
-    other = OutlierSOMAEGMM.from_sizes(
-        6, [8, 1], [4, 2], threshold=0.0, side=3, normalize="standard"
-    )
+    other = make(side=3)
     with pytest.raises(CheckpointError, match="side"):
         other.fit(normal_rows, **QUICK, checkpoint_dir=tmp_path)
 
 
 def test_a_second_fit_of_more_rows_has_larger_maps(normal_rows, tmp_path):
-    detector = OutlierSOMAEGMM.from_sizes(6, [8, 1], [4, 2], threshold=0.0, normalize="standard")
+    detector = make()
     detector.fit(normal_rows[:50], **QUICK)
     few = detector.net.context.count_params()
     detector.fit(normal_rows, **QUICK)
@@ -94,18 +93,15 @@ def test_a_density_net_that_is_too_narrow_is_told(make_nets):
         OutlierSOMAEGMM.auto(6, side=1)
 
 
-def test_maps_are_trained_as_they_are_told_and_a_file_keeps_it(normal_rows, tmp_path):
+def test_maps_are_trained_as_they_are_told_and_a_file_keeps_it(detector, normal_rows, tmp_path):
     told = MapTraining(n_steps=50, neighbourhood="gaussian", init="linear")
-    places = []
-    for training in (None, MapTraining(), told):
-        detector = OutlierSOMAEGMM.from_sizes(
-            6, [8, 1], [4, 2], threshold=0.0, normalize="standard", map_training=training
-        )
-        detector.fit(normal_rows, **QUICK)
-        places.append(latent(detector, normal_rows)[:, 3:])
-    np.testing.assert_array_equal(places[0], places[1])
-    assert not np.array_equal(places[0], places[2])
-    save_detector(detector, tmp_path / "som.aegmm")
+    usual, other = make(map_training=MapTraining()), make(map_training=told)
+    for each in (usual, other):
+        each.fit(normal_rows, **QUICK)
+    untold = places(detector, normal_rows)
+    np.testing.assert_array_equal(places(usual, normal_rows), untold)
+    assert not np.array_equal(places(other, normal_rows), untold)
+    save_detector(other, tmp_path / "som.aegmm")
     assert load_detector(tmp_path / "som.aegmm").config.map_training == told
 
 

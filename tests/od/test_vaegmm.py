@@ -14,26 +14,35 @@ from aegmm_detect.od import OutlierAEGMM, OutlierVAEGMM
 from aegmm_detect.saving import load_detector, save_detector
 
 QUICK = {"epochs": 2, "verbose": 0, "seed": 1, "jit_compile": False}
+# The weights of the terms are part of a compiled program: where they do not matter, these.
+USUAL = {**QUICK, "w_recon": 1.0, "cov_elbo": {"sim": 0.5}}
 
 
-def nets(latent=2):
-    layers = keras.layers
+def nets():
+    seeds = iter(range(9))
+
+    def dense(width, activation=None):
+        start = keras.initializers.GlorotUniform(seed=next(seeds))
+        return keras.layers.Dense(width, activation, kernel_initializer=start)
+
     return {
-        "encoder_net": keras.Sequential([keras.Input((6,)), layers.Dense(8, "relu")]),
-        "decoder_net": keras.Sequential(
-            [keras.Input((latent,)), layers.Dense(8, "relu"), layers.Dense(6)]
-        ),
-        "gmm_density_net": keras.Sequential(
-            [keras.Input((latent + 2,)), layers.Dense(2, "softmax")]
-        ),
+        "encoder_net": keras.Sequential([keras.Input((6,)), dense(8, "relu")]),
+        "decoder_net": keras.Sequential([keras.Input((2,)), dense(8, "relu"), dense(6)]),
+        "gmm_density_net": keras.Sequential([keras.Input((4,)), dense(2, "softmax")]),
         "n_gmm": 2,
     }
 
 
+def make(**settings):
+    # Each draw makes a program that scores rows longer.
+    settings = {"latent_dim": 2, "samples": 0, "normalize": "standard", "seed": 0, **settings}
+    return OutlierVAEGMM(0.0, **nets(), **settings)
+
+
 @pytest.fixture(scope="module")
 def detector(normal_rows):
-    detector = OutlierVAEGMM(0.0, **nets(), latent_dim=2, normalize="standard")
-    detector.fit(normal_rows, w_recon=1.0, cov_elbo={"sim": 0.5}, **QUICK)
+    detector = make(samples=3)
+    detector.fit(normal_rows, **USUAL)
     return detector
 
 
@@ -78,7 +87,8 @@ def test_two_calls_on_the_same_rows_agree_in_any_order_and_batch(detector, norma
 
 def test_the_score_is_the_mean_energy_of_its_draws(detector, normal_rows):
     state = detector.state
-    assert state.noise.shape == (10, 2)
+    assert state.noise.shape == (3, 2)
+    assert OutlierVAEGMM(0.0, **nets(), latent_dim=2).config.samples == 10
     rows = state.prepared(normal_rows)
     each = [
         detector.mixture.energy(
@@ -90,8 +100,8 @@ def test_the_score_is_the_mean_energy_of_its_draws(detector, normal_rows):
 
 
 def test_no_samples_score_by_the_mean_of_the_code(normal_rows):
-    detector = OutlierVAEGMM(0.0, **nets(), latent_dim=2, samples=0, normalize="standard")
-    detector.fit(normal_rows, w_recon=1.0, cov_elbo={"sim": 0.5}, **QUICK)
+    detector = make()
+    detector.fit(normal_rows, **USUAL)
     assert detector.state.noise is None
     z = keras.ops.convert_to_numpy(detector.net(detector.state.prepared(normal_rows))[1])
     want = detector.mixture.energy(z.astype("float64"))
@@ -115,24 +125,11 @@ def test_draws_survive_a_file(detector, normal_rows, tmp_path):
 def test_the_loss_of_the_interface_is_what_is_trained(normal_rows, kind):
     given = {"sim": {"sim": 0.3}, "cov_diag": {"cov_diag": np.full(6, 0.4)}}
     cov = given.get(kind, {"cov_full": 0.4 * np.eye(6) + 0.1})
-    weights = {"w_recon": 0.7, "w_energy": 0.2, "w_cov_diag": 0.01}
-    common = {
-        "cov_elbo": cov,
-        **weights,
-        **QUICK,
-        "epochs": 1,
-        "optimizer": keras.optimizers.SGD(0.0),
-    }
-    losses = []
-    for loss_fn in (None, loss_vaegmm):
-        made = nets()
-        for net in (made["encoder_net"], made["decoder_net"], made["gmm_density_net"]):
-            net.set_weights(
-                [0.1 * np.cos(np.arange(w.size)).reshape(w.shape) for w in net.get_weights()]
-            )
-        detector = OutlierVAEGMM(0.0, **made, latent_dim=2, normalize="standard", seed=5)
-        history = detector.fit(normal_rows, loss_fn, **common, batch_size=len(normal_rows))
-        losses.append(history.history["loss"][0])
+    still = {**USUAL, "cov_elbo": cov, "epochs": 1, "optimizer": keras.optimizers.Adam(0.0)}
+    losses = [
+        make(seed=5).fit(normal_rows, loss_fn, **still).history["loss"][0]
+        for loss_fn in (None, loss_vaegmm)
+    ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
@@ -144,41 +141,35 @@ def test_covariances_of_the_training_rows_are_theirs(normal_rows, kind):
     given = {"cov_full": found, "cov_diag": np.diag(found)}[kind]
     logs = []
     for value in (None, given):
-        detector = OutlierVAEGMM.from_sizes(6, [8, 2], [4, 2], threshold=0.0, seed=3)
-        fit = {**QUICK, "w_recon": 1.0, "cov_elbo": {kind: value}}
-        logs.append(detector.fit(rows, **fit).history["recon"])
+        detector = make(seed=3, normalize=None)
+        logs.append(detector.fit(rows, **{**USUAL, "cov_elbo": {kind: value}}).history["recon"])
     np.testing.assert_allclose(*logs, rtol=1e-4)
 
 
 def test_the_divergence_waits_for_its_warm_up(normal_rows):
     def loss_less_kl(**given):
-        detector = OutlierVAEGMM.from_sizes(
-            6, [8, 2], [4, 2], threshold=0.0, seed=3, beta=2.0, normalize="standard"
-        )
-        fit = {**QUICK, "epochs": 1, "batch_size": len(normal_rows), "w_recon": 1.0}
-        log = detector.fit(normal_rows, **fit, **given).history
+        log = make(seed=3, beta=2.0).fit(normal_rows, **{**USUAL, **given, "epochs": 1}).history
         rest = log["recon"][0] + 0.1 * log["energy"][0] + 0.005 * log["cov_diag"][0]
         return log["loss"][0] - rest, log["kl"][0]
 
     weighted, kl = loss_less_kl()
     assert weighted == pytest.approx(2.0 * kl, rel=1e-3)
-    weighted, kl = loss_less_kl(kl_warmup=1.0)  # of a single step, the first
+    # Of a single step, the first.
+    weighted, kl = loss_less_kl(kl_warmup=1.0, batch_size=len(normal_rows))
     assert abs(weighted) < 1e-3 * kl
 
 
 def test_a_code_that_says_nothing_is_told(normal_rows, caplog):
     with caplog.at_level(logging.WARNING, "aegmm_detect"):
-        detector = OutlierVAEGMM.from_sizes(
-            6, [8, 2], [4, 2], threshold=0.0, seed=3, beta=1e3, normalize="standard"
-        )
-        detector.fit(normal_rows, optimizer=keras.optimizers.Adam(0.01), **{**QUICK, "epochs": 40})
+        # Whatever a row looks like, it is likely.
+        fit = {**USUAL, "cov_elbo": {"sim": 1e3}, "epochs": 40}
+        make(seed=3, beta=2.0).fit(normal_rows, optimizer=keras.optimizers.Adam(0.01), **fit)
     assert "Posterior collapse" in caplog.text
 
 
 def test_another_weight_of_the_divergence_is_another_fit(normal_rows, tmp_path):
     def fit(beta):
-        detector = OutlierVAEGMM.from_sizes(6, [8, 2], [4, 2], threshold=0.0, beta=beta)
-        detector.fit(normal_rows, **QUICK, checkpoint_dir=tmp_path)
+        make(beta=beta).fit(normal_rows, **USUAL, checkpoint_dir=tmp_path)
 
     fit(1.0)
     with pytest.raises(CheckpointError, match="beta"):
@@ -218,7 +209,7 @@ def test_a_ready_net_brings_its_code(normal_rows):
     made = nets()
     net = VAEGMM(*list(made.values())[:3], 2, 2)
     detector = OutlierVAEGMM(0.0, vaegmm=net, samples=2)
-    log = detector.fit(normal_rows, **QUICK).history
+    log = detector.fit(normal_rows, **USUAL).history
     assert "kl" in log
     assert detector.config.n_gmm == 2
     assert np.isfinite(detector.score(normal_rows)).all()
@@ -265,20 +256,20 @@ def test_a_loss_gets_the_covariance_by_the_name_it_takes(normal_rows):
     def needs_sim(x, x_recon, z, gamma, w_recon, w_energy, w_cov_diag, sim):
         return sim * loss(x, x_recon, z, gamma, w_recon, w_energy, w_cov_diag)
 
-    with pytest.raises(ConfigurationError, match=r"needs 'sim', .* cov_elbo=\{'sim': \.\.\.\}"):
-        OutlierVAEGMM(0.0, **nets(), latent_dim=2, samples=0).fit(
-            normal_rows, needs_sim, cov_elbo={"cov_diag": None}, **QUICK
-        )
-    OutlierVAEGMM(0.0, **nets(), latent_dim=2, samples=0).fit(
-        normal_rows, needs_sim, cov_elbo={"sim": 0.3}, **QUICK
-    )
+    def fit(loss_fn, cov, **settings):
+        # The loss is tried on a few rows before a fit, whether it trains or not.
+        settings = {**QUICK, "cov_elbo": cov, "epochs": 0, **settings}
+        make(normalize=None).fit(normal_rows, loss_fn, **settings)
 
-    for loss_fn, cov in ((loss, "sim"), (of_sim, "sim"), (of_sim, "diag"), (of_any, "diag")):
-        detector = OutlierVAEGMM(0.0, **nets(), latent_dim=2, samples=0)
-        chosen = {"sim": 0.3} if cov == "sim" else {"cov_diag": None}
-        detector.fit(normal_rows, loss_fn, cov_elbo=chosen, **QUICK)
-        if cov == "sim" and loss_fn is of_sim:
-            assert seen.pop("sim") == 0.3
+    sim, diag = {"sim": 0.3}, {"cov_diag": None}
+    with pytest.raises(ConfigurationError, match=r"needs 'sim', .* cov_elbo=\{'sim': \.\.\.\}"):
+        fit(needs_sim, diag)
+    fit(needs_sim, sim)
+    fit(loss, sim)
+    fit(of_sim, sim, epochs=1)
+    assert seen.pop("sim") == 0.3
+    fit(of_sim, diag)
+    fit(of_any, diag, epochs=1)
     assert seen.pop("sim") is None
     np.testing.assert_allclose(seen["any"], normal_rows.var(axis=0), rtol=1e-4)
 
