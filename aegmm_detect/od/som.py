@@ -15,6 +15,7 @@ from aegmm_detect.nets.som import winner_net
 from aegmm_detect.numerics.features import eucl_cosim_features
 from aegmm_detect.numerics.som_training import default_side
 from aegmm_detect.od.building import Building, ThreeNets, checked_net
+from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.training.estimate import sample_rows
 from aegmm_detect.training.maps import train_maps
 from aegmm_detect.training.prepare import TrainingRows
@@ -89,7 +90,8 @@ class OutlierSOMAEGMM(Building):
         context = _empty_maps(config, declared_row_shape(encoder_net))
         nets = ThreeNets(encoder_net, decoder_net, gmm_density_net)
         net = checked_net(None, None, nets, n_gmm, recon_features, context=context)
-        super().__init__(net, threshold, config, fit_config or self.FIT_CONFIG())
+        # The next one checks nets without a kind of code.
+        MixtureDetector.__init__(self, net, threshold, config, fit_config or self.FIT_CONFIG())
 
     @classmethod
     def _more_of_nets(cls, config: SOMAEGMMConfig, sizes: NetSizes) -> dict[str, Any]:

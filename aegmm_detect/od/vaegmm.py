@@ -19,6 +19,7 @@ from aegmm_detect.numerics.features import eucl_cosim_features, per_member
 from aegmm_detect.numerics.objective import Extra, ForwardPass, Term, warmed_up
 from aegmm_detect.od.building import Building, ThreeNets, checked_net
 from aegmm_detect.od.fitting import fit_detector
+from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.od.objective import MixtureLoss
 from aegmm_detect.training.codes import mean_divergence
 from aegmm_detect.training.estimate import rows_per_pass
@@ -139,7 +140,8 @@ class OutlierVAEGMM(Building):
                 f"vaegmm= has a code of width {net.code.latent_dim}, but latent_dim={latent_dim}: "
                 f"leave latent_dim out, or pass latent_dim={net.code.latent_dim}."
             )
-        super().__init__(net, threshold, config, fit_config or self.FIT_CONFIG())
+        # The next one checks nets without a kind of code.
+        MixtureDetector.__init__(self, net, threshold, config, fit_config or self.FIT_CONFIG())
 
     def fit(  # type: ignore[override]  # the order of alibi-detect's interface
         self,

@@ -12,6 +12,7 @@ from aegmm_detect.nets.codes import QuantizedCode
 from aegmm_detect.numerics.features import eucl_cosim_features
 from aegmm_detect.numerics.objective import Extra, Term
 from aegmm_detect.od.building import Building, ThreeNets, checked_net
+from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.training.codes import first_codebook
 from aegmm_detect.training.prepare import TrainingRows
 from aegmm_detect.types import ReconFeatures
@@ -79,7 +80,8 @@ class OutlierVQAEGMM(Building):
         code = QuantizedCode(config.n_codes, code_width(encoder_net))
         nets = ThreeNets(encoder_net, decoder_net, gmm_density_net)
         net = checked_net(None, None, nets, n_gmm, recon_features, code)
-        super().__init__(net, threshold, config, fit_config or self.FIT_CONFIG())
+        # The next one checks nets without a kind of code.
+        MixtureDetector.__init__(self, net, threshold, config, fit_config or self.FIT_CONFIG())
 
     @classmethod
     def _more_of_nets(cls, config: VQAEGMMConfig, sizes: NetSizes) -> dict[str, Any]:

@@ -5,8 +5,9 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Any
 
-# A detector needs some ten: for one row and for many, for its density, explanations, training.
-MOST_PROGRAMS = 256
+# A detector needs some five: for one row and for many, for its density, explanations, updates. Each
+# takes some 7 MB as a plain graph, and more as what XLA has compiled.
+MOST_PROGRAMS = 64
 
 
 class Programs:

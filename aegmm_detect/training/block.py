@@ -1,6 +1,7 @@
 """A block of steps as one program: a loop over batches that stops where one is not finite."""
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from keras import ops
 
 from aegmm_detect.programs.packing import Layout
 from aegmm_detect.training.objective import Objective
-from aegmm_detect.training.optimizers import Optimizers
+from aegmm_detect.training.optimizers import Optimizers, set_rate
 from aegmm_detect.training.updates import LOSS
 from aegmm_detect.types import Tensor
 
@@ -32,6 +33,9 @@ class Block:
         How the objective's arrays are passed.
     metric
         Updated with what the objective compares, after every step.
+    decays
+        Whether the learning rate falls to nothing over the whole training, by a half cosine. Not by
+        a schedule of Keras's, whose length would be a constant of the program.
     """
 
     def __init__(
@@ -41,13 +45,15 @@ class Block:
         objective: Objective,
         layout: Layout,
         metric: keras.metrics.Metric | None = None,
+        decays: bool = False,
     ) -> None:
         self.net, self.optimizer = net, optimizer
+        self._decays = decays
         self._objective, self._layout, self._metric = objective, layout, metric
         self.columns = (*objective.columns, *([REGULARIZATION] if net.losses else []))
 
     def train(
-        self, rows: Any, n_steps: Tensor, whole: Tensor, *arrays: Tensor
+        self, rows: Any, n_steps: Tensor, whole: Tensor, rate: Tensor, *arrays: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Train on the batches of one block; a failing block leaves every variable untouched.
 
@@ -59,6 +65,8 @@ class Block:
             How many of the S batches count.
         whole
             Steps of the whole training, float32.
+        rate
+            Learning rate at its start, where it decays.
         arrays
             Of the objective, packed.
 
@@ -70,8 +78,11 @@ class Block:
         before = [tf.identity(v.value) for v in variables]
 
         def step(batch: Any) -> Mapping[str, Tensor]:
-            done = ops.cast(self.optimizer.iterations, "float32") / ops.maximum(whole - 1.0, 1.0)
-            progress = ops.minimum(done, 1.0)
+            done = ops.cast(self.optimizer.iterations, "float32")
+            progress = ops.minimum(done / ops.maximum(whole - 1.0, 1.0), 1.0)
+            if self._decays:
+                share = ops.minimum(done / whole, 1.0)
+                set_rate(self.optimizer, 0.5 * rate * (1.0 + ops.cos(math.pi * share)))
             evaluate = functools.partial(self._values, batch, arrays, progress, True)
             return self._objective.update(self.net, self.optimizer, evaluate)
 
@@ -84,7 +95,7 @@ class Block:
         return sums, taken, finite
 
     def test(
-        self, rows: Any, n_steps: Tensor, whole: Tensor, *arrays: Tensor
+        self, rows: Any, n_steps: Tensor, whole: Tensor, rate: Tensor, *arrays: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The same values in inference mode; nothing is trained."""
         # Terms weigh as at the end of training, or epochs could not be compared.

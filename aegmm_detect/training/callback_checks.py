@@ -29,7 +29,9 @@ def checked_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
 
 
 def check_suited(
-    callbacks: Iterable[keras.callbacks.Callback], optimizer: keras.optimizers.Optimizer
+    callbacks: Iterable[keras.callbacks.Callback],
+    optimizer: keras.optimizers.Optimizer,
+    decays: bool = False,
 ) -> None:
     """Reject callbacks that cannot do their work in a fit.
 
@@ -39,6 +41,8 @@ def check_suited(
         The user's.
     optimizer
         Of the fit.
+    decays
+        Whether its learning rate falls over the whole training.
 
     Raises
     ------
@@ -47,7 +51,7 @@ def check_suited(
         saves whole models.
     """
     # A schedule is the only learning rate that is not a number there.
-    scheduled = isinstance(optimizer.get_config().get("learning_rate"), dict)
+    scheduled = decays or isinstance(optimizer.get_config().get("learning_rate"), dict)
     for callback in callbacks:
         name = type(callback).__name__
         if scheduled and isinstance(callback, _RATES):

@@ -69,6 +69,15 @@ class Plan(NamedTuple):
     steps_per_block: int
     passes: int  # over the rows, in one epoch
 
+    @property
+    def places(self) -> int:
+        """Batches that a block has room for: some more than it holds, up to a quarter.
+
+        So that fits to about as many rows have blocks of one shape, and share a program.
+        """
+        grain = 2 ** max(0, self.steps_per_block.bit_length() - 3)
+        return math.ceil(self.steps_per_block / grain) * grain
+
 
 def plan(n_rows: int, batch_size: int, steps_per_block: int, steps: int | None = None) -> Plan:
     """Cut an epoch into full batches and equal blocks.
@@ -161,13 +170,13 @@ def array_blocks(
                 orders = [order[wanted[order]] for order in orders]
             epoch = np.resize(np.concatenate(orders).astype(np.int32), (cut.steps, cut.batch))
             for start in range(0, cut.steps, cut.steps_per_block):
-                yield _padded(epoch[start : start + cut.steps_per_block], cut.steps_per_block)
+                yield _padded(epoch[start : start + cut.steps_per_block], cut.places)
 
     # Rows are gathered here, in the background, and not by XLA, which copies number by number.
     with tf.device("CPU"):
         array = tf.constant(rows.array)
         labels = None if rows.labels is None else tf.constant(rows.labels, "int32")
-    indices = _blocks(generate, (cut.steps_per_block, cut.batch), "int32")
+    indices = _blocks(generate, (cut.places, cut.batch), "int32")
 
     @tf.autograph.experimental.do_not_convert  # nothing to convert, and Python 3.13 warns of it
     def gather(block: Tensor, n_steps: Tensor) -> tuple[Any, Tensor]:
@@ -208,9 +217,9 @@ def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None, first_epoch: in
             for start in range(0, cut.steps, cut.steps_per_block):
                 size = min(cut.steps_per_block, cut.steps - start)
                 block = np.stack([next(shuffled) for _ in range(size)])
-                yield _padded(block, cut.steps_per_block)
+                yield _padded(block, cut.places)
 
-    shape = (cut.steps_per_block, cut.batch, *rows.shape)
+    shape = (cut.places, cut.batch, *rows.shape)
     return Blocks(_blocks(generate, shape, "float32"), cut, source)
 
 

@@ -106,11 +106,12 @@ def fit(
         raise ConfigurationError(f"verbose={verbose!r}: pass True, False, 'auto', 0, 1 or 2.")
     length = length_of_fit(config, rows.train.n_rows)
     given = None if options.optimizer is UNSET else options.optimizer
-    one = make_optimizer(given, learning_rate(config, length), config.clip_norm)
+    one = make_optimizer(given, config.learning_rate, config.clip_norm)
+    decays = given is None and config.learning_rate_decay is not None
     optimizer = objective.update.optimizers(one)
     check_log_metric(options.log_metric, objective.columns)
     callbacks = checked_callbacks(options.callbacks)
-    check_suited(callbacks, one)
+    check_suited(callbacks, one, decays)
     if checkpoint is not None:
         found = fingerprint(dict(described or {}), net, optimizer, rows, callbacks)
         alike = another(optimizer)
@@ -125,7 +126,8 @@ def fit(
         metric = None if log_metric is None else log_metric[1]
         watched = bool(callbacks) or checkpoint is not None or objective.select is not None
         objective.update.build(net, optimizer)
-        last = (metric, mode, length.total_steps, watched)
+        start = config.learning_rate if decays else None
+        last = (metric, mode, length.total_steps, watched, start)
         steps = Steps(net, optimizer, objective, *last)
         trainer = Trainer(net, optimizer, steps, log_metric)
         selection = None if objective.select is None else Selection(objective, rows.train)
@@ -137,13 +139,16 @@ def fit(
             steps_per_execution=steps_per_block,
             auto_scale_loss=False,
         )
-        if checkpoint is not None:
-            callbacks = checkpoint.take_up(trainer, callbacks)
-            if checkpoint.finished:
-                return trainer.history
-        if selection is not None:
-            callbacks = [selection, *callbacks]
-        return _run(trainer, rows, blocks, config, length, verbose, callbacks, checkpoint)
+        try:
+            if checkpoint is not None:
+                callbacks = checkpoint.take_up(trainer, callbacks)
+                if checkpoint.finished:
+                    return trainer.history
+            if selection is not None:
+                callbacks = [selection, *callbacks]
+            return _run(trainer, rows, blocks, config, length, verbose, callbacks, checkpoint)
+        finally:
+            steps.close()
     finally:
         if checkpoint is not None:
             checkpoint.release()
@@ -187,15 +192,6 @@ def _run(
         if checkpoint is not None:
             error.add_note(checkpoint.after_failure)
         raise
-    finally:
-        trainer.steps.close()
-
-
-def learning_rate(config: TrainingConfig, length: Length) -> Any:
-    """Of the default optimizer: the number that `config` holds, or its decay over the whole run."""
-    if config.learning_rate_decay is None:
-        return config.learning_rate
-    return keras.optimizers.schedules.CosineDecay(config.learning_rate, length.total_steps)
 
 
 def _first_epoch(checkpoint: Checkpoint | None, length: Length) -> int:

@@ -98,6 +98,13 @@ def another(optimizer: Optimizers) -> Any:
     return type(optimizer).from_config(optimizer.get_config())
 
 
+def set_rate(optimizer: Optimizers, rate: Any) -> None:
+    """Assign a learning rate, within a program or outside, where no schedule decides it."""
+    group = optimizer.optimizers if isinstance(optimizer, OptimizerGroup) else (optimizer,)
+    for own in group:
+        own.learning_rate.assign(rate)
+
+
 def first_of(optimizer: Optimizers) -> keras.optimizers.Optimizer:
     """The one that Keras sees."""
     return optimizer.optimizers[0] if isinstance(optimizer, OptimizerGroup) else optimizer

@@ -21,6 +21,7 @@ from aegmm_detect.programs.tracing import Mode, device_of, first_call
 from aegmm_detect.training.block import Block
 from aegmm_detect.training.objective import Objective
 from aegmm_detect.training.optimizers import OptimizerGroup, Optimizers, another, first_of
+from aegmm_detect.training.seeding import python_random
 from aegmm_detect.types import Tensor
 
 # Each holds the weights of a net and of its optimizer.
@@ -42,6 +43,8 @@ class Steps:
         Of the whole training.
     watched
         Whether somebody may read or change variables between blocks, as callbacks do.
+    decays_from
+        Learning rate at the start, if it falls over the whole training.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Steps:
         mode: Mode,
         n_steps: int,
         watched: bool,
+        decays_from: float | None = None,
     ) -> None:
         self._real = (net, optimizer)
         self._watched = watched
@@ -60,14 +64,17 @@ class Steps:
         leaves = [np.asarray(leaf) for leaf in tf.nest.flatten(objective.arrays)]
         layout = Layout(Leaf(leaf.dtype.name, leaf.shape) for leaf in leaves)
         with tf.device(self._device):
-            self._arguments = [tf.constant(float(n_steps)), *layout.pack(leaves)]
+            numbers = (float(n_steps), 0.0 if decays_from is None else decays_from)
+            self._arguments = [*map(tf.constant, numbers), *layout.pack(leaves)]
+        decays = decays_from is not None
         self._key = None
         if mode != "eager" and metric is None:
-            self._key = _key(net, optimizer, objective, layout, self._device)
+            self._key = _key(net, optimizer, objective, layout, (self._device, decays))
         if self._key is None:
-            self._own = _Compiled(Block(net, optimizer, objective, layout, metric), mode)
+            block = Block(net, optimizer, objective, layout, metric, decays)
+            self._own = _Compiled(block, mode)
         else:
-            make = functools.partial(_stand_in, net, optimizer, objective, layout, mode)
+            make = functools.partial(_stand_in, net, optimizer, objective, layout, mode, decays)
             self._own = _LENDING.borrow((self._key, mode), make)
             self._mode = mode
         self._current = False  # whether the stand-in has the variables of the fit
@@ -152,7 +159,7 @@ def _key(
     optimizer: Optimizers,
     objective: Objective,
     layout: Layout,
-    device: str | None,
+    more: Hashable,
 ) -> Hashable | None:
     """What fits have in common that can use the same program; None where that is not known."""
     structure = structure_of(net)
@@ -166,7 +173,7 @@ def _key(
         if name != "name" and not (name == "learning_rate" and isinstance(value, float))
     }
     own = (objective.key, objective.columns, objective.update)
-    return structure, kind, repr(config), own, layout.leaves, device
+    return structure, kind, repr(config), own, layout.leaves, more
 
 
 def _stand_in(
@@ -175,11 +182,13 @@ def _stand_in(
     objective: Objective,
     layout: Layout,
     mode: Mode,
+    decays: bool,
 ) -> _Compiled:
-    other = clone(net)
+    with python_random(0):  # from which Keras draws seeds of layers that have none
+        other = clone(net)
     own = another(optimizer)
     objective.update.build(other, own)
-    return _Compiled(Block(other, own, objective, layout), mode)
+    return _Compiled(Block(other, own, objective, layout, decays=decays), mode)
 
 
 def _copy(source: Iterable[Any], target: Iterable[Any]) -> None:
