@@ -28,11 +28,12 @@ def pytest_collection_finish(session):
     gc.freeze()
 
 
-def pytest_collection_modifyitems(items):
-    """Tests of one file share fits and compiled programs, so they run in one process."""
-    for item in items:
-        if not any(item.iter_markers("xdist_group")):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+@pytest.fixture(autouse=True, scope="session")
+def _plain_graphs_are_not_rewritten():
+    """Rewriting a graph to be faster takes longer than all that the tests run of it."""
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture(autouse=True, scope="session")

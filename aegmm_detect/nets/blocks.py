@@ -144,4 +144,7 @@ def _chain(
         layers.append(dense(width, last if final else activation, f"dense_{i}"))
         if between is not None and not final:
             layers.append(between())
-    return keras.Sequential(layers, name=name)
+    net = keras.Sequential(layers, name=name)
+    # Its layers compute in float32, whatever the policy of the process; so does the net by name.
+    net.dtype_policy = keras.DTypePolicy("float32")
+    return net

@@ -172,7 +172,9 @@ def _key(
         # A rate that is a number is a variable of the optimizer.
         if name != "name" and not (name == "learning_rate" and isinstance(value, float))
     }
-    own = (objective.key, objective.columns, objective.update)
+    # Of the process's own precision, whatever that of the net.
+    dtypes = tuple(str(variable.dtype) for variable in optimizer.variables)
+    own = (objective.key, objective.columns, objective.update, dtypes)
     return structure, kind, repr(config), own, layout.leaves, more
 
 

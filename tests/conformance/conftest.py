@@ -11,14 +11,6 @@ from aegmm_detect.registry import DETECTORS, ENTRIES
 N_FEATURES = 6
 
 
-def pytest_collection_modifyitems(items):
-    # The laws of one class run in one process, which fits it once.
-    for item in items:
-        name = getattr(item, "callspec", None) and item.callspec.params.get("name")
-        if name:
-            item.add_marker(pytest.mark.xdist_group(f"conformance-{name}"))
-
-
 @pytest.fixture(scope="session", params=sorted(DETECTORS))
 def name(request):
     return request.param
@@ -44,9 +36,19 @@ def quick(entry):
     return dict(entry.quick)
 
 
+# Kept by name: pytest takes its fixtures down when it turns to another parameter and comes back.
+FITTED = {}
+
+
 # Of the module, which says that it scores by XLA.
 @pytest.fixture(scope="module")
-def once(make, quick, normal_rows):
+def once(name, make, quick, normal_rows):
+    if name not in FITTED:
+        FITTED[name] = fitted_once(make, quick, normal_rows)
+    return FITTED[name]
+
+
+def fitted_once(make, quick, normal_rows):
     before, state = normal_rows.copy(), np.random.get_state()[1].copy()  # noqa: NPY002
     detector = make()
     detector.fit(normal_rows, **quick)
