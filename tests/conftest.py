@@ -29,14 +29,6 @@ def pytest_collection_finish(session):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _plain_graphs_are_not_rewritten():
-    """Rewriting a graph to be faster takes longer than all that the tests run of it."""
-    import tensorflow as tf
-
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
-
-@pytest.fixture(autouse=True, scope="session")
 def _scoring_of_shared_detectors():
     """Detectors of the whole session are made before any module says how it scores."""
     from aegmm_detect.programs.tracing import SCORING

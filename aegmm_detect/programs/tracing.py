@@ -1,12 +1,14 @@
 """How a function can be compiled, and whether gradients flow through it."""
 
 import collections
+import itertools
 import logging
 from collections.abc import Callable
 from typing import Any, Literal
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
 from aegmm_detect.listing import one_line
 
@@ -29,6 +31,30 @@ def device_of(layer: keras.layers.Layer) -> str | None:
     return next((str(variable.value.device) for variable in layer.variables), None)
 
 
+def concrete(function: Any, *args: Any) -> Any:
+    """The concrete function of a `tf.function` for `args`, whose graph goes when it goes.
+
+    A concrete function skips the search for the right trace, a third of a short call.
+    """
+    traced = function.get_concrete_function(*args)
+    _forget_gradients(traced.graph)
+    return traced
+
+
+def _forget_gradients(graph: tf.Graph) -> None:
+    """Let go of the custom gradients of `graph`, such as those of Keras's optimizers and of silu.
+
+    TensorFlow registers them for the life of the process, and each holds its whole graph: some
+    10 MB a fit. They are used while a program is traced, and no program is differentiated later.
+    """
+    registered = getattr(getattr(ops, "gradient_registry", None), "_registry", {})
+    definition = graph.as_graph_def()
+    nodes = [definition.node, *(each.node_def for each in definition.library.function)]
+    for node in itertools.chain.from_iterable(nodes):
+        if "_gradient_op_type" in node.attr:
+            registered.pop(node.attr["_gradient_op_type"].s.decode(), None)
+
+
 def refuses_graph(function: Callable[..., Any], *args: Any) -> str | None:
     """None if `function` can be traced for arguments like `args`, else the reason why not.
 
@@ -36,7 +62,7 @@ def refuses_graph(function: Callable[..., Any], *args: Any) -> str | None:
     """
     specs = [tf.TensorSpec((None, *arg.shape[1:]), arg.dtype) for arg in args]
     try:
-        tf.function(function, autograph=False).get_concrete_function(*specs)
+        concrete(tf.function(function, autograph=False), *specs)
     except (NotImplementedError, TypeError, AttributeError, ValueError) as error:
         return one_line(error)
     return None

@@ -17,7 +17,7 @@ from aegmm_detect.programs.cache import Programs
 from aegmm_detect.programs.lending import Lending
 from aegmm_detect.programs.packing import Layout, Leaf
 from aegmm_detect.programs.structure import structure_of
-from aegmm_detect.programs.tracing import Mode, device_of, first_call
+from aegmm_detect.programs.tracing import Mode, concrete, device_of, first_call
 from aegmm_detect.training.block import Block
 from aegmm_detect.training.objective import Objective
 from aegmm_detect.training.optimizers import OptimizerGroup, Optimizers, another, first_of
@@ -151,7 +151,7 @@ def _trace(step: Callable[..., Any], arguments: Sequence[Any], mode: Mode) -> Ca
     # Traced here and once, as all blocks have the same shapes: TensorFlow counts traces of one line
     # of code, and would warn users who fit several detectors.
     function = tf.function(step, autograph=False, jit_compile=mode == "xla")
-    return function.get_concrete_function(*arguments)
+    return concrete(function, *arguments)
 
 
 def _key(
