@@ -34,7 +34,8 @@ def test_a_graph_goes_with_its_program(activation, loop):
     def repeated(x):
         return tf.while_loop(lambda i, _: i < 3, lambda i, _: (i + 1, step(x)), (0, 0.0))[1]
 
-    traced = concrete(tf.function(repeated if loop else step, autograph=False), tf.TensorSpec((5, 3), tf.float32))
+    function = tf.function(repeated if loop else step, autograph=False)
+    traced = concrete(function, tf.TensorSpec((5, 3), tf.float32))
     assert np.isfinite(traced(tf.ones((5, 3))))
     graph = weakref.ref(traced.graph)
     del traced
