@@ -38,6 +38,6 @@ def test_a_graph_goes_with_its_program(activation, loop):
     traced = concrete(function, tf.TensorSpec((5, 3), tf.float32))
     assert np.isfinite(traced(tf.ones((5, 3))))
     graph = weakref.ref(traced.graph)
-    del traced
+    del traced, function
     gc.collect()
     assert graph() is None
