@@ -49,7 +49,7 @@ def test_one_command_measures_and_another_makes_tables(module, monkeypatch, tmp_
     tiny = protocol.Sizes(
         rounds=2,
         features=(6,),
-        epoch_rows=((64, 640),),
+        epoch_rows=((64, 2000),),
         jit_compile=False,
         eager_steps=2,
         matmul_rows=128,
@@ -60,6 +60,9 @@ def test_one_command_measures_and_another_makes_tables(module, monkeypatch, tmp_
         fresh_processes=2,
     )
     monkeypatch.setattr(speed, "QUICK", tiny)
+    # One width, and the rows of the other fit: each other shape compiles for seconds.
+    for name in ("memory", "reuse"):
+        monkeypatch.setattr(module(name), "N_FEATURES", 6)
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
     # Fresh processes would take minutes.
     monkeypatch.setattr(module("startup"), "in_fresh_process", lambda *_: 0.5)
@@ -79,7 +82,7 @@ def test_one_command_measures_and_another_makes_tables(module, monkeypatch, tmp_
     for case in (train, score):
         assert all(len(t["seconds"]) == tiny.rounds for t in case["turns"].values())
         assert min(case["rows_per_second"].values()) > 0
-    assert train["turns"][protocol.OURS]["count"] == 10
+    assert train["turns"][protocol.OURS]["count"] == 32
     assert train["first_epoch_seconds"] > 0
     assert score["largest_difference_of_scores"] < 1e-3
     eager_calls = found["latency"]["cases"][0]["turns"]["eager pass"]["seconds"]
@@ -167,7 +170,8 @@ def test_the_recipes_experiments_run_once_and_start_from_the_recipe(
     for changes in recipe.DENSITIES.values():
         assert usual.fit_config.density.replace(**changes) != usual.fit_config.density
 
-    brief = recipe.Training(config={"n_steps": 2})
+    # One net: all trainings, those of four among them, have been made above.
+    brief = recipe.Training(config={"n_steps": 2}, blueprint={"members": None})
     monkeypatch.setattr(recipe, "TRAININGS", {recipe.RECIPE: brief})
     monkeypatch.setattr(recipe, "DENSITIES", {"itself": {}, "1 component": {"n_components": 1}})
     table = module("recipe_table")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -22,11 +22,13 @@ VALUES = st.recursive(
 FIELDS = st.dictionaries(st.text().filter(lambda name: name != "seal"), VALUES, max_size=4)
 
 
+@settings(max_examples=40)
 @given(FIELDS)
 def test_what_is_sealed_unseals(fields):
     assert unsealed(parsed_object(sealed(json.dumps(fields), "seal")), "seal") == fields
 
 
+@settings(max_examples=40)
 @given(FIELDS, FIELDS)
 def test_a_seal_fits_its_own_content_only(fields, others):
     seal = json.loads(sealed(json.dumps(fields), "seal"))["seal"]
@@ -35,6 +37,7 @@ def test_a_seal_fits_its_own_content_only(fields, others):
     assert (unsealed(others | {"seal": seal}, "seal") is not None) == same
 
 
+@settings(max_examples=40)
 @given(FIELDS)
 def test_without_a_seal_nothing_fits(fields):
     assert unsealed(fields, "seal") is None

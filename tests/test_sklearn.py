@@ -13,7 +13,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_fit2d_1feature,
+    check_fit2d_1sample,
+    parametrize_with_checks,
+)
 
 from aegmm_detect.configs.aegmm import FitConfig
 from aegmm_detect.configs.density import DensityConfig
@@ -39,9 +43,39 @@ SHORT = {"ensemble": 1, "n_steps": 4, "batch_size": 8}
 BRIEF = {**SHORT, "random_state": 0}
 
 
-@parametrize_with_checks([AEGMMEstimator(**SHORT)])
+class Net:
+    """A function of the width whose name has no address: names of tests are made of it."""
+
+    def __init__(self, part):
+        self.part = part
+
+    def __call__(self, n_features):
+        n_inputs, layer = {
+            "encoder": (n_features, keras.layers.Dense(1)),
+            "decoder": (1, keras.layers.Dense(n_features)),
+            "density": (3, keras.layers.Dense(2, "softmax")),
+        }[self.part]
+        return keras.Sequential([keras.Input((n_inputs,)), layer])
+
+    def __repr__(self):
+        return self.part
+
+
+# The checks fit rows of six widths, and each compiles anew: small nets do that in less time.
+SMALL = {
+    **{"encoder_net": Net("encoder"), "decoder_net": Net("decoder")},
+    **{"gmm_density_net": Net("density"), "n_steps": 4, "batch_size": 8},
+}
+
+
+@parametrize_with_checks([AEGMMEstimator(**SMALL)])
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("check", [check_fit2d_1feature, check_fit2d_1sample])
+def test_checks_of_what_decides_on_the_nets_of_auto(check):
+    check("AEGMMEstimator", AEGMMEstimator(**SHORT))
 
 
 def nets(make_nets, seed=0):
@@ -65,7 +99,7 @@ def test_it_is_the_detector_underneath(normal_rows):
 
 def test_nets_of_ones_own_are_copied_with_their_weights_and_never_trained(make_nets, normal_rows):
     own, same = nets(make_nets), nets(make_nets)
-    recipe = {"batch_size": 32, "w_energy": 0.2, "w_cov_diag": 0.01, "epochs": 2}
+    recipe = {"batch_size": 64, "w_energy": 0.2, "w_cov_diag": 0.01, "epochs": 2}
     before = {name: net.get_weights() for name, net in own.items()}
     estimator = AEGMMEstimator(**own, **recipe, normalize="standard", random_state=5)
     scores = estimator.fit(normal_rows).score_samples(normal_rows)
@@ -88,10 +122,7 @@ def test_functions_of_the_width_return_nets_which_random_state_repeats(normal_ro
         return keras.Sequential([keras.layers.Dense(2, "softmax")])
 
     estimator = AEGMMEstimator(
-        encoder_net=lambda n: keras.Sequential([keras.Input((n,)), keras.layers.Dense(1)]),
-        decoder_net=lambda n: keras.Sequential([keras.Input((1,)), keras.layers.Dense(n)]),
-        gmm_density_net=density,
-        epochs=1,
+        **{**SMALL, "gmm_density_net": density},
         random_state=0,
     )
     random.seed(1)
@@ -136,14 +167,15 @@ def test_contamination_is_the_share_of_training_rows_called_outliers(normal_rows
 
 
 def test_it_is_searched_in_a_pipeline(normal_rows):
-    X = np.vstack([normal_rows, normal_rows[:60] + 9.0])
-    is_normal = np.repeat([1, -1], [600, 60])
+    # As many rows as in other tests: the number of components goes with it.
+    X = np.vstack([normal_rows[:540], normal_rows[540:] + 9.0])
+    is_normal = np.repeat([1, -1], [540, 60])
     pipeline = make_pipeline(StandardScaler(), AEGMMEstimator(**BRIEF, normalize=None))
     search = GridSearchCV(
         pipeline,
         {"aegmmestimator__learning_rate": [1e-4, 1e-3]},
         scoring="roc_auc",
-        cv=[(np.arange(0, 660, 2), np.arange(1, 660, 2))],
+        cv=[(np.arange(0, 600, 2), np.arange(1, 600, 2))],
         error_score="raise",
     )
     search.fit(X, is_normal)
@@ -156,7 +188,7 @@ def test_it_is_searched_in_a_pipeline(normal_rows):
 
 
 def test_flagged_rows_are_outliers(normal_rows):
-    X = normal_rows.copy()
+    X = np.vstack([normal_rows, normal_rows[:2]])
     X[3, 1], X[5, 2] = np.nan, np.inf
     estimator = AEGMMEstimator(**BRIEF, nan_policy="flag").fit(X)
     assert set(np.flatnonzero(np.isnan(estimator.decision_function(X)))) == {3, 5}

@@ -103,8 +103,10 @@ def _refuse_half(graph: Any) -> None:
 
 def _write_savedmodel(program: Program, folder: Path) -> None:
     module = tf.Module()
-    # The graph owns variables that are not Keras's, if the nets have any.
-    module.graph, module.serve = program.graph, program.function
+    module.serve = program.function
+    if program.function.get_concrete_function().graph.captures:
+        # The graph owns what is no constant of the function, such as state of a user's layer.
+        module.graph = program.graph
     tf.saved_model.save(module, str(folder), signatures={"serving_default": program.function})
 
 

@@ -13,7 +13,7 @@ from aegmm_detect.processes import check_process
 from aegmm_detect.programs.cache import PROGRAMS, Programs
 from aegmm_detect.programs.packing import Layout, Leaf
 from aegmm_detect.programs.structure import structure_of
-from aegmm_detect.programs.tracing import Mode, concrete, device_of, first_call
+from aegmm_detect.programs.tracing import Mode, called_flat, concrete, device_of, first_call
 from aegmm_detect.types import Array, Tensor
 
 # Programs of nets that share none, which go with their net.
@@ -115,7 +115,7 @@ class NetProgram:
 
         def trace(mode: Mode) -> Any:
             function = tf.function(self._traced, autograph=False, jit_compile=mode == "xla")
-            return concrete(function, *specs, *self._layout.specs)
+            return called_flat(concrete(function, *specs, *self._layout.specs))
 
         _, program, mode = first_call(trace, self._mode, *tensors, *self._arguments)
         return program, mode

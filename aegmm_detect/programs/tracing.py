@@ -41,6 +41,18 @@ def concrete(function: Any, *args: Any) -> Any:
     return traced
 
 
+def called_flat(traced: Any) -> Callable[..., Any]:
+    """`traced`, a concrete function of tensors, without a look at their names and types.
+
+    That takes half of the time of a row's score, 0.1 ms, and nothing else is ever passed.
+    """
+    function = getattr(traced, "inference_fn", None)
+    if not hasattr(function, "call_preflattened") or traced.captured_inputs:
+        return traced
+    # Through `traced`, as TensorFlow drops the function when that goes.
+    return lambda *tensors: traced.inference_fn.call_preflattened(tensors)
+
+
 def _forget_gradients(graph: tf.Graph) -> None:
     """Let go of the custom gradients of `graph`, such as those of Keras's optimizers and of silu.
 

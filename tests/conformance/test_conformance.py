@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
+from aegmm_detect.configs.density import DensityConfig
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError, NotFittedError
 from aegmm_detect.programs.tracing import SCORING
 from aegmm_detect.registry import get_detector
@@ -20,8 +21,8 @@ N_FEATURES = 6
 pytestmark = pytest.mark.xla
 
 
-def test_scores_are_one_finite_float32_per_row(detector, normal_rows):
-    scores = detector.score(normal_rows)
+def test_scores_are_one_finite_float32_per_row(once, normal_rows):
+    scores = once.score(normal_rows)
     assert scores.shape == (len(normal_rows),)
     assert scores.dtype == np.float32
     assert np.isfinite(scores).all()
@@ -30,7 +31,7 @@ def test_scores_are_one_finite_float32_per_row(detector, normal_rows):
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64, 65, 10**9, 1e10])
 def test_scores_do_not_depend_on_the_batch_size(once, normal_rows, batch_size):
-    rows = normal_rows[:200] if batch_size == 1 else normal_rows
+    rows = normal_rows[:200] if batch_size < 64 else normal_rows
     np.testing.assert_array_equal(
         once.score(rows, batch_size=batch_size), once.score(normal_rows)[: len(rows)]
     )
@@ -47,15 +48,16 @@ def test_row_order_changes_nothing_but_order(once, normal_rows):
 
 
 def test_same_seed_same_scores_other_seed_other_scores(make, once, quick, normal_rows):
-    again, other = make(seed=None), make(seed=4)
-    again.fit(normal_rows, **quick, seed=3)
-    np.testing.assert_array_equal(again.score(normal_rows), once.score(normal_rows))
-    again.fit(normal_rows[::-1], **quick, seed=3)
-    again.fit(normal_rows, **quick, seed=3)  # nothing is left of the fit in between
-    np.testing.assert_array_equal(again.score(normal_rows), once.score(normal_rows))
-    other.fit(normal_rows, **quick)
-    random = not np.array_equal(other.score(normal_rows), once.score(normal_rows))
+    want = once.score(normal_rows)
+    detector = make(seed=4)
+    detector.fit(normal_rows, **quick)
+    random = not np.array_equal(detector.score(normal_rows), want)
     assert random == bool(quick)  # what has no steps draws no random numbers
+    if not random:
+        detector.fit(normal_rows[:300])
+        assert not np.array_equal(detector.score(normal_rows), want)
+    detector.fit(normal_rows, **quick, seed=3)  # nothing is left of the fit before
+    np.testing.assert_array_equal(detector.score(normal_rows), want)
 
 
 def test_far_rows_are_outliers_with_scores_of_their_own(once, normal_rows):
@@ -66,21 +68,19 @@ def test_far_rows_are_outliers_with_scores_of_their_own(once, normal_rows):
     assert len(np.unique(scores)) == 4
 
 
-def test_non_finite_rows_can_be_flagged_and_leave_the_others_alone(
-    make, detector, quick, normal_rows
-):
+def test_non_finite_rows_can_be_flagged_and_leave_the_others_alone(make, once, quick, normal_rows):
     rows = np.concatenate([normal_rows, normal_rows[:2]])
     rows[[600, 601], 2] = [np.nan, np.inf]
     flagging = make(nan_policy="flag")
     flagging.fit(rows, **quick)
     scores = flagging.score(rows)
     assert np.isnan(scores[600:]).all()
-    np.testing.assert_array_equal(scores[:600], detector.score(normal_rows))
+    np.testing.assert_array_equal(scores[:600], once.score(normal_rows))
     with pytest.raises(InvalidInputError, match=r"2 rows \(first: 600, 601\)"):
-        detector.score(rows)
+        once.score(rows)
     with pytest.raises(InvalidInputError, match=r"2 rows \(first: 600, 601\)"):
-        detector.fit(rows, **quick)
-    np.testing.assert_array_equal(detector.score(normal_rows), scores[:600])  # as it was
+        once.fit(rows, **quick)
+    np.testing.assert_array_equal(once.score(normal_rows), scores[:600])  # as it was
 
 
 def test_a_stream_is_fitted_like_rows_in_memory(needs, make, quick, normal_rows):
@@ -97,10 +97,10 @@ def saved_and_loaded(detector, path):
 
 
 COPIES = {
-    "directory": lambda detector, folder: saved_and_loaded(detector, folder / "saved"),
+    # As in a directory: see tests/saving.
     "file": lambda detector, folder: saved_and_loaded(detector, folder / "saved.aegmm"),
     "pickle": lambda detector, _: pickle.loads(pickle.dumps(detector)),
-    "deepcopy": lambda detector, _: copy.deepcopy(detector),
+    # As `copy.deepcopy`, which it calls: see tests/detector.
     "copy": lambda detector, _: copy.copy(detector),
 }
 WAYS = pytest.mark.parametrize("way", COPIES)
@@ -112,46 +112,49 @@ def nets_of(detector):
 
 
 @WAYS
-def test_a_copy_decides_alike_and_shares_nothing(way, needs, detector, normal_rows, tmp_path):
+def test_a_copy_decides_alike_and_shares_nothing(
+    way, needs, once, wanted, quick, normal_rows, tmp_path
+):
     needs("save")
-    other = COPIES[way](detector, tmp_path)
-    want, got = detector.predict(normal_rows), other.predict(normal_rows)
-    assert got["meta"] == want["meta"]
-    for key, value in want["data"].items():
+    other = COPIES[way](once, tmp_path)
+    got = other.predict(normal_rows)
+    assert got["meta"] == wanted["meta"]
+    for key, value in wanted["data"].items():
         np.testing.assert_array_equal(got["data"][key], value)
-    assert (other.threshold, other.threshold_inferred) == (detector.threshold, True)
-    assert other.config == detector.config
-    assert getattr(other, "fit_config", None) == getattr(detector, "fit_config", None)
-    weights = nets_of(detector)
+    threshold = once.threshold
+    assert (other.threshold, other.threshold_inferred) == (threshold, True)
+    assert other.config == once.config
+    assert getattr(other, "fit_config", None) == getattr(once, "fit_config", None)
+    weights = nets_of(once)
     if weights:
         other.net.set_weights([0.0 * weight for weight in weights])
-        for mine, before in zip(nets_of(detector), weights, strict=True):
+        for mine, before in zip(nets_of(once), weights, strict=True):
             np.testing.assert_array_equal(mine, before)
+    if way == "file":  # a loaded detector trains as the saved one
+        other.fit(normal_rows, **quick)  # by the same seed
+        assert other.threshold is None  # it was inferred
+        np.testing.assert_array_equal(other.score(normal_rows), wanted["data"]["instance_score"])
     other.threshold = 1e6
-    assert detector.threshold != 1e6
-    np.testing.assert_array_equal(detector.score(normal_rows), want["data"]["instance_score"])
+    assert once.threshold == threshold != 1e6
+    np.testing.assert_array_equal(once.score(normal_rows), wanted["data"]["instance_score"])
 
 
-def test_a_loaded_detector_trains_as_the_saved_one(needs, detector, quick, normal_rows, tmp_path):
+def test_a_detector_that_is_not_fitted_can_be_copied(needs, make, normal_rows, tmp_path):
     needs("save")
-    other = COPIES["file"](detector, tmp_path)
-    other.fit(normal_rows, **quick)  # by the same seed
-    assert other.threshold is None  # it was inferred
-    np.testing.assert_array_equal(other.score(normal_rows), detector.score(normal_rows))
+    detector = make(threshold=3.0)
+    for way in ("file", "pickle", "copy"):
+        other = COPIES[way](detector, tmp_path)
+        assert not other.fitted
+        assert (other.threshold, other.threshold_inferred) == (3.0, False)
+        with pytest.raises(NotFittedError):
+            other.score(normal_rows)
 
 
-@pytest.mark.parametrize("way", ["file", "pickle", "copy"])
-def test_a_detector_that_is_not_fitted_can_be_copied(way, needs, make, normal_rows, tmp_path):
-    needs("save")
-    other = COPIES[way](make(threshold=3.0), tmp_path)
-    assert not other.fitted
-    assert (other.threshold, other.threshold_inferred) == (3.0, False)
-    with pytest.raises(NotFittedError):
-        other.score(normal_rows)
-
-
-def test_feature_scores_come_if_asked_for_in_the_shape_of_the_rows(needs, once, normal_rows):
+def test_feature_scores_come_if_asked_for_in_the_shape_of_the_rows(
+    needs, once, normal_rows, monkeypatch
+):
     needs("explain")
+    monkeypatch.setitem(SCORING, "mode", "graph")  # no law of bits
     rows = normal_rows[:70]
     assert once.predict(rows)["data"]["feature_score"] is None
     found = once.predict(rows, return_feature_score=True)["data"]["feature_score"]
@@ -185,13 +188,15 @@ def test_updates_learn_from_new_rows_or_say_why_not(entry, detector, normal_rows
     assert not np.array_equal(detector.score(normal_rows), before)
 
 
-def test_labels_are_learned_from_or_rejected(entry, make, once, quick, normal_rows):
+def test_labels_are_learned_from_or_rejected(entry, make, once, quick, normal_rows, monkeypatch):
+    monkeypatch.setitem(SCORING, "mode", "graph")  # no law of bits
     labels = np.repeat([0, 1], [500, 100])
     detector = make()
     if "labels" in entry.can:
         detector.fit(normal_rows, **quick, y=labels)
-        # The same seed without labels.
-        assert not np.array_equal(detector.score(normal_rows), once.score(normal_rows))
+        # The same seed without labels. More than a graph differs from XLA.
+        found, without = detector.score(normal_rows), once.score(normal_rows)
+        assert not np.allclose(found, without, rtol=1e-2, atol=1e-2)
     elif get_detector(type(detector).__name__).__name__ != "PerClassAEGMM":  # whose y are classes
         with pytest.raises((ConfigurationError, TypeError)):
             detector.fit(normal_rows, **quick, y=labels)
@@ -233,7 +238,9 @@ def easy_set():
     return X[:600], np.concatenate([X[600:], strange]), np.repeat([0, 1], [300, 150])
 
 
-def test_on_an_easy_set_it_beats_chance_and_the_untrained_net(name, make, quick, monkeypatch):
+def test_on_an_easy_set_it_beats_chance_and_the_untrained_net(
+    name, entry, make, quick, monkeypatch
+):
     monkeypatch.setitem(SCORING, "mode", "graph")  # no law of bits
     X, new, y = easy_set()
     if not quick:
@@ -241,26 +248,23 @@ def test_on_an_easy_set_it_beats_chance_and_the_untrained_net(name, make, quick,
         detector.fit(X)
         assert roc_auc_score(y, detector.score(new)) > 0.75
         return
-    # The default, alibi-detect's 1e-7, lets the code collapse, and `fit` says so.
-    more = {"w_recon": 0.05} if name == "OutlierVAEGMM" else {}
-    larger = {"comp_hiddens": (24, 2), "est_hiddens": (8, 3)}
 
     def found(learning_rate, epochs):
-        if name == "PerClassAEGMM":
-            plain = get_detector("OutlierAEGMM").from_sizes(
-                N_FEATURES, **larger, normalize="standard", seed=0, threshold=0.0
-            )
-            detector = get_detector(name)(plain, threshold=0.0)
-        elif hasattr(get_detector(name), "from_sizes"):
-            detector = get_detector(name).from_sizes(
-                N_FEATURES, **larger, normalize="standard", seed=0, threshold=0.0
+        settings, more = {"seed": 0, "threshold": 0.0}, {}
+        if entry.make == "auto":
+            # The other laws have trained such nets already. Not by the recipe's densities, which
+            # see principal components too: beside those, no net is needed here.
+            usual = getattr(get_detector(name), "AUTO_FIT", get_detector("OutlierAEGMM").AUTO_FIT)
+            settings["fit_config"] = usual.replace(
+                learning_rate=learning_rate, density=DensityConfig()
             )
         else:
-            detector = make(normalize="standard", seed=0, threshold=0.0)
-        optimizer = keras.optimizers.Adam(learning_rate)
-        detector.fit(X, **more, optimizer=optimizer, epochs=epochs, batch_size=64, verbose=0)
+            settings["normalize"] = "standard"
+            more["optimizer"] = keras.optimizers.Adam(learning_rate)
+        detector = make(**settings)
+        detector.fit(X, **{**quick, **more, "epochs": epochs})
         return roc_auc_score(y, detector.score(new))
 
-    trained, untrained = found(3e-3, 60), found(1e-12, 1)
+    trained, untrained = found(3e-3, 20 if entry.make == "auto" else 60), found(1e-12, 1)
     assert trained > 0.75
     assert trained > untrained

@@ -360,9 +360,9 @@ def test_formats_that_there_are_not_are_refused(csv, options, told):
 
 
 def test_tables_of_many_columns_give_short_errors(csv):
-    names = [f"column number {i}" for i in range(5000)]
-    path = csv(",".join(names) + "\n" + ",".join(["x"] * 5000) + "\n")
-    for options in ({}, {"target": "y"}, {"drop": names[:4000]}, {"target": names[0]}):
+    names = [f"column number {i}" for i in range(1000)]
+    path = csv(",".join(names) + "\n" + ",".join(["x"] * 1000) + "\n")
+    for options in ({}, {"target": "y"}, {"drop": names[:800]}, {"target": names[0]}):
         with pytest.raises((ConfigurationError, InvalidInputError)) as caught:
             from_file(path, **options)
         assert len(str(caught.value)) < 1500

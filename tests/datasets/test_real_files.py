@@ -1,5 +1,7 @@
 """Published counts, on the files of the folder that AEGMM_DATA_HOME names; skipped without them."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,12 @@ from aegmm_detect.evaluation import distinct_rows
 KDD99 = ["kddcup.data_10_percent.gz"]
 NSL_TRAIN = ["KDDTrain+.txt", "nslkdd_train.txt.gz"]
 NSL_TEST = ["KDDTest+.txt", "nslkdd_test.txt.gz"]
+
+
+@pytest.fixture(scope="module")
+def load():
+    """`datasets.load`, once for all tests that only read a data set."""
+    return functools.cache(datasets.load)
 
 
 @pytest.mark.parametrize(
@@ -31,18 +39,20 @@ NSL_TEST = ["KDDTest+.txt", "nslkdd_test.txt.gz"]
         ),
     ],
 )
-def test_counts_are_the_published_ones(real_file, name, options, files, shape, anomalies, kinds):
+def test_counts_are_the_published_ones(
+    real_file, load, name, options, files, shape, anomalies, kinds
+):
     real_file(*files)
-    data = datasets.load(name, **options)
+    data = load(name, **options)
     assert data.X.shape == shape
     assert data.y.sum() == anomalies
     assert np.isfinite(data.X).all()
     assert kinds == (0 if data.kinds is None else len(np.unique(data.kinds)))
 
 
-def test_kdd99_attacks_are_the_published_ones(real_file):
+def test_kdd99_attacks_are_the_published_ones(real_file, load):
     real_file(*KDD99)
-    whole, rev = datasets.load("kdd99"), datasets.load("kdd99-rev", seed=5)
+    whole, rev = load("kdd99"), datasets.load("kdd99-rev", seed=5)
     count = dict(zip(*np.unique(whole.kinds, return_counts=True), strict=True))
     assert (count["smurf"], count["neptune"], count["normal"]) == (280_790, 107_201, 97_278)
     names = np.array(whole.feature_names)
@@ -53,10 +63,10 @@ def test_kdd99_attacks_are_the_published_ones(real_file):
     assert (rev.kinds == "normal").sum() == 97_278
 
 
-def test_the_sample_of_kdd99_is_drawn_as_its_description_says(real_file):
+def test_the_sample_of_kdd99_is_drawn_as_its_description_says(real_file, load):
     """Row by row and bit by bit, by the drawing in datasets/data/README.md."""
     real_file(*KDD99)
-    full, sample = datasets.load("kdd99-18"), datasets.load("kdd99-sample")
+    full, sample = load("kdd99-18"), datasets.load("kdd99-sample")
     distinct = full.subset(distinct_rows(full.X, full.y))
     np.testing.assert_array_equal(np.bincount(distinct.y), [55_667, 20_628])
     assert len(np.unique(full.X, axis=0)) - len(distinct.X) == 141
@@ -69,10 +79,10 @@ def test_the_sample_of_kdd99_is_drawn_as_its_description_says(real_file):
         np.testing.assert_array_equal(getattr(sample, field), getattr(drawn, field))
 
 
-def test_nsl_kdd_has_17_types_of_attack_that_training_lacks(real_file):
+def test_nsl_kdd_has_17_types_of_attack_that_training_lacks(real_file, load):
     real_file(*NSL_TRAIN)
     real_file(*NSL_TEST)
-    train, test = (datasets.load_nsl_kdd(part) for part in ("train", "test"))
+    train, test = (load("nsl-kdd", part=part) for part in ("train", "test"))
     new = ~np.isin(test.kinds, train.kinds)
     assert len(np.unique(test.kinds[new])) == 17
     assert new.sum() == 3_750

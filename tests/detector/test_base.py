@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aegmm_detect.detector.base import Detector
 from aegmm_detect.exceptions import (
     AEGMMError,
     ArtefactError,
@@ -233,6 +234,14 @@ def test_a_copy_decides_alike_and_on_its_own(detector):
         assert (other.threshold, other.threshold_inferred) == (detector.threshold, True)
         other.threshold = 1e6
         assert detector.threshold != 1e6
+
+
+def test_a_copy_is_a_deep_one(detector):
+    assert type(detector).__copy__ is Detector.__copy__
+    detector.labels = [1]
+    for other in (copy.copy(detector), copy.deepcopy(detector)):
+        assert other.labels == [1]
+        assert other.labels is not detector.labels
 
 
 def test_a_class_that_is_not_registered_is_not_saved(detector, tmp_path):

@@ -1,5 +1,6 @@
 """An export is the detector's graph, or an error that leaves nothing behind."""
 
+import copy
 import dataclasses
 import json
 import logging
@@ -64,27 +65,29 @@ def test_an_export_scores_as_the_detector_tricky_rows_too(subject, format_, tmp_
     assert sorted(other.name for other in path.parent.iterdir()) == ["export"]
 
 
-def test_a_row_exactly_at_the_threshold_is_an_inlier(format_, make_nets, normal_rows, tmp_path):
-    detector = OutlierAEGMM(threshold=0.0, **make_nets())
-    detector.fit(normal_rows, epochs=1, verbose=0, seed=0, jit_compile=False)
-    detector.export(tmp_path / "first", format_)
-    scores, _ = run(tmp_path / "first", normal_rows)
+def test_a_row_exactly_at_the_threshold_is_an_inlier(
+    plain_export, fitted, format_, normal_rows, tmp_path
+):
+    scores, _ = run(plain_export.path, normal_rows)
+    detector = copy.copy(fitted)
     detector.threshold = float(scores[5])
-    detector.export(tmp_path / "second", format_, X=normal_rows)
-    again, is_outlier = run(tmp_path / "second", normal_rows)
+    detector.export(tmp_path / "export", format_, X=normal_rows)
+    again, is_outlier = run(tmp_path / "export", normal_rows)
     np.testing.assert_array_equal(again, scores)
     assert is_outlier[5] == 0
     np.testing.assert_array_equal(is_outlier, scores > scores[5])
 
 
+@pytest.fixture(scope="module")
+def one_layer():
+    return keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+
+
 @pytest.mark.parametrize("threshold", [np.inf, -np.inf, 1e300])
-def test_an_extreme_threshold_survives(fitted, light_format, normal_rows, tmp_path, threshold):
-    before = fitted.threshold
-    try:
-        fitted.threshold = threshold
-        fitted.export(tmp_path / "export", light_format)
-    finally:
-        fitted.threshold = before
+def test_an_extreme_threshold_survives(
+    export_net, one_layer, light_format, normal_rows, tmp_path, threshold
+):
+    export_net(one_layer, tmp_path / "export", light_format, threshold=threshold)
     scorer = Scorer(tmp_path / "export")
     assert scorer.threshold == threshold
     assert scorer.predict(normal_rows)["data"]["is_outlier"].all() == (threshold < 0)
@@ -92,10 +95,10 @@ def test_an_extreme_threshold_survives(fitted, light_format, normal_rows, tmp_pa
     assert is_outlier.tolist() == [1, int(threshold < 0)]
 
 
-def test_the_metadata_say_what_a_foreign_program_needs(fitted, format_, tmp_path):
-    fitted.export(tmp_path / "export", format_)
-    found = json.loads((tmp_path / "export" / METADATA_FILE).read_text())
-    assert (tmp_path / "export" / MODEL_FILES[format_]).is_file()
+def test_the_metadata_say_what_a_foreign_program_needs(plain_export, fitted, format_):
+    path = plain_export.path
+    found = json.loads((path / METADATA_FILE).read_text())
+    assert (path / MODEL_FILES[format_]).is_file()
     assert found["format"] == format_
     assert found["input"] == {"name": "x", "shape": [6], "dtype": "float32", "columns": None}
     assert found["threshold"] == fitted.threshold
@@ -104,21 +107,40 @@ def test_the_metadata_say_what_a_foreign_program_needs(fitted, format_, tmp_path
     assert found["format_version"] == 2
 
 
-def test_a_saved_model_has_a_signature_for_servers(fitted, normal_rows, tmp_path):
-    fitted.export(tmp_path / "export")
-    serve = tf.saved_model.load(str(tmp_path / "export")).signatures["serving_default"]
+def test_a_real_export_lists_its_files_with_their_sizes(plain_export):
+    metadata = plain_export.metadata
+    found = {
+        path.relative_to(plain_export.path).as_posix(): path.stat().st_size
+        for path in plain_export.path.rglob("*")
+        if path.is_file()
+    }
+    found.pop(METADATA_FILE)
+    assert metadata.files == found
+    assert metadata.model_file in found
+
+
+def test_an_export_leaves_logging_as_it_was(plain_export):
+    assert plain_export.logging_after == ([], logging.ERROR)
+
+
+@pytest.mark.parametrize("format_", ["savedmodel"], indirect=True)
+def test_a_saved_model_has_a_signature_for_servers(plain_export, fitted, normal_rows):
+    serve = tf.saved_model.load(str(plain_export.path)).signatures["serving_default"]
     found = serve(x=tf.constant(normal_rows[:1]))
     assert sorted(found) == ["instance_score", "is_outlier"]
     np.testing.assert_allclose(found["instance_score"], fitted.score(normal_rows[:1]), rtol=1e-4)
 
 
-def test_an_export_replaces_an_export_and_nothing_else(fitted, normal_rows, tmp_path):
+def test_an_export_replaces_an_export_and_nothing_else(export_net, one_layer, tmp_path):
+    def export(path):
+        export_net(one_layer, path, "savedmodel")
+
     path = tmp_path / "export"
-    fitted.export(path)
-    fitted.export(path)
+    export(path)
+    export(path)
     (path / "notes.md").touch()
     with pytest.raises(ArtefactError, match=r"export holds notes\.md besides an export"):
-        fitted.export(path)
+        export(path)
     assert (path / "notes.md").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
@@ -127,12 +149,12 @@ def test_an_export_replaces_an_export_and_nothing_else(fitted, normal_rows, tmp_
     (tmp_path / "other" / METADATA_FILE).write_text("{}")
     for name in ("mine", "file", "other"):
         with pytest.raises(ArtefactError, match=name):
-            fitted.export(tmp_path / name)
+            export(tmp_path / name)
     assert (tmp_path / "mine" / "thesis.txt").exists()
 
 
 def test_a_graph_that_computes_something_else_is_refused_and_leaves_nothing(
-    fitted, tmp_path, monkeypatch
+    export_net, one_layer, tmp_path, monkeypatch
 ):
     """Whatever its converter says."""
     writer = formats.WRITERS["savedmodel"]
@@ -141,12 +163,12 @@ def test_a_graph_that_computes_something_else_is_refused_and_leaves_nothing(
         run = writer.load(folder, metadata)
         return lambda rows: (run(rows)[0] + 1.0, run(rows)[1])
 
-    fitted.export(tmp_path / "export")
+    export_net(one_layer, tmp_path / "export", "savedmodel")
     before = (tmp_path / "export" / METADATA_FILE).read_text()
     monkeypatch.setitem(formats.WRITERS, "savedmodel", dataclasses.replace(writer, load=load))
     for name in ("export", "new"):
         with pytest.raises(ArtefactError, match=r"exported graph.s .* Pass rows of your own"):
-            fitted.export(tmp_path / name)
+            export_net(one_layer, tmp_path / name, "savedmodel")
     assert [path.name for path in tmp_path.iterdir()] == ["export"]
     assert (tmp_path / "export" / METADATA_FILE).read_text() == before
 
@@ -157,7 +179,7 @@ def test_digits_that_float32_loses_are_found_and_rows_of_float32_are_not_blamed(
     """Times in seconds: LiteRT takes float32 and would see no difference between hours."""
     rows = normal_rows + np.array([1.7e9, 0, 0, 0, 0, 0])
     detector = OutlierAEGMM(threshold=0.0, normalize="standard", **make_nets())
-    detector.fit(rows, epochs=1, verbose=0, seed=0, jit_compile=False)
+    detector.fit(rows, epochs=0, verbose=0, seed=0)
     if light_format == "onnx":
         detector.export(tmp_path / "export", "onnx")
         np.testing.assert_allclose(
@@ -169,22 +191,17 @@ def test_digits_that_float32_loses_are_found_and_rows_of_float32_are_not_blamed(
         detector.export(tmp_path / "export", "litert", X=rows.astype(np.float32))
 
 
-def test_what_a_runtime_lacks_is_an_error_and_leaves_nothing(make_nets, normal_rows, tmp_path):
+def test_what_a_runtime_lacks_is_an_error_and_leaves_nothing(export_net, tmp_path):
     """The converter is content with a triangular solve; onnxruntime has none."""
     pytest.importorskip("tf2onnx", reason="onnx needs tf2onnx")
     pytest.importorskip("onnxruntime", reason="onnx needs onnxruntime")
-
-    def features(x, x_recon):
-        lower = keras.ops.eye(2) + keras.ops.zeros((2, 2))
-        return keras.ops.transpose(
-            keras.ops.solve_triangular(lower, keras.ops.transpose(x[:, :2] - x_recon[:, :2]), True)
-        )
-
-    detector = OutlierAEGMM(threshold=0.0, recon_features=features, **make_nets())
-    detector.fit(normal_rows, epochs=1, verbose=0, seed=0, jit_compile=False)
-    detector.export(tmp_path / "works")
+    x = keras.Input((6,))
+    lower = keras.ops.eye(2)
+    solved = keras.ops.solve_triangular(lower, keras.ops.transpose(x[:, :2]), True)
+    net = keras.Model(x, keras.ops.transpose(solved))
+    export_net(net, tmp_path / "works", "savedmodel")
     with pytest.raises(ArtefactError, match=r"Try another format|refuses"):
-        detector.export(tmp_path / "export", "onnx")
+        export_net(net, tmp_path / "export", "onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["works"]
 
 
@@ -194,7 +211,7 @@ def test_nets_that_no_graph_can_hold_are_refused(make_nets, normal_rows, tmp_pat
 
     detector = OutlierAEGMM(threshold=0.0, recon_features=in_numpy, **make_nets())
     with pytest.warns(UserWarning, match="uncompiled"):
-        detector.fit(normal_rows[:200], epochs=1, verbose=0, seed=0)
+        detector.fit(normal_rows[:200], epochs=0, verbose=0, seed=0)
     with pytest.raises(ConfigurationError, match=r"uncompiled.*keras\.ops"):
         detector.export(tmp_path / "export")
 
@@ -203,7 +220,7 @@ def test_what_comes_first_is_said(fitted, make_nets, normal_rows, tmp_path):
     detector = OutlierAEGMM(**make_nets())
     with pytest.raises(NotFittedError, match=r"fit\(X\)"):
         detector.export(tmp_path / "export")
-    detector.fit(normal_rows, epochs=1, verbose=0, seed=0, jit_compile=False)
+    detector.fit(normal_rows, epochs=0, verbose=0, seed=0)
     with pytest.raises(ThresholdNotInferredError, match="infer_threshold"):
         detector.export(tmp_path / "export")
     with pytest.raises(ConfigurationError, match="'h5': pass one of savedmodel, onnx, litert"):
@@ -226,22 +243,6 @@ def test_a_missing_extra_is_named(fitted, tmp_path, monkeypatch, extra, module):
     package = module.partition(".")[0]
     with pytest.raises(MissingExtraError, match=rf'{package}.*"aegmm_detect\[{extra}\]"'):
         fitted.export(tmp_path / "export", extra)
-
-
-def test_an_export_leaves_logging_as_it_was(fitted, format_, tmp_path, monkeypatch):
-    root = logging.getLogger()
-    monkeypatch.setattr(root, "handlers", [])
-    monkeypatch.setattr(root, "level", logging.ERROR)
-    writer = formats.WRITERS[format_]
-
-    def write(program, folder):
-        logging.warning("as tf2onnx does")
-        root.setLevel(logging.DEBUG)
-        writer.write(program, folder)
-
-    monkeypatch.setitem(formats.WRITERS, format_, dataclasses.replace(writer, write=write))
-    fitted.export(tmp_path / "export", format_)
-    assert (root.handlers, root.level) == ([], logging.ERROR)
 
 
 def test_an_export_to_no_directory_is_an_error(fitted, tmp_path, monkeypatch):

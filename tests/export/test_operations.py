@@ -1,6 +1,6 @@
 """Every export of the family holds known operations only: a reader checks each before it is run."""
 
-from types import SimpleNamespace
+import functools
 
 import keras
 import numpy as np
@@ -10,22 +10,45 @@ from keras import layers, ops
 from aegmm_detect.configs.export import MODEL_FILES
 from aegmm_detect.export import formats
 from aegmm_detect.export.graph import PORTABLE
+from aegmm_detect.programs.structure import structure_of
 from aegmm_detect.registry import get_detector
 from aegmm_detect.untrusted.flow import words
 from aegmm_detect.untrusted.graph import check_graph
 from aegmm_detect.untrusted.litert_operations import OPERATIONS as LITERT
 from aegmm_detect.untrusted.onnx_graph import OPERATIONS as ONNX
+from tests.export.untrained import untrained
 from tests.own_detectors import OWN
 
-ALONE = sorted(set(OWN) - {"PerClassAEGMM"})  # it makes no graph
+# One makes no graph, one is the subject 'both' of test_export, and one makes the same graph as it.
+ALONE = sorted(set(OWN) - {"PerClassAEGMM", "OutlierAEGMM", "OutlierLabelledAEGMM"})
+
+
+@pytest.fixture(scope="module")
+def fitted_of(normal_rows):
+    """Of a name: a detector whose score has all parts; fitted once for all formats."""
+
+    @functools.cache
+    def fitted_of(name):
+        detector = get_detector(name).auto(6, ensemble=1, threshold=0.0, seed=3, score_type="both")
+        with untrained():
+            detector.fit(normal_rows, epochs=1, verbose=0, seed=0)
+        return detector
+
+    return fitted_of
 
 
 @pytest.mark.parametrize("name", ALONE)
-def test_every_detector_is_exported(name, normal_rows, light_format, tmp_path):
+def test_every_detector_is_exported(name, fitted_of, normal_rows, light_format, tmp_path):
     """With all parts of a score; an export that the reader refuses is an error."""
-    detector = get_detector(name).auto(6, ensemble=1, threshold=0.0, seed=3, score_type="both")
-    detector.fit(normal_rows, epochs=1, verbose=0, seed=0, jit_compile=False)
-    detector.export(tmp_path / "export", light_format, X=normal_rows)
+    fitted_of(name).export(tmp_path / "export", light_format, X=normal_rows)
+
+
+def test_labels_change_no_graph(fitted_of):
+    plain, labelled = (fitted_of(name) for name in ("OutlierAEGMM", "OutlierLabelledAEGMM"))
+    assert type(labelled).export is type(plain).export
+    assert structure_of(labelled.net) == structure_of(plain.net) is not None
+    one, other = (detector.scoring_graph for detector in (plain, labelled))
+    assert (one.function, one.row_dtype) == (other.function, other.row_dtype)
 
 
 def net(shape, *parts):
@@ -59,6 +82,15 @@ def attention(x):
     return layers.MultiHeadAttention(2, 3)(x, x)
 
 
+FUNCTIONS = (
+    lambda x: ops.concatenate([ops.abs(x), ops.sqrt(ops.abs(x)), ops.exp(-ops.square(x))], -1),
+    lambda x: ops.concatenate([ops.sin(x), ops.cos(x), ops.sign(x), ops.floor(x)], -1),
+    lambda x: ops.where((x > 0) & (x < 1) | (x == 2), ops.maximum(x, 0.1), -x),
+    lambda x: ops.concatenate([ops.max(x, -1, True), ops.min(x, -1, True)], -1),
+    lambda x: ops.concatenate([ops.mean(x, -1, True), ops.std(x, -1, True)], -1),
+    lambda x: ops.concatenate([ops.take(x, [0, 2], 1), ops.top_k(x, 2)[0]], -1),
+    lambda x: ops.one_hot(ops.cast(ops.clip(x[:, 0], 0, 3), "int32"), 4),
+)
 NETS = {
     "activations": lambda: net((6,), *(layers.Activation(name) for name in sorted(ACTIVATIONS))),
     "rows": lambda: net(
@@ -68,6 +100,7 @@ NETS = {
         *(layers.RMSNormalization(), layers.Rescaling(0.1, 1.0), layers.RepeatVector(3), adapted()),
         lambda x: layers.Maximum()([x, layers.Minimum()([layers.Dense(6)(x), x])]),
         lambda x: layers.Average()([x, layers.Multiply()([x, x]), layers.Subtract()([x, x])]),
+        *FUNCTIONS,
     ),
     "series": lambda: net(
         (8, 4),
@@ -79,8 +112,9 @@ NETS = {
         chain(
             layers.Permute((2, 1)), layers.Reshape((8, 4)), layers.TimeDistributed(layers.Dense(3))
         ),
-        layers.LSTM(3, unroll=True),
-        layers.GRU(3, unroll=True),
+        # Two steps: the others are the same operations again.
+        chain(layers.Cropping1D(3), layers.LSTM(3, unroll=True)),
+        chain(layers.Cropping1D(3), layers.GRU(3, unroll=True)),
         attention,
     ),
     "images": lambda: net(
@@ -93,38 +127,26 @@ NETS = {
         *(layers.UpSampling2D(2), layers.Cropping2D(1), layers.ZeroPadding2D(1)),
         *(layers.UpSampling2D(2, interpolation="bilinear"), layers.GroupNormalization(3)),
     ),
-    "functions": lambda: net(
-        (6,),
-        lambda x: ops.concatenate([ops.abs(x), ops.sqrt(ops.abs(x)), ops.exp(-ops.square(x))], -1),
-        lambda x: ops.concatenate([ops.sin(x), ops.cos(x), ops.sign(x), ops.floor(x)], -1),
-        lambda x: ops.where((x > 0) & (x < 1) | (x == 2), ops.maximum(x, 0.1), -x),
-        lambda x: ops.concatenate([ops.max(x, -1, True), ops.min(x, -1, True)], -1),
-        lambda x: ops.concatenate([ops.mean(x, -1, True), ops.std(x, -1, True)], -1),
-        lambda x: ops.concatenate([ops.take(x, [0, 2], 1), ops.top_k(x, 2)[0]], -1),
-        lambda x: ops.one_hot(ops.cast(ops.clip(x[:, 0], 0, 3), "int32"), 4),
-    ),
 }
 
 
-class Summed:
-    """A net as the converters want a scoring graph."""
+@pytest.fixture(scope="module")
+def program_of(graph_of):
+    """Of a name in `NETS`: the net as converters want it; made once for all formats."""
 
-    # As a graph for runtimes that are not TensorFlow.
-    function = SimpleNamespace(operations=PORTABLE)
+    @functools.cache
+    def program_of(name):
+        net = NETS[name]()
+        made = formats.program(graph_of(net, PORTABLE), 0.0, net.input_shape[1:], "float32")
+        # Its variables are constants by now, and LiteRT's way would write all layers once more.
+        return made._replace(graph=None)
 
-    def __init__(self, net):
-        self.net, self.variables = net, net.variables
-
-    def __call__(self, x):
-        return ops.sum(self.net(x, training=False), axis=-1)
+    return program_of
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_nets_of_keras_layers_hold_known_operations(name, light_format, tmp_path):
-    graph = Summed(NETS[name]())
-    shape = graph.net.input_shape[1:]
-    program = formats.program(graph, 0.0, shape, "float32")
-    formats.WRITERS[light_format].write(program, tmp_path)
+def test_nets_of_keras_layers_hold_known_operations(name, program_of, light_format, tmp_path):
+    formats.WRITERS[light_format].write(program_of(name), tmp_path)
     model = (tmp_path / MODEL_FILES[light_format]).read_bytes()
     check_graph(model, light_format, "here")
 

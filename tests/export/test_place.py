@@ -330,15 +330,3 @@ def test_what_comes_while_the_export_is_made_is_kept(system, tmp_path):
             place.put(staged, target)
     assert (target / "late.csv").exists()
     assert content_of(target) == b"old"
-
-
-def test_a_real_export_lists_its_files_with_their_sizes(fitted, format_, tmp_path):
-    metadata = fitted.export(tmp_path / "export", format_)
-    found = {
-        path.relative_to(tmp_path / "export").as_posix(): path.stat().st_size
-        for path in (tmp_path / "export").rglob("*")
-        if path.is_file()
-    }
-    found.pop(METADATA_FILE)
-    assert metadata.files == found
-    assert metadata.model_file in found

@@ -15,7 +15,7 @@ from aegmm_detect.migrate import from_alibi_detect, hdf5, keras2
 from aegmm_detect.migrate.alibi_state import AlibiState, read_meta
 
 # A file stays the same between examples, and each writes its own.
-QUICK = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @st.composite

@@ -24,13 +24,13 @@ PLAIN = st.recursive(
 
 
 @given(value=PLAIN, protocol=st.integers(3, 5))
-@settings(max_examples=200)
+@settings(max_examples=50)
 def test_plain_values_come_back(value, protocol):
     assert read(pickle.dumps(value, protocol), "f", ()) == value
 
 
 @given(value=st.recursive(ATOMS, lambda inner: st.lists(inner) | st.tuples(inner, inner)))
-@settings(max_examples=100)
+@settings(max_examples=30)
 def test_old_protocols_are_read(value):
     for protocol in (0, 1, 2):
         assert read(pickle.dumps(value, protocol), "f", ()) == value

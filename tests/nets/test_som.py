@@ -99,14 +99,9 @@ def test_winners_do_not_depend_on_the_precision_of_other_layers(maps, policy):
     np.testing.assert_array_equal(got, winner_coordinates(X, maps))
 
 
-@pytest.mark.parametrize(
-    ("format", "packages"),
-    [("onnx", ("tf2onnx", "onnxruntime")), ("litert", ("ai_edge_litert",)), ("savedmodel", ())],
-)
-def test_a_detector_around_it_trains_and_is_exported(maps, format, packages, tmp_path):
-    """The export compares the graph's scores with the detector's, and raises if they differ."""
-    for package in packages:
-        pytest.importorskip(package)
+@pytest.fixture(scope="module")
+def around_it(maps):
+    """A detector whose z holds winner coordinates, trained."""
     x = keras.Input((6,))
     code = keras.layers.Dense(1)(x)
     z = keras.layers.Concatenate()([code, winner_net(maps)(x)])
@@ -114,7 +109,18 @@ def test_a_detector_around_it_trains_and_is_exported(maps, format, packages, tmp
     net = keras.Model(x, [keras.layers.Dense(6)(code), z, gamma])
     detector = OutlierAEGMM(threshold=0.0, aegmm=net)
     detector.fit(X[:300], epochs=1, verbose=0, seed=0, jit_compile=False)
-    assert detector.export(tmp_path / format, format, X=X).format == format
+    return detector
+
+
+@pytest.mark.parametrize(
+    ("format", "packages"),
+    [("onnx", ("tf2onnx", "onnxruntime")), ("litert", ("ai_edge_litert",)), ("savedmodel", ())],
+)
+def test_a_detector_around_it_trains_and_is_exported(around_it, format, packages, tmp_path):
+    """The export compares the graph's scores with the detector's, and raises if they differ."""
+    for package in packages:
+        pytest.importorskip(package)
+    assert around_it.export(tmp_path / format, format, X=X).format == format
 
 
 def test_rows_and_maps_of_other_shapes_are_refused(maps):

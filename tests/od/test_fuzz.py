@@ -13,7 +13,7 @@ from aegmm_detect.exceptions import AEGMMError
 from aegmm_detect.od import OutlierAEGMM
 
 COLUMNS = tuple("abcdef")
-many = settings(max_examples=150)
+many = settings(max_examples=60)
 
 DTYPES = st.one_of(
     npst.boolean_dtypes(),
@@ -67,7 +67,7 @@ ANYTHING = st.one_of(
 def detector(request, make_nets, normal_rows):
     detector = OutlierAEGMM(0.0, **make_nets(), nan_policy=request.param)
     frame = pd.DataFrame(normal_rows, columns=list(COLUMNS))
-    detector.fit(frame, epochs=1, batch_size=64, verbose=0, seed=0)
+    detector.fit(frame, epochs=0)
     detector.calibrate(frame, check_trained=False)
     return detector
 
@@ -106,12 +106,18 @@ def test_every_row_has_an_answer_or_the_error_is_ours(detector, X):
         assert finite.all()
 
 
+@pytest.fixture(scope="module")
+def copies(detector):
+    """A copy that has refused all rows so far; made anew after rows that it could use."""
+    return [copy.copy(detector)]
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @given(X=ANYTHING)
 @settings(max_examples=25)
-def test_refused_rows_leave_the_detector_as_it_was(detector, X):
+def test_refused_rows_leave_the_detector_as_it_was(detector, copies, X):
     before = detector.score(np.ones((2, 6)))
-    other = copy.copy(detector)
+    (other,) = copies
 
     def fit(X):
         other.fit(X, epochs=1, verbose=0)
@@ -119,6 +125,7 @@ def test_refused_rows_leave_the_detector_as_it_was(detector, X):
     for act in (other.infer_threshold, other.calibrate, other.update, fit):
         error = error_of(act, X)
         if error is None:
+            copies[:] = [copy.copy(detector)]
             return  # usable rows, which change what comes after
         assert isinstance(error, ValueError)
         np.testing.assert_array_equal(other.score(np.ones((2, 6))), before)

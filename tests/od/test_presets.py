@@ -11,7 +11,7 @@ RNG = np.random.default_rng(0)
 MIX = RNG.normal(size=(2, 7))
 NORMAL = RNG.normal(size=(500, 2)) @ MIX + 0.1 * RNG.normal(size=(500, 7))
 ANOMALIES = 6.0 * RNG.normal(size=(60, 7)) * NORMAL.std(axis=0)
-QUICK = {"epochs": 40, "batch_size": 100, "optimizer": "adam", "verbose": 0, "jit_compile": False}
+QUICK = {"epochs": 20, "batch_size": 100, "optimizer": "adam", "verbose": 0, "jit_compile": False}
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -15,7 +15,7 @@ import pytest
 
 from aegmm_detect.exceptions import CheckpointError, ConfigurationError, NonFiniteLossError
 from aegmm_detect.od import OutlierAEGMM
-from aegmm_detect.training import checkpoint_file
+from aegmm_detect.training import checkpoint_file, length
 from aegmm_detect.training.checkpoint import FILE_NAME, Checkpoint
 from tests.od import killed_fits
 
@@ -88,7 +88,7 @@ def small(**settings):
 def ensemble():
     usual = OutlierAEGMM.auto(6, ensemble=2)
     # Parts of a pass, or several: the recipe's epochs are no passes.
-    recipe = usual.fit_config.replace(n_steps=600, max_passes=None, batch_size=64)
+    recipe = usual.fit_config.replace(n_steps=60, max_passes=None, batch_size=64)
     return OutlierAEGMM.from_blueprint(usual.blueprint, recipe, threshold=0.0, seed=3)
 
 
@@ -166,7 +166,8 @@ def test_own_nets_take_their_weights_and_the_states_of_their_layers_from_the_fil
     assert_same(fitted(make(7), rows, tmp_path, **settings), want)
 
 
-def test_an_ensemble_and_its_falling_learning_rate_go_on(rows, tmp_path):
+def test_an_ensemble_and_its_falling_learning_rate_go_on(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(length, "MIN_STEPS_PER_EPOCH", 20)  # of five passes, then
     settings = {name: QUICK[name] for name in ("verbose", "jit_compile")}
 
     def fit(folder=None, cut=None):

@@ -69,9 +69,8 @@ def test_a_detector_made_with_a_score_type_scores_as_one_changed_to_it(
 def test_rows_far_out_have_the_largest_number_and_rows_that_are_not_finite_have_none(
     score_type, normal_rows, make_nets
 ):
-    nets = make_nets()
-    detector = OutlierAEGMM(0.0, **nets, nan_policy="flag", score_type=score_type)
-    detector.fit(normal_rows, **QUICK, seed=0)
+    detector = OutlierAEGMM(0.0, **make_nets(), nan_policy="flag", score_type=score_type)
+    detector.fit(normal_rows, epochs=0)
     rows = normal_rows[:4].copy()
     rows[0, 0], rows[1, 0], rows[2, 0] = np.nan, np.inf, 3e38
     got = detector.predict(rows)["data"]

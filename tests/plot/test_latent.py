@@ -11,12 +11,14 @@ from aegmm_detect.exceptions import ConfigurationError, InvalidInputError, NotFi
 from aegmm_detect.od import OutlierAEGMM
 from aegmm_detect.plot import LatentDisplay
 from aegmm_detect.plot.latent import _plane
+from tests.export.untrained import untrained
 
 
 @pytest.fixture(scope="module")
 def ensemble(normal_rows):
     detector = OutlierAEGMM.auto(6, ensemble=2, seed=0, threshold=0.0)
-    detector.fit(normal_rows, epochs=1, verbose=0)
+    with untrained():
+        detector.fit(normal_rows, epochs=1, verbose=0)
     return detector
 
 

@@ -12,14 +12,12 @@ import numpy as np
 import pytest
 
 from aegmm_detect.od import OutlierAEGMM, OutlierVAEGMM
-from aegmm_detect.programs.cache import PROGRAMS
+from aegmm_detect.programs import pure
+from aegmm_detect.programs.cache import PROGRAMS, Programs
 from aegmm_detect.saving import load_detector, save_detector
 
 N_THREADS = 6
-QUICK = {
-    **{"epochs": 1, "batch_size": 200, "verbose": 0},
-    **{"jit_compile": False, "steps_per_execution": 1},
-}
+QUICK = {"epochs": 1, "batch_size": 64, "verbose": 0}
 
 
 def brought(make_nets, seed):
@@ -37,14 +35,21 @@ def with_normalization(make_nets, seed):
 
 
 def ensemble(_, seed):
-    return OutlierAEGMM.auto(6, ensemble=2, threshold=0.0, seed=seed), QUICK
+    """Small nets, with the densities of `auto`."""
+    auto = OutlierAEGMM.auto(6, ensemble=2)
+    small = auto.blueprint.replace(sizes=OutlierAEGMM.from_sizes(6, [4, 2], [3, 2]).blueprint.sizes)
+    settings = {"threshold": 0.0, "normalize": "robust", "seed": seed}
+    return OutlierAEGMM.from_blueprint(small, auto.fit_config, **settings), QUICK
 
 
 def drawn(_, seed):
-    return OutlierVAEGMM.from_sizes(6, [4, 2], [3, 2], threshold=0.0, seed=seed, samples=2), QUICK
+    net = OutlierVAEGMM.from_sizes(6, [4, 2], [3, 2], seed=seed).net
+    return OutlierVAEGMM(0.0, vaegmm=net, seed=seed, samples=2), {"epochs": 0}
 
 
 SHARED = {"brought": brought, "ensemble": ensemble}
+# What does not depend on which nets share.
+BROUGHT = pytest.mark.parametrize("pair", ["brought"], indirect=True)
 
 
 def fit(make, make_nets, rows, seed):
@@ -60,11 +65,19 @@ def nothing_compiled():
     assert PROGRAMS.n_made == before
 
 
+@contextlib.contextmanager
+def none_to_share():
+    """As if this process had compiled nothing yet; later tests find all that there was."""
+    fresh = Programs()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pure, "PROGRAMS", fresh)
+        yield fresh
+
+
 def scores_by_programs_of_its_own(detector, rows):
-    PROGRAMS.clear()
-    before = PROGRAMS.n_made
-    scores = copy.deepcopy(detector).score(rows)
-    assert PROGRAMS.n_made == before + 1
+    with none_to_share() as own:
+        scores = copy.deepcopy(detector).score(rows)
+    assert own.n_made == 1
     return scores
 
 
@@ -113,10 +126,13 @@ def test_nor_do_copies_and_those_from_files(pair, normal_rows, tmp_path):
 def test_scores_are_those_of_programs_that_nobody_shares(pair, normal_rows):
     together = [detector.score(normal_rows) for detector in pair]
     assert not np.allclose(*together)
-    alone = [scores_by_programs_of_its_own(detector, normal_rows) for detector in pair]
-    np.testing.assert_array_equal(alone, together)
-    # And in the other order: the program is now the second's.
-    np.testing.assert_array_equal(copy.deepcopy(pair[0]).score(normal_rows), together[0])
+    first = scores_by_programs_of_its_own(pair[0], normal_rows)
+    np.testing.assert_array_equal(first, together[0])
+    # And in the other order: the program is the second's, which it made alone.
+    with none_to_share() as own:
+        other_order = [copy.deepcopy(pair[number]).score(normal_rows) for number in (1, 0)]
+    assert own.n_made == 1
+    np.testing.assert_array_equal(other_order[::-1], together)
 
 
 def test_long_batches_share_too(pair, normal_rows):
@@ -138,30 +154,30 @@ def test_programs_outlive_what_keras_forgets(pair, normal_rows):
     np.testing.assert_array_equal(copies, before)
 
 
+@BROUGHT
 def test_many_threads_compile_a_new_structure_once(pair, normal_rows):
     want = [detector.score(normal_rows) for detector in pair]
-    PROGRAMS.clear()
     copies = [copy.deepcopy(pair[number % 2]) for number in range(N_THREADS)]
-    before, barrier = PROGRAMS.n_made, threading.Barrier(N_THREADS)
+    barrier = threading.Barrier(N_THREADS)
 
     def score(detector):
         barrier.wait(60.0)
         return detector.score(normal_rows)
 
-    with concurrent.futures.ThreadPoolExecutor(N_THREADS) as pool:
+    with none_to_share() as own, concurrent.futures.ThreadPoolExecutor(N_THREADS) as pool:
         found = list(pool.map(score, copies))
-    assert PROGRAMS.n_made == before + 1
+    assert own.n_made == 1
     np.testing.assert_array_equal(found, [want[number % 2] for number in range(N_THREADS)])
 
 
-def test_nor_to_explain(make_nets, normal_rows):
-    pair = [fit(brought, make_nets, normal_rows, seed) for seed in (0, 1)]
+@BROUGHT
+def test_nor_to_explain(pair, normal_rows):
     pair[0].explain(normal_rows[:3])
     with nothing_compiled():
         own = pair[1].explain(normal_rows[:3]).score
     assert not np.allclose(pair[0].explain(normal_rows[:3]).score, own)
-    PROGRAMS.clear()
-    alone = copy.deepcopy(pair[1]).explain(normal_rows[:3]).score
+    with none_to_share():
+        alone = copy.deepcopy(pair[1]).explain(normal_rows[:3]).score
     np.testing.assert_array_equal(alone, own)
 
 

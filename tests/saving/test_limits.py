@@ -24,8 +24,11 @@ from aegmm_detect.saving.directory import read_directory, write_directory
 from aegmm_detect.saving.manifest import MANIFEST, Artefact
 from aegmm_detect.saving.nets import net_from_bytes, net_to_bytes
 from aegmm_detect.sealed_json import sealed
+from aegmm_detect.serialization import nets
+from aegmm_detect.serialization.nets import serialize_net
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden"
 
 
 def refused(artefact, path, message):
@@ -387,22 +390,33 @@ def test_a_file_that_was_cut_says_so(artefact, tmp_path):
         load_detector(path)
 
 
+# Without TensorFlow, which takes seconds to load: the net's file lies there half written.
 KILLED = """
-import os, sys, tempfile
+import os, sys
 from pathlib import Path
-import keras
-from aegmm_detect.serialization.nets import serialize_net
-net = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-keras.Model.save = lambda self, path: (print("saving", flush=True), os._exit(9))
-serialize_net(net, "net")
+from aegmm_detect.files import staged_folder
+with staged_folder(Path(sys.argv[1]), int(sys.argv[2])) as folder:
+    (folder / "net.keras").write_bytes(b"half of it")
+    os._exit(9)
 """
 
 
 def test_killed_saves_leave_nothing_in_the_temporary_folder_for_long(fitted, tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    done = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, check=False)
+    asked, staged_folder = [], nets.staged_folder
+
+    def note_then_stage(*arguments):
+        asked.append(arguments)
+        return staged_folder(*arguments)
+
+    monkeypatch.setattr(nets, "staged_folder", note_then_stage)
+    serialize_net(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), "net")
+    (arguments,) = asked
+    assert os.listdir(tmp_path) == []
+    command = [sys.executable, "-c", KILLED, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, check=False, cwd=ROOT)
     assert done.returncode == 9, done.stderr
     assert len(os.listdir(tmp_path)) == 1
     save_detector(fitted, tmp_path / "saved.aegmm")
+    assert asked[1:] == len(asked[1:]) * [arguments]
     assert os.listdir(tmp_path) == ["saved.aegmm"]

@@ -12,9 +12,9 @@ from benchmarks.fuzzing_child import LOADED, REJECTED, in_children
 
 
 def test_changed_exports_end_well(exported, tmp_path):
-    paths = fuzz_exports.mutants([exported], tmp_path, 30, 1)
+    paths = fuzz_exports.mutants([exported], tmp_path, 15, 1)
     results = in_children("benchmarks.fuzz_exports", paths)
-    assert len(results) == 30
+    assert len(results) == 15
     assert {result.outcome for result in results} == {REJECTED, LOADED}
     most = max(result.megabytes for result in results)
     assert sys.platform != "linux" or most < fuzz_exports.MOST_MEGABYTES

@@ -60,7 +60,27 @@ def outputs(net):
     return np.asarray(net(X, training=False))
 
 
-@pytest.mark.parametrize("name", SPELLINGS)
+# Keras's own, in nets of ten layers side by side: each net takes as long to save as five layers.
+KERAS = STRINGS | LISTED
+TENS = [list(KERAS)[start : start + 10] for start in range(0, len(KERAS), 10)]
+
+
+@pytest.mark.parametrize("names", TENS, ids=lambda names: names[0])
+def test_ten_activations_of_keras_come_back_as_what_they_are(names):
+    x = keras.Input((4,))
+    hidden = [layers.Dense(4, KERAS[n], kernel_initializer="glorot_uniform") for n in names]
+    net = keras.Model(x, [layer(x) for layer in hidden])
+    parts, described = serialize_net(net, "encoder")
+    assert not described.own
+    loaded = deserialize_net(parts, "encoder", {})
+    for name, found, want in zip(names, loaded(X), net(X), strict=True):
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(want), name)
+    held, kept = ([layer.activation for layer in n.layers[1:]] for n in (net, loaded))
+    for name, one, other in zip(names, held, kept, strict=True):
+        assert one is other, name
+
+
+@pytest.mark.parametrize("name", LAYERS | OWN)
 def test_an_activation_comes_back_as_what_it_is(name):
     net = net_with(SPELLINGS[name])
     parts, described = serialize_net(net, "encoder")
@@ -251,9 +271,11 @@ def test_copies_hold_the_same_functions():
 
 
 IN_A_FRESH_PROCESS = """
-import sys
 import functools
+import pickle
+import sys
 import numpy as np
+from aegmm_detect.programs.tracing import SCORING
 from aegmm_detect.saving import load_detector
 from tests.serialization import own_functions as own
 
@@ -277,18 +299,31 @@ with np.load(f"{folder}/outputs.npz") as wanted:
             found = net.gmm_density(rows[:, :3], training=False)
         np.testing.assert_array_equal(np.asarray(found), wanted[name])
         print(name)
+
+SCORING["mode"] = "graph"  # as in these tests
+scored = np.load(f"{folder}/scored.npy")
+with open(f"{folder}/pickled", "rb") as stream:
+    pickled = pickle.load(stream)
+for detector in (load_detector(f"{folder}/saved.aegmm"), pickled):
+    print(detector.score(scored).tobytes().hex(), detector.threshold.hex())
 """
 
 
-def test_all_spellings_are_the_same_in_a_fresh_process(tmp_path):
-    """Several in one net, so that there are few files; the end of the density net varies, too."""
+@pytest.fixture(scope="module")
+def fresh_process(fitted, normal_rows, tmp_path_factory):
+    """Lines that a new process prints of all spellings, the names of these, and of `fitted`.
+
+    Several spellings are in one net: few files are quick. The end of the density net varies, too.
+    Layers without weights hold them here: `Dense` layers hold each of them in the tests above.
+    """
+    tmp_path = tmp_path_factory.mktemp("fresh")
     spellings = [f for n, f in SPELLINGS.items() if n not in LAYERS]
     wanted = {}
     ends = [tf.nn.softmax, keras.activations.softmax, ops.softmax, own.softmax, "softmax"]
     for number in range(len(spellings) // 60 + 1):
         some = spellings[60 * number : 60 * number + 60]
         x = keras.Input((4,))
-        side_by_side = layers.Concatenate()([layers.Dense(4, f)(x) for f in some])
+        side_by_side = layers.Concatenate()([layers.Activation(f)(x) for f in some])
         encoder = keras.Model(x, layers.Dense(1)(side_by_side))
         detector = detector_with(encoder, end=ends[number % len(ends)])
         save_detector(detector, tmp_path / f"{number}.aegmm")
@@ -296,10 +331,28 @@ def test_all_spellings_are_the_same_in_a_fresh_process(tmp_path):
         wanted[f"density-{number}"] = np.asarray(detector.net.gmm_density(X[:, :3]))
     np.save(tmp_path / "rows.npy", X)
     np.savez(tmp_path / "outputs.npz", **wanted)
+    save_detector(fitted, tmp_path / "saved.aegmm")
+    (tmp_path / "pickled").write_bytes(pickle.dumps(fitted))
+    np.save(tmp_path / "scored.npy", normal_rows)
     command = [sys.executable, "-c", IN_A_FRESH_PROCESS, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == list(wanted)
+    lines = done.stdout.splitlines()
+    return lines[: len(wanted)], list(wanted), lines[len(wanted) :]
+
+
+def test_all_spellings_are_the_same_in_a_fresh_process(fresh_process):
+    found, names, _ = fresh_process
+    assert found == names
+    assert len(names) >= 4
+
+
+def test_in_another_process_a_detector_scores_to_the_last_bit_alike(
+    fresh_process, fitted, normal_rows
+):
+    """As a file, and as a pickle."""
+    want = f"{fitted.score(normal_rows).tobytes().hex()} {fitted.threshold.hex()}"
+    assert fresh_process[2] == [want, want]
 
 
 @pytest.mark.filterwarnings("ignore:Argument `input_shape` is deprecated")  # Keras's, of its own

@@ -24,7 +24,7 @@ from aegmm_detect.training.fit import FitOptions, fit
 from aegmm_detect.training.prepare import TrainingRows
 
 # Dropout would draw a mask of its own for each member.
-SIZES = NetSizes.of(n_features=6, comp_hiddens=(8, 2), est_hiddens=(6, 3), est_dropout_ratio=None)
+SIZES = NetSizes.of(n_features=6, comp_hiddens=(8, 2), est_hiddens=(3,), est_dropout_ratio=None)
 MEMBERS = 2
 BLUEPRINT = Blueprint(SIZES, concat(log_euclidean, negative_cosine), MEMBERS)
 OBJECTIVE = MixtureLoss(aegmm_terms(), {}).objective
@@ -144,6 +144,6 @@ def test_a_loss_of_the_users_own_sees_one_member_at_a_time(normal_rows):
 
 
 def test_a_loss_of_the_users_own_trains_an_ensemble(normal_rows):
-    detector = OutlierAEGMM.auto(6, ensemble=2, seed=0, threshold=0.0)
-    detector.fit(normal_rows, loss_fn=loss_aegmm, epochs=2, verbose=0)
+    detector = OutlierAEGMM.from_blueprint(BLUEPRINT, FitConfig(), seed=0, threshold=0.0)
+    detector.fit(normal_rows, loss_fn=loss_aegmm, epochs=1, batch_size=64, verbose=0)
     assert np.isfinite(detector.score(normal_rows)).all()
