@@ -23,9 +23,13 @@ hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_finish(session):
-    """Objects of imported modules, some million, are no garbage: collecting it need not look."""
+    """Objects of imported modules, some million, are no garbage: collecting it need not look.
+
+    Nor need it look often, as graphs are made of many objects that stay.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -59,8 +59,18 @@ class NetDetector(MadeAtFit):
         """The model with fresh weights, for prepared rows of that shape."""
 
     @abc.abstractmethod
-    def objective(self, rows: TrainingRows, config: Any) -> Objective:
-        """What is minimised; with a `key`, so that fits share compiled programs."""
+    def objective(self, net: keras.Model, rows: TrainingRows, config: Any) -> Objective:
+        """The loss, with a `key` so that fits share compiled programs.
+
+        Parameters
+        ----------
+        net
+            Built, and not yet trained.
+        rows
+            Prepared training rows.
+        config
+            Settings of this fit.
+        """
 
     @staticmethod
     @abc.abstractmethod
@@ -139,7 +149,7 @@ class NetDetector(MadeAtFit):
         net = self.build(prepared.shape, config.seed)
         history = fit(
             net,
-            self.objective(prepared, config),
+            self.objective(net, prepared, config),
             prepared,
             config,
             FitOptions(optimizer, verbose, log_metric, callbacks, checkpoint_dir),

@@ -41,8 +41,9 @@ class Objective(NamedTuple):
     values
         What is minimised and logged.
     key
-        Equal for objectives that compute the same of equal `arrays`: their fits share compiled
-        programs. None: nobody knows, as of functions of a user's.
+        Fits whose objectives have equal keys share compiled programs, so equal keys must mean the
+        same loss, up to `arrays`. A function of a module that depends on its arguments alone is
+        its own key. Default None: share with no other fit.
     arrays
         A tree of arrays that `values` is given.
     update

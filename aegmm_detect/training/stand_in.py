@@ -174,7 +174,10 @@ def _key(
     }
     # Of the process's own precision, whatever that of the net.
     dtypes = tuple(str(variable.dtype) for variable in optimizer.variables)
-    own = (objective.key, objective.columns, objective.update, dtypes)
+    # The name of the function, too: two authors may have thought of one word as a key.
+    values = getattr(objective.values, "__qualname__", type(objective.values).__qualname__)
+    named = (objective.values.__module__, values)
+    own = (objective.key, named, objective.columns, objective.update, dtypes)
     return structure, kind, repr(config), own, layout.leaves, more
 
 

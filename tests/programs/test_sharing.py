@@ -198,16 +198,18 @@ def test_a_second_fit_that_trains_nothing_compiles_nothing(make_nets, normal_row
 
 
 def test_other_widths_mixtures_and_scaling_have_programs_of_their_own(make_nets, normal_rows):
-    fit(brought, make_nets, normal_rows, 0).score(normal_rows)
-    for detector in (
+    others = (
         OutlierAEGMM(0.0, **make_nets(n_gmm=3)),
         OutlierAEGMM(0.0, **make_nets()),
         OutlierAEGMM(0.0, **make_nets(batch_norm=True), normalize="standard"),
-    ):
-        detector.fit(normal_rows, epochs=0)
-        before = PROGRAMS.n_made
-        detector.score(normal_rows)
-        assert PROGRAMS.n_made == before + 1
+    )
+    with none_to_share() as own:
+        fit(brought, make_nets, normal_rows, 0).score(normal_rows)
+        for detector in others:
+            detector.fit(normal_rows, epochs=0)
+            before = own.n_made
+            detector.score(normal_rows)
+            assert own.n_made == before + 1
 
 
 def test_what_holds_more_than_weights_scores_by_its_own(make_nets, normal_rows):

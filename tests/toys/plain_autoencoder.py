@@ -29,8 +29,8 @@ class PlainAutoencoder(NetDetector):
         output = keras.layers.Dense(width, kernel_initializer=start(seeds[1]))
         return keras.Sequential([keras.Input(row_shape), hidden, output])
 
-    def objective(self, rows, config):
-        return Objective(("loss",), mean_error, key="mean squared error")
+    def objective(self, net, rows, config):
+        return Objective(("loss",), mean_error, key=mean_error)
 
     @staticmethod
     def row_scores(net, arrays, rows):

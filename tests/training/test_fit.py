@@ -29,10 +29,11 @@ def net(make_nets):
     return AEGMM(nets["encoder_net"], nets["decoder_net"], nets["gmm_density_net"])
 
 
-@pytest.mark.parametrize("mode", ["xla", "graph", "eager"])
+@pytest.mark.parametrize("mode", ["graph", "eager"])
 def test_fit_is_the_textbook_loop_over_its_batches(make_nets, net, normal_rows, mode):
+    """By XLA it is the same step as by a graph: see `tests/od/test_aegmm.py`."""
     rows = normal_rows[:130]
-    config = FitConfig(epochs=2, batch_size=32, seed=5, jit_compile=mode == "xla")
+    config = FitConfig(epochs=2, batch_size=32, seed=5, jit_compile=False)
     prepared = TrainingRows(ArrayRows(rows), None, None, (6,))
     options = FitOptions(keras.optimizers.Adam(1e-3), verbose=0)
     history = fit(net, OBJECTIVE, prepared, config, options, eager=mode == "eager")

@@ -140,3 +140,24 @@ def test_a_stream_has_no_rows_to_choose_from():
     objective = Objective(("loss", "error", "scale"), values, select=lambda *_: np.arange(3))
     with pytest.raises(ConfigurationError, match="in memory: pass an array"):
         fit(two_nets(), objective, prepared, CONFIG, FitOptions(verbose=0))
+
+
+def absolute(net, arrays, batch, progress, training):
+    return Evaluated({"loss": ops.mean(ops.abs(net(batch, training=training)))})
+
+
+def squared(net, arrays, batch, progress, training):
+    return Evaluated({"loss": ops.mean(ops.square(net(batch, training=training)))})
+
+
+def test_losses_that_were_given_one_key_are_still_two():
+    losses = []
+    for function in (absolute, squared):
+        start = keras.initializers.GlorotUniform(0)
+        net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, kernel_initializer=start)])
+        want = float(function(net, (), ROWS, 0.0, True).values["loss"])
+        options = FitOptions(keras.optimizers.SGD(0.0), verbose=0)
+        log = fit(net, Objective(("loss",), function, "my loss"), PREPARED, CONFIG, options)
+        np.testing.assert_allclose(log.history["loss"], want, rtol=1e-6)
+        losses.append(want)
+    assert abs(losses[0] - losses[1]) > 0.01
