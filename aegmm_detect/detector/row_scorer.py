@@ -24,8 +24,8 @@ TILE = 64
 _LONG = 64
 # Rows from which compiling the long program (1-2 s, once) is worth it.
 _LONG_PAYS_FROM_ROWS = 8192
-# Each worker runs a single-threaded program; more of them than cores only wait.
-_WORKERS = min(8, os.cpu_count() or 1)
+# Each worker runs a single-threaded program; one more than cores, as they also wait for Python.
+_WORKERS = min(8, (os.cpu_count() or 1) + 1)
 
 
 class RowScorer:
