@@ -1,6 +1,6 @@
-"""What is wrong with rows and labels: shapes, names of columns, values that do not fit.
+"""Checks of rows and labels: shapes, column names, values.
 
-Every error says what came, what fits and what to do.
+Every error says what was passed, what is expected and what to do.
 """
 
 import itertools
@@ -19,12 +19,12 @@ INLIER, OUTLIER, UNLABELLED = 0, 1, -1
 
 
 def check_shape(batch: Array, shape: tuple[int, ...], name: str = "X") -> None:
-    """Raise unless `batch` holds rows of feature shape `shape`.
+    """Raise unless each row of `batch` has the shape `shape`.
 
     Raises
     ------
     InvalidInputError
-        Names the user's array and both shapes.
+        The shapes differ; the message names the user's array and both shapes.
     """
     if batch.shape[1:] == shape:
         return
@@ -32,7 +32,7 @@ def check_shape(batch: Array, shape: tuple[int, ...], name: str = "X") -> None:
 
 
 def _shape_problem(got: tuple[int, ...], shape: tuple[int, ...], name: str) -> str:
-    """What is wrong with a batch of shape `got`, and what would put it right."""
+    """Message about a batch of the wrong shape `got`, and how to fix it."""
     holder = name if name.isidentifier() else "batch"
     if holder != name and (got == shape or len(got) == 1):
         return (
@@ -66,26 +66,26 @@ def _shape_problem(got: tuple[int, ...], shape: tuple[int, ...], name: str) -> s
 
 
 def _other_shape(row: tuple[int, ...], shape: tuple[int, ...], holder: str) -> str:
-    """How rows of shape `row` become rows of shape `shape`, where that is plain."""
+    """Advice on how to turn rows of shape `row` into rows of shape `shape`."""
     if (*row, 1) == shape:
         return f"Add the missing axis: {holder}[..., np.newaxis]."
     if row == (*shape, 1):
         return f"Drop the last axis: {holder}[..., 0]."
     if len(row) > 2 and (*row[1:], row[0]) == shape:
         return f"Put the channels last: np.moveaxis({holder}, 1, -1)."
-    # With as many axes, a reshape would mix rows up with columns.
+    # If the number of axes is the same, a reshape would mix up the axes.
     if len(row) != len(shape) and math.prod(row) == math.prod(shape):
         return f"Use {holder}.reshape(-1, {', '.join(map(str, shape))})."
     return "Pass rows of the shape that fit saw, or make a detector with nets for these."
 
 
 def check_names(names: tuple[str, ...], expected: tuple[str, ...]) -> None:
-    """Raise if two data frames disagree on their columns.
+    """Raise unless a data frame has the expected column names, in the same order.
 
     Raises
     ------
     InvalidInputError
-        Names the missing, unexpected or reordered columns.
+        Columns are missing, unexpected or in another order; the message names them.
     """
     if names == expected:
         return
@@ -107,7 +107,7 @@ def check_names(names: tuple[str, ...], expected: tuple[str, ...]) -> None:
 def non_finite_rows(batch: Array) -> Array:
     """Indices of rows that hold NaN, infinity, or more than float32 can hold."""
     with np.errstate(all="ignore"):
-        # One pass without a temporary; overflow of the sum itself only costs the second look.
+        # Fast path without a temporary array. If only the sum overflows, the slow path decides.
         if np.isfinite(np.sum(batch, dtype=np.float32)):
             return np.empty(0, dtype=np.int64)
         finite = np.isfinite(batch.astype(np.float32, copy=False))
@@ -115,8 +115,8 @@ def non_finite_rows(batch: Array) -> Array:
 
 
 def non_finite_columns(batch: Array, names: Sequence[str] | None) -> tuple[str, ...]:
-    """Those of the columns `names` that hold NaN, infinity, or more than float32 can hold."""
-    if names is None or not len(batch):  # no rows can have any shape: []
+    """Names of columns that hold NaN, infinity, or more than float32 can hold."""
+    if names is None or not len(batch):  # an empty batch may have any shape
         return ()
     with np.errstate(over="ignore"):
         bad = np.any(~np.isfinite(batch.astype(np.float32, copy=False)), axis=0)
@@ -124,23 +124,23 @@ def non_finite_columns(batch: Array, names: Sequence[str] | None) -> tuple[str, 
 
 
 def refuse_non_finite(rows: Array, name: str, remedy: str, columns: Sequence[str] = ()) -> None:
-    """Raise, naming the first of the non-finite `rows`; do nothing if there are none.
+    """Raise an error about non-finite `rows`; do nothing if there are none.
 
     Parameters
     ----------
     rows
-        Row numbers.
+        Indices of these rows.
     name
-        Of the user's array.
+        Name of the user's array.
     remedy
-        What to do about it.
+        Advice, for the message.
     columns
-        Names of the columns concerned, where they are known.
+        Names of the columns concerned, if they are known.
 
     Raises
     ------
     InvalidInputError
-        With row numbers and names.
+        There are such rows; the message has the first indices and the columns.
     """
     if len(rows):
         what = f"row{'s' if len(rows) > 1 else ''} (first: {first_few(rows)})"
@@ -152,12 +152,12 @@ def refuse_non_finite(rows: Array, name: str, remedy: str, columns: Sequence[str
 
 
 def check_labels(y: Any) -> IntArray:
-    """Return `y` as int64 (N,).
+    """Check labels and return them as int64 (N,).
 
     Raises
     ------
     InvalidInputError
-        If `y` has another shape, or holds other labels than 0, 1 and -1.
+        `y` has another shape, or holds labels other than 0, 1 and -1.
     """
     labels: Array = np.asarray(y)
     fits = "pass one label per row: 0 inlier, 1 outlier, -1 unlabelled"
@@ -177,7 +177,7 @@ def check_label_count(labels: Sized, n_rows: int) -> None:
     Raises
     ------
     InvalidInputError
-        Has both numbers.
+        The numbers differ; the message has both.
     """
     if len(labels) != n_rows:
         raise InvalidInputError(

@@ -1,8 +1,8 @@
-"""The one list of models: detectors, presets, baselines. A model is imported when it is asked for.
+"""The list of all models: detectors, presets, baselines. A model is imported when it is needed.
 
-A new detector is one file, and one entry here: where its class is, where its settings are, how the
-tests make a tiny one, and what it can do. Everything else follows from that: saving, the laws of
-the conformance tests, benchmarks, the command line.
+To add a detector, write one file and add one entry here: where its class and its settings are, how
+tests make a small one, and what it can do. Saving, the conformance tests and the benchmarks use
+this entry.
 """
 
 import dataclasses
@@ -16,12 +16,12 @@ from aegmm_detect.exceptions import ConfigurationError
 
 Kind = Literal["detector", "preset", "baseline"]
 # What a detector may be able to do besides fit, score and predict.
-#   save     comes back from a file, the same to the bit
-#   export   runs without this package
+#   save     can be saved and loaded, and then gives the same scores to the last bit
+#   export   can be exported to run without this package
 #   explain  says which features make a row strange
-#   update   learns on from new rows without a fit
+#   update   learns from new rows without a new fit
 #   labels   learns from labelled anomalies
-#   stream   fits to rows that are not in memory
+#   stream   can be fitted to rows that are not in memory
 Capability = Literal["save", "export", "explain", "update", "labels", "stream"]
 
 
@@ -32,24 +32,26 @@ class Entry:
     Parameters
     ----------
     home
-        ``module:name`` of a class or, of presets and baselines, of a function that makes one.
+        ``module:name`` of a class; for presets and baselines it may be a function that makes one.
     make
-        Classmethod that makes a model of a number of features and settings; "" for the class or
-        function itself.
+        Name of the classmethod that makes a model from the number of features and settings; "" to
+        call the class or function itself.
     fixed
-        What comes before the number of features.
+        Positional arguments before n_features.
     takes_width
-        Whether the number of features comes next; others learn it from the rows of their first fit.
+        Whether n_features is the next positional argument. If not, the model takes the number of
+        features from the rows passed to `fit`.
     settings
-        ``module:name`` of its settings, free of TensorFlow; None where it has none of its own.
+        ``module:name`` of its settings class, in a module that does not import TensorFlow; None if
+        it has none.
     tiny
-        Settings of a detector that fits in a moment, for tests.
+        Settings of a small detector that is fast to fit, for tests.
     quick
-        Arguments of ``fit`` that go with them.
+        Arguments of ``fit`` in tests, so that it is fast.
     can
-        What it is able to do.
+        Capabilities; see `Capability`.
     kind
-        What it is for.
+        Detector, preset or baseline.
     """
 
     home: str
@@ -63,11 +65,11 @@ class Entry:
     kind: Kind = "detector"
 
     def load(self) -> Any:
-        """The class or function."""
+        """Import and return the class or function."""
         return _load(self.home)
 
     def build(self, n_features: int, **settings: Any) -> Any:
-        """A model that is not fitted, for rows of `n_features` numbers."""
+        """Make an unfitted model for rows of `n_features` numbers."""
         maker = self.load()
         make = getattr(maker, self.make) if self.make else maker
         width = (n_features,) if self.takes_width else ()
@@ -91,7 +93,7 @@ def _of_family(
     update: bool = True,
     ensemble: int = 1,
 ) -> Entry:
-    """A detector with an autoencoder and a mixture."""
+    """Entry of a detector with an autoencoder and a mixture."""
     able: set[Capability] = {"save", "export", "explain", "stream", *can}
     return Entry(
         home=f"aegmm_detect.od.{module}:{name}",
@@ -113,7 +115,7 @@ def _of_baseline(name: str) -> Entry:
 
 
 _ENTRIES: dict[str, Entry] = {
-    # One stands for all with an ensemble, which they share.
+    # Only this entry is tested with an ensemble, because all these detectors share that code.
     "OutlierAEGMM": _of_family("aegmm", "OutlierAEGMM", "DetectorConfig", ensemble=2),
     "OutlierLabelledAEGMM": _of_family(
         "labelled", "OutlierLabelledAEGMM", "DetectorConfig", "labels"
@@ -141,7 +143,7 @@ _ENTRIES: dict[str, Entry] = {
             "dagmm_threshold",
         )
     },
-    # The order is that of tables.
+    # The tables of the benchmarks use this order.
     "1-nn": _of_baseline("NearestNeighbour"),
     "mahalanobis": _of_baseline("Mahalanobis"),
     "pca-gmm": _of_baseline("PrincipalMixture"),
@@ -149,29 +151,31 @@ _ENTRIES: dict[str, Entry] = {
     "iforest": _of_baseline("Forest"),
     "untrained": Entry(home="aegmm_detect.evaluation.contenders:untrained", kind="baseline"),
 }
-# All models, those that were registered since among them.
+# All models, including those added by `register`.
 ENTRIES: Mapping[str, Entry] = MappingProxyType(_ENTRIES)
 
 
 def register(name: str, entry: Entry) -> None:
-    """Add a model of your own: a detector can then be saved, and loaded where it is added, too.
+    """Add your own model. A detector can then be saved.
+
+    To load it in another process, register it there, too.
 
     Raises
     ------
     ConfigurationError
-        Another model has that name.
+        Another model has this name.
     """
     if _ENTRIES.setdefault(name, entry) != entry:
         raise ConfigurationError(f"A model called {name!r} is registered already.")
 
 
 def get_detector(name: str) -> Any:
-    """The class of that name.
+    """Return the detector class `name`.
 
     Raises
     ------
     ConfigurationError
-        Lists the names that exist.
+        There is no such detector; the message lists those that exist.
     """
     if name not in DETECTORS:
         raise ConfigurationError(f"No detector is called {name!r}. There are: {sorted(DETECTORS)}.")
@@ -179,7 +183,7 @@ def get_detector(name: str) -> Any:
 
 
 class _Detectors(Mapping[str, str]):
-    """Name -> home of the models that are detectors."""
+    """A view of the registry: name of each detector -> `Entry.home`."""
 
     def __getitem__(self, name: str) -> str:
         if name not in _ENTRIES or _ENTRIES[name].kind != "detector":
@@ -193,12 +197,12 @@ class _Detectors(Mapping[str, str]):
         return sum(1 for _ in self)
 
 
-# Detectors by name: where their classes are.
+# Name of each detector -> ``module:name`` of its class.
 DETECTORS: Mapping[str, str] = _Detectors()
 
 
 def saved_classes() -> dict[str, Callable[[], Any]]:
-    """Names of the detectors that can be saved, and what imports their classes."""
+    """Detectors that can be saved: name -> function that imports the class."""
     return {
         name: entry.load
         for name, entry in ENTRIES.items()

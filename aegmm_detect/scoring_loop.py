@@ -1,4 +1,4 @@
-"""From what a user passes to scores: the checks and the loop that all scorers share."""
+"""Score the user's rows: the checks and the loop that all detectors use."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from aegmm_detect.input_checks import check_shape, non_finite_columns, refuse_no
 from aegmm_detect.inputs import Rows, as_rows
 from aegmm_detect.types import BoolArray, FloatArray
 
-# Rows per pass: enough for every core to have several pieces of work before all wait for the last.
+# Rows per pass: enough to give every core several pieces of work before all wait for the last one.
 DEFAULT_BATCH_SIZE = 65_536
 
 
@@ -30,33 +30,34 @@ def score_rows(
     X
         Anything that `as_rows` takes.
     score_batch
-        Checked rows (N, ...), N >= 1 -> scores float32, (N,) or several a row, (N, C); NaN for rows
-        that are not finite.
+        Function: checked rows (N, ...), N >= 1 -> float32 scores, (N,), or (N, C) for several per
+        row. Rows that are not finite, and no others, must score NaN.
     row_shape
-        Of the rows that fit.
+        Shape of one row at `fit`.
     names
-        Of the columns of data frames, where they are known.
+        Column names at `fit`, if they are known.
     nan_policy
-        'raise' refuses rows that are not finite.
+        With 'raise', rows that are not finite raise an error.
     batch_size
-        Rows per call of `score_batch`, where they are in memory.
+        Rows per call of `score_batch`, if they are in memory.
 
     Returns
     -------
-    Scores, (N,) or (N, C), float32; of no rows (0,).
+    Scores, (N,) or (N, C), float32; (0,) if there are no rows.
 
     Raises
     ------
     ConfigurationError
-        `batch_size` is no positive whole number.
+        `batch_size` is not a positive whole number.
     InvalidInputError
-        Other columns or shapes; rows that are not finite, unless they are to be flagged.
+        Columns or shapes differ from those at `fit`, or rows are not finite and `nan_policy` is
+        'raise'.
     """
     rows = as_rows(X, names)
     parts = [score_batch(batch) for batch in checked_batches(rows, row_shape, batch_size)]
     scores = np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
     if nan_policy == "raise":
-        # `score_batch` answers NaN for such rows and for no other.
+        # `score_batch` returns NaN for rows that are not finite, and only for these.
         unknown = np.isnan(scores)
         refuse_flagged(unknown if scores.ndim == 1 else np.any(unknown, axis=1), rows)
     return scores
@@ -65,7 +66,7 @@ def score_rows(
 def checked_batches(
     rows: Rows, row_shape: tuple[int, ...], batch_size: Any
 ) -> Iterator[FloatArray]:
-    """Batches (N, *row_shape), none of them empty; `InvalidInputError` for other shapes."""
+    """Yield batches (N, *row_shape), N >= 1; raise `InvalidInputError` for other row shapes."""
     name = "A batch of X" if rows.array is None else "X"
     for batch in rows.batches(_positive(batch_size)):
         check_shape(batch, row_shape, name)
@@ -74,21 +75,21 @@ def checked_batches(
 
 
 def refuse_flagged(bad: BoolArray, rows: Rows) -> None:
-    """Raise `InvalidInputError` if any of `rows` is `bad` (N,): not finite."""
-    numbers = np.flatnonzero(bad)
-    # A stream's rows have gone by.
+    """Raise `InvalidInputError` if any of `rows` is `bad` (N,), that is, not finite."""
+    indices = np.flatnonzero(bad)
+    # The rows of a stream are no longer available, so the error does not name their columns.
     array, names = rows.array, rows.columns.names
     refuse_non_finite(
-        numbers,
+        indices,
         "X",
         "Drop or impute these rows, or make the detector with nan_policy='flag' to have them "
         "called outliers.",
-        () if array is None else non_finite_columns(array[numbers], names),
+        () if array is None else non_finite_columns(array[indices], names),
     )
 
 
 def _positive(batch_size: Any) -> int:
-    # Whole floats, too: the peer's default is 1e10.
+    # Accept whole floats, too: alibi-detect's default is 1e10.
     number = isinstance(batch_size, (int, float, np.number)) and not isinstance(batch_size, bool)
     if not number or not float(batch_size).is_integer() or batch_size < 1:
         raise ConfigurationError(f"batch_size={batch_size!r}: pass a whole number of rows from 1.")

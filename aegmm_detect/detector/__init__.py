@@ -1,1 +1,1 @@
-"""What every detector has, whatever its model: scores, thresholds, predictions, calibration."""
+"""The common parts of all detectors: scores, thresholds, predictions, calibration."""

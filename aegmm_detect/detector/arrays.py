@@ -1,4 +1,4 @@
-"""A ready-made base for models whose fit leaves arrays: estimators of other libraries, formulas."""
+"""A base class for models whose fitted state is arrays: other libraries' estimators, formulas."""
 
 import abc
 import functools
@@ -15,18 +15,20 @@ from aegmm_detect.training.estimate import sample_rows
 from aegmm_detect.training.prepare import prepare
 from aegmm_detect.types import UNSET, Array, FloatArray
 
-# Rows that are scored together, always so many: sums of other numbers of rows round differently.
+# Rows per call of the score. Always the same number, because sums over other numbers of rows round
+# differently.
 TILE = 256
 
-# Prepared rows (N, ...) float32 -> scores (N,), N rows at a time.
+# Function: prepared rows (N, ...) float32 -> scores (N,). N is always TILE.
 Score = Callable[[FloatArray], FloatArray]
 
 
 class ArrayDetector(MadeAtFit):
-    """A detector whose fit leaves arrays by name, and whose scores follow from these alone.
+    """A detector whose fitted state is a dictionary of arrays. Scores depend on nothing else.
 
-    So it is saved without a pickle, and a copy scores alike. Subclasses write `learn` and `scorer`.
-    Scores do not depend on the batch: rows are scored in tiles of 256, filled up with zeros.
+    So it can be saved without a pickle, and a copy gives the same scores. Subclasses write `learn`
+    and `scorer`. A row's score does not depend on its batch: rows are scored in tiles of 256, and
+    the last tile is padded with zeros.
 
     Parameters
     ----------
@@ -38,17 +40,17 @@ class ArrayDetector(MadeAtFit):
 
     @abc.abstractmethod
     def learn(self, rows: FloatArray, seed: int | None) -> Mapping[str, Array]:
-        """Arrays of numbers that say all that was learned of prepared rows (N, ...), float32."""
+        """Learn from prepared rows (N, ...) float32. Return the fitted state as arrays by name."""
 
     @abc.abstractmethod
     def scorer(self, arrays: Mapping[str, Array]) -> Score:
-        """The score that `arrays` make, as a function of prepared rows. Called once."""
+        """Return the function that scores prepared rows with these `arrays`. It is called once."""
 
-    # Most rows that `learn` is given, drawn at random where there are more; None for all.
+    # Maximum number of rows passed to `learn`; a random sample if there are more. None: all rows.
     MOST_ROWS: int | None = None
 
     def fit(self, X: Any, *, seed: int | None = UNSET) -> keras.callbacks.History:
-        """Learn what rows are like.
+        """Learn from normal rows.
 
         Parameters
         ----------
@@ -56,16 +58,16 @@ class ArrayDetector(MadeAtFit):
             Normal instances, shape (N, ...): an array, a data frame, a tensor, or a stream that can
             be read more than once and fits into memory.
         seed
-            Of whatever is random. Default: the detector's.
+            Random seed. Default: the detector's.
 
         Returns
         -------
-        A `History` without epochs: nothing is trained by steps.
+        A `History` without epochs, because there are no training steps.
 
         Raises
         ------
         InvalidInputError
-            Rows that cannot be learned from; the detector is left as it was.
+            The rows cannot be used for training. The detector is unchanged.
         """
         own_seed = self.config.seed if seed is UNSET else seed
         rows, config = as_rows(X), self.config
@@ -81,16 +83,16 @@ class ArrayDetector(MadeAtFit):
 
     @property
     def learned(self) -> Learned | None:
-        """What the last fit has left; None before."""
+        """Result of the last fit; None before the first."""
         return None if self._fitted is None else self._fitted.learned
 
     def take(self, learned: Learned, nets: Mapping[str, keras.Model]) -> None:
-        """Score by this from now on."""
+        """Use this fitted state from now on."""
         self._adopt(_FittedArrays(learned, self.scorer))
 
 
 class _FittedArrays(OfLearned):
-    """Arrays at work."""
+    """Fitted arrays, and the function that scores rows with them."""
 
     def __init__(self, learned: Learned, scorer: Callable[[Mapping[str, Array]], Score]) -> None:
         self.learned = learned

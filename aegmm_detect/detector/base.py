@@ -1,4 +1,4 @@
-"""The contract that every detector keeps: fit, score, threshold, predict."""
+"""The base class of all detectors: fit, score, threshold, predict."""
 
 import abc
 import copy
@@ -23,60 +23,65 @@ logger = logging.getLogger(__name__)
 
 
 class Fitted(Protocol):
-    """What a fit leaves: all that scores need. It is replaced, and never changed."""
+    """Result of a fit: all that scoring needs. A new fit replaces it; nothing changes it."""
 
     @property
     def row_shape(self) -> tuple[int, ...]:
-        """Of the rows that fit."""
+        """Shape of one row at `fit`."""
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """Of the columns, where rows came in a frame."""
+        """Column names at `fit`, if the rows came in a data frame; else None."""
 
     @property
     def trained_on(self) -> RowSketch | None:
-        """Which rows it has seen; None where that is not known."""
+        """Sketch of the training rows; None if they are not known."""
 
     def score(self, batch: FloatArray) -> FloatArray:
         """Scores (N,) float32 of checked rows (N, ...); NaN for rows that are not finite."""
 
 
 class OfLearned:
-    """The half of `Fitted` that says of which rows, for classes that hold what was learned."""
+    """Row shape, column names and training rows of a fit, for classes that hold them in `learned`.
+
+    With a `score` method besides, such a class is a `Fitted`.
+    """
 
     learned: Any
 
     @property
     def row_shape(self) -> tuple[int, ...]:
-        """Of the rows that fit."""
+        """Shape of one row at `fit`."""
         return self.learned.row_shape
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """Of the columns, where rows came in a frame."""
+        """Column names at `fit`, if the rows came in a data frame; else None."""
         return self.learned.names
 
     @property
     def trained_on(self) -> RowSketch | None:
-        """Which rows the fit has seen; None where that is not known."""
+        """Sketch of the training rows; None if they are not known."""
         return self.learned.trained_on
 
 
 class Detector(Decides):
-    """Score rows, higher is stranger; call those above a threshold outliers.
+    """Base class of all detectors. It scores rows; rows above a threshold are outliers.
 
-    Subclasses write `fit`, which begins with `_forget_fit` and ends in `_adopt`.
+    A higher score means a stranger row. Subclasses write `fit`: call `_forget_fit` before weights
+    change and `_adopt` after success.
 
     Parameters
     ----------
     config
-        Settings of the detector. ``nan_policy='raise'`` refuses rows with NaN or infinity by
-        number; 'flag' scores them NaN and calls them outliers. They are never inliers.
+        Settings of the detector. With ``nan_policy='raise'``, rows with NaN or infinity raise an
+        error that gives their row numbers. With 'flag', they score NaN and are outliers. They are
+        never inliers.
     threshold
         Score above which a row is an outlier; None to infer it later.
     """
 
-    # What checks its settings.
+    # Class that checks the settings.
     CONFIG: ClassVar[type[RowsConfig]] = RowsConfig
 
     config: RowsConfig
@@ -85,8 +90,8 @@ class Detector(Decides):
         super().__init__(threshold)
         self.config = config
         self._fitted: Fitted | None = None
-        self._interrupted = False  # whether a fit has changed weights, and did not end
-        self._trained_before: RowSketch | None = None  # by that fit's predecessor
+        self._interrupted = False  # whether a fit has changed weights but did not finish
+        self._trained_before: RowSketch | None = None  # training rows of the fit before that one
         if threshold is None:
             logger.warning(
                 "No threshold is set. Call %s.infer_threshold(X) after fit, or pass threshold=.",
@@ -94,7 +99,7 @@ class Detector(Decides):
             )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Or `detector.nan_policy = "flag"` would do nothing, silently.
+        # Without this check, `detector.nan_policy = "flag"` would silently do nothing.
         settings = self.CONFIG.model_fields
         if (name in settings and not hasattr(type(self), name)) or (
             name == "config" and hasattr(self, name)
@@ -106,7 +111,7 @@ class Detector(Decides):
         super().__setattr__(name, value)
 
     def __copy__(self) -> Self:
-        # Training one of two that share their nets would change the scores of the other.
+        # A shallow copy would share its nets, and training it would change the original's scores.
         return copy.deepcopy(self)
 
     def __repr__(self) -> str:
@@ -115,14 +120,14 @@ class Detector(Decides):
 
     @abc.abstractmethod
     def fit(self, X: Any, *args: Any, **kwargs: Any) -> Any:
-        """Learn what rows are like, (N, ...)."""
+        """Learn from normal rows `X` (N, ...)."""
 
     @property
     def meta(self) -> dict[str, Any]:
         """Name, type, data type and version.
 
-        The data type can be set, ``meta["data_type"] = "image"``, and is saved with the detector.
-        `predict` returns a plain copy, which is the caller's to change.
+        You can set the data type, ``meta["data_type"] = "image"``; it is saved with the detector.
+        `predict` returns a plain copy, which you may change.
         """
         entries = {
             "name": type(self).__name__,
@@ -134,15 +139,15 @@ class Detector(Decides):
         return Meta(entries, lambda data_type: self._reconfigure(data_type=data_type))
 
     def _reconfigure(self, **changes: Any) -> None:
-        """Change settings past the guard against what would change nothing."""
+        """Change settings, bypassing the check in `__setattr__`."""
         object.__setattr__(self, "config", self.config.replace(**changes))
 
     @property
     def fitted(self) -> bool:
-        """Whether `fit` has ended well."""
+        """Whether the last `fit` succeeded."""
         return self._fitted is not None
 
-    # Overridden only to take further arguments.
+    # Override this only to add arguments.
     def score(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE) -> FloatArray:
         """Anomaly scores of the rows of `X`.
 
@@ -152,20 +157,20 @@ class Detector(Decides):
             Instances, shape (N, ...), with the feature shape seen by `fit`: an array, a data
             frame, a tensor, or a stream of batches. N may be 0.
         batch_size
-            Rows per pass over arrays: memory only, scores do not depend on it.
+            Rows per pass over an array. It affects memory only, not the scores.
 
         Returns
         -------
-        Scores, shape (N,), float32. For the mixture detectors: the energy, or the bounded mean of
-        several (see the page on concepts), in nats; it can be negative.
+        Scores, shape (N,), float32. Mixture detectors return the energy in nats, or the bounded
+        mean of several energies (see the page on concepts). It can be negative.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         InvalidInputError
-            Other columns or shapes than at `fit`; rows with NaN or infinity unless
-            ``nan_policy='flag'``.
+            Columns or shapes differ from those at `fit`, or rows hold NaN or infinity and
+            ``nan_policy`` is not 'flag'.
         """
         fitted = self._required_fit("score()")
         policy = self.config.nan_policy
@@ -179,12 +184,12 @@ class Detector(Decides):
         self._required_fit(f"{method}()")
 
     def to_parts(self) -> Parts:
-        """All of it but its decisions, for saving.
+        """Return all parts of the detector for saving, except threshold and calibration.
 
         Raises
         ------
         ArtefactError
-            It cannot be saved.
+            This detector cannot be saved.
         """
         raise ArtefactError(
             f"A {type(self).__name__} cannot be saved: it has no to_parts. It can be pickled."
@@ -194,41 +199,41 @@ class Detector(Decides):
     def from_parts(
         cls, parts: Parts, threshold: float | None, custom_objects: Mapping[str, Any]
     ) -> Self:
-        """Inverse of `to_parts`; nothing that `parts` say is trusted.
+        """Make a detector from saved parts: the inverse of `to_parts`. All `parts` are checked.
 
         Parameters
         ----------
         parts
-            As a file has them.
+            Parts as read from a file; they may be damaged or hostile.
         threshold
-            Of the detector.
+            Threshold of the detector.
         custom_objects
-            Functions and classes of the user's, by name.
+            The user's own functions and classes, by name.
 
         Raises
         ------
         ArtefactError
-            They make no such detector.
+            The parts are not those of such a detector.
         """
         raise ArtefactError(f"A {cls.__name__} cannot be loaded: it has no from_parts.")
 
     def typical_rows(self, n_rows: int) -> FloatArray:
-        """Made-up rows from where a fitted detector's rows lie, float64, the same every time."""
+        """Made-up rows in the range of the training rows, float64. Every call returns the same."""
         fitted = self._required_fit("typical_rows()")
         return np.random.default_rng(0).normal(size=(n_rows, *fitted.row_shape))
 
     def fit_scores(self, rows: FloatArray) -> FloatArray:
-        """Scores of checked rows by a fitted detector as it would be saved now."""
+        """Scores of checked rows, computed with the state that would be saved now."""
         return self._required_fit("fit_scores()").score(rows)
 
     def restore_decisions(self, inferred: bool, calibration: Calibration | None) -> None:
-        """What had been decided, for a detector that was loaded with its threshold."""
+        """Restore the saved calibration, and whether the threshold was inferred, after loading."""
         if inferred:
             self._held.keep_inferred(self._held.threshold)
         self._held.calibration = calibration
 
     def _required_fit(self, what: str) -> Any:
-        """What the fit has left; `what` is the attribute or the call that needs it."""
+        """Return the result of the fit, or raise `NotFittedError` about `what`, a call or name."""
         if self._fitted is not None:
             return self._fitted
         name = type(self).__name__
@@ -240,11 +245,11 @@ class Detector(Decides):
         raise NotFittedError(f"{name}.{what} needs a fitted detector: call {name}.fit(X) first.")
 
     def _forget_fit(self) -> None:
-        """To be called when training starts to change weights."""
+        """Mark the detector as not fitted. Call this before training changes weights."""
         self._trained_before = self._trained_on
         self._fitted, self._interrupted = None, True
         self._held.forget("the former fit")
 
     def _adopt(self, fitted: Fitted) -> None:
-        """Score by `fitted` from now on."""
+        """Use `fitted` for scores from now on."""
         self._fitted, self._interrupted = fitted, False

@@ -22,12 +22,12 @@ from aegmm_detect.types import BoolArray, FloatArray
 
 logger = logging.getLogger(__name__)
 
-# Of tests, by custom; calibration on rows too few for it is hardly meant.
+# The usual significance level. `calibrate` warns if it has too few rows to reach it.
 _USUAL_LEVEL = 0.05
 
 
 class Decides(abc.ABC):
-    """The half of a detector that decides; of the other half it needs the scores.
+    """Thresholds, predictions, calibration and drift; subclasses compute the scores.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Decides(abc.ABC):
     @property
     @abc.abstractmethod
     def meta(self) -> dict[str, Any]:
-        """Name, type, data type, version."""
+        """Name, type, data type and version."""
 
     @abc.abstractmethod
     def score(self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE) -> FloatArray:
@@ -53,22 +53,25 @@ class Decides(abc.ABC):
     @property
     @abc.abstractmethod
     def _trained_on(self) -> RowSketch | None:
-        """Rows that `fit` has seen; None where they are not known."""
+        """Sketch of the training rows; None if they are not known."""
 
     def _feature_scores(self, X: Any) -> FloatArray:
-        """Shares of features in the strangeness of their rows, in the shape of `X`."""
+        """Share of each feature in its row's strangeness, in the shape of `X`."""
         raise ConfigurationError(
             f"{type(self).__name__} does not say which features make a row strange: leave "
             "return_feature_score out."
         )
 
     def _decisions(self) -> Decisions:
-        """Those that go with the scores of today. Overridden where scores change unseen."""
+        """Threshold and calibration.
+
+        Override this if scores can change without a call to this object.
+        """
         return self._held
 
     @property
     def threshold(self) -> float | None:
-        """Score above which a row is an outlier. Assigning one keeps it through every `fit`."""
+        """Score above which a row is an outlier. If you assign one, every `fit` keeps it."""
         return self._decisions().threshold
 
     @threshold.setter
@@ -77,12 +80,12 @@ class Decides(abc.ABC):
 
     @property
     def threshold_inferred(self) -> bool:
-        """Whether `infer_threshold` has set the threshold: the next `fit` or `update` clears it."""
+        """Whether the threshold was inferred; if so, the next `fit` or `update` clears it."""
         return self._decisions().inferred
 
     @property
     def calibration(self) -> Calibration | None:
-        """What `calibrate` made; None before, and after scores have changed."""
+        """Result of `calibrate`; None before it, and after the scores have changed."""
         return self._decisions().calibration
 
     @final
@@ -105,51 +108,55 @@ class Decides(abc.ABC):
         Parameters
         ----------
         X
-            Rows that were not trained on, as for `score`; which ones is up to the method. Rows with
-            NaN, where allowed, do not count.
+            Rows that `fit` has not seen, as for `score`; the method says which kind. Rows with NaN,
+            if allowed, are ignored.
         threshold_perc
-            Of 'percentile': percentage of `X` to be considered normal, from 0 to 100: 95, not 0.95.
+            For 'percentile': percentage of `X` to be considered normal, from 0 to 100: 95, not
+            0.95.
         batch_size
             As for `score`.
         method
-            How; the page on thresholds says when to take which, and what each assumes.
+            Name of the method. The page on thresholds explains when to use which, and what each
+            assumes.
 
             - 'percentile' (default): `X` is a mixed batch of normal instances and about
               ``100 - threshold_perc`` % outliers.
             - 'contamination': a mixed batch with a share `contamination` of outliers.
             - 'fpr': `X` holds inliers; a new one is above the threshold at a rate of at most `fpr`.
-            - 'pot': the same for lower rates, by a fit of the tail (generalised Pareto).
+            - 'pot': the same for lower rates; it fits a generalised Pareto distribution to the
+              highest scores.
             - 'mad': a mixed batch; median + `k` (default 3.5) robust standard deviations.
-            - 'fbeta', 'youden': labelled rows of both kinds; best F-beta (`beta` defaults to 1),
-              or best recall minus false-positive rate.
-            - 'inliers': as 'fpr', from those rows that `y` labels as inliers.
-            - 'pu': a mixed batch in which some inliers are labelled, and no outlier.
+            - 'fbeta', 'youden': labelled rows of both kinds; the threshold with the best F-beta
+              (`beta` defaults to 1), or with the best recall minus false-positive rate.
+            - 'inliers': as 'fpr', with the rows that `y` labels as inliers.
+            - 'pu': a mixed batch in which some inliers are labelled, but no outliers.
         y
             Labels (N,): 0 inlier, 1 outlier, -1 unlabelled.
         fpr, contamination
             Rate or share, between 0 and 1.
         beta, k
-            Positive.
+            Positive numbers.
         check_trained
-            Of 'fpr', 'pot' and 'inliers', whose rates hold for new rows: whether to look for
-            inliers that `fit` has seen, and warn. False for data that repeat by nature.
+            For 'fpr', 'pot' and 'inliers', whose rates hold for new rows only: whether to look for
+            inliers that `fit` has seen, and warn. Pass False for data that repeat by nature.
 
         Returns
         -------
-        The threshold, which is also kept in `threshold` until the scores change: by `fit`,
+        The threshold. It is also kept in `threshold` until the scores change, because of `fit`,
         `update` or another `score_type`.
 
         Raises
         ------
         ConfigurationError
-            An unknown method; an argument out of range, missing, or of no use to the method.
+            The method is unknown, or an argument is out of range, missing, or not used by the
+            method.
         InvalidInputError
-            As for `score`; labels that do not fit; no usable rows, or too few for what is asked.
+            As for `score`; or the labels are wrong, or there are no or too few usable rows.
         NotFittedError
             As for `score`.
         """
         self._require_fitted("infer_threshold")
-        # Before the work of scoring.
+        # Check the arguments first, because scoring can take long.
         inference = threshold_methods.choose(
             method,
             threshold_perc,
@@ -167,7 +174,7 @@ class Decides(abc.ABC):
         self._decisions().keep_inferred(threshold)
         return threshold
 
-    # Overridden only to take further arguments.
+    # Override this only to add arguments.
     def predict(
         self,
         X: Any,
@@ -187,15 +194,15 @@ class Decides(abc.ABC):
         batch_size
             As for `score`.
         return_instance_score
-            Whether to return the scores, too.
+            Whether to also return the scores.
         return_feature_score
-            Whether to return each feature's share in the strangeness of its row, too.
+            Whether to also return each feature's share in its row's strangeness.
         return_p_value
-            Whether to return conformal p-values, too, which needs `calibrate`.
+            Whether to also return conformal p-values; call `calibrate` first.
         fdr
-            False-discovery rate: decide over all rows of `X` at once, so that on average at most
-            this share of those called outliers are inliers. Needs `calibrate`; the threshold, if
-            there is any, has no part in it. Default None: decide by the threshold.
+            False-discovery rate. All rows of `X` are decided together, so that on average at most
+            this share of the reported outliers are inliers. Call `calibrate` first; the threshold
+            is not used. Default None: decide by the threshold.
 
         Returns
         -------
@@ -208,11 +215,11 @@ class Decides(abc.ABC):
         Raises
         ------
         ThresholdNotInferredError
-            If no threshold is set, and `fdr` is not given.
+            No threshold is set, and `fdr` is not given.
         NotCalibratedError
-            If p-values or `fdr` are asked for before `calibrate`.
+            `return_p_value` or `fdr` is given before `calibrate`.
         ConfigurationError
-            If `fdr` is not between 0 and 1; feature scores of a detector that has none.
+            `fdr` is not between 0 and 1, or the detector has no feature scores.
         NotFittedError, InvalidInputError
             As for `score`.
         """
@@ -233,28 +240,28 @@ class Decides(abc.ABC):
     def calibrate(
         self, X: Any, batch_size: int = DEFAULT_BATCH_SIZE, *, check_trained: bool = True
     ) -> Calibration:
-        """Make `predict` able to give p-values and to hold a false-discovery rate.
+        """Calibrate on held-out inliers, so that `predict` can return p-values and use `fdr`.
 
         Parameters
         ----------
         X
-            Inliers that were not trained on, as for `score`: trained rows score lower than new
-            ones, and p-values would come out too small. Rows with NaN, where allowed, do not count.
+            Inliers that `fit` has not seen, as for `score`. Training rows score lower than new
+            ones, and would make p-values too small. Rows with NaN, if allowed, are ignored.
         batch_size
             As for `score`.
         check_trained
-            Whether to look for rows of `X` that `fit` has seen; False for data that repeat by
-            nature. Rows are compared by a sample of up to 65,536 hashes of training rows.
+            Whether to look for rows of `X` that `fit` has seen. Pass False for data that repeat by
+            nature. Rows are compared with a sample of up to 65,536 hashes of training rows.
 
         Returns
         -------
-        The calibration, which is also kept in `calibration` until the scores change.
+        The calibration. It is also kept in `calibration` until the scores change.
 
         Raises
         ------
         InvalidInputError
-            `fit` has seen all rows of `X` (some: a warning is logged); no usable rows; as for
-            `score`.
+            `fit` has seen all rows of `X` (if it has seen some, a warning is logged), or no rows
+            are usable; or as for `score`.
         NotFittedError
             As for `score`.
         """
@@ -283,7 +290,7 @@ class Decides(abc.ABC):
         Parameters
         ----------
         X
-            Recent rows, as for `score`; outliers among them count, too.
+            Recent rows, as for `score`, including any outliers.
         batch_size
             As for `score`.
 
@@ -296,7 +303,7 @@ class Decides(abc.ABC):
         NotCalibratedError
             Before `calibrate`.
         NotFittedError, InvalidInputError
-            As for `score`; no usable rows.
+            As for `score`; or no rows are usable.
         """
         self._require_fitted("drift_report")
         calibration = self._decisions().required_calibration("a drift report")

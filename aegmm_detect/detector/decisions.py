@@ -1,4 +1,4 @@
-"""What has been decided on a detector's scores: a threshold, a calibration."""
+"""Threshold and calibration of a detector."""
 
 import functools
 import logging
@@ -14,14 +14,14 @@ logger = logging.getLogger(__name__)
 
 
 class Decisions:
-    """Decisions on scores, and whether they go with the scores of today.
+    """Threshold and calibration, and whether they still match the current scores.
 
     Parameters
     ----------
     name
-        Of the detector's class, for messages.
+        Name of the detector's class, for messages.
     threshold
-        Score above which a row is an outlier; None where there is none yet.
+        Score above which a row is an outlier; None if there is none yet.
     """
 
     def __init__(self, name: str, threshold: float | None) -> None:
@@ -33,7 +33,7 @@ class Decisions:
 
     @property
     def threshold(self) -> float | None:
-        """Score above which a row is an outlier. Assigning one keeps it, whatever the scores."""
+        """Score above which a row is an outlier. An assigned one stays when the scores change."""
         return self._threshold
 
     @threshold.setter
@@ -43,25 +43,25 @@ class Decisions:
 
     @property
     def inferred(self) -> bool:
-        """Whether the threshold was learned from scores: it goes when the scores change."""
+        """Whether the threshold was inferred from scores; it is cleared when the scores change."""
         return self._inferred
 
     def keep_inferred(self, threshold: float | None) -> None:
-        """Decide by a threshold until the scores change that it was learned from."""
+        """Set an inferred threshold; `forget` clears it when the scores change."""
         self._threshold, self._inferred = threshold, True
 
     def rule(self, fdr: float | None) -> Callable[[FloatArray], Array]:
-        """Scores (N,) -> which rows are outliers, (N,).
+        """Return the function that decides: scores (N,) -> which rows are outliers, (N,).
 
         Parameters
         ----------
         fdr
-            False-discovery rate to hold over a batch; None to go by the threshold.
+            False-discovery rate over a batch; None to decide by the threshold.
 
         Raises
         ------
         ThresholdNotInferredError, NotCalibratedError
-            There is none.
+            There is no threshold, or no calibration.
         ConfigurationError
             `fdr` is not between 0 and 1.
         """
@@ -85,12 +85,12 @@ class Decisions:
         return self.calibration
 
     def forget(self, made_for: str) -> None:
-        """Clear what was learned from scores that are no longer these.
+        """Clear an inferred threshold and the calibration, because the scores have changed.
 
         Parameters
         ----------
         made_for
-            Where those scores came from, for the log: "the former fit".
+            Source of the old scores, for the log, such as "the former fit".
         """
         if self._inferred:
             logger.warning(

@@ -1,4 +1,4 @@
-"""Export of a fitted detector whose scores are a graph."""
+"""Export a fitted detector as a graph."""
 
 import os
 from collections.abc import Callable
@@ -22,20 +22,20 @@ def export_scores(
     format: str,
     X: Any,
 ) -> ExportMetadata:
-    """Write the scores of `detector` as a graph; see `OutlierAEGMM.export`.
+    """Write the scores and decisions of `detector` as a graph; see `OutlierAEGMM.export`.
 
     Parameters
     ----------
     detector
-        Fitted.
+        A fitted detector.
     graph
-        Operations of a runtime -> raw rows -> scores.
+        Function of a runtime's operations that returns the layer: raw rows -> scores.
     scorer
-        What the graph is compared with.
+        The detector's own scores; the exported graph is compared with them.
     normalizer
-        Scaling of the rows: where made-up rows to compare on lie.
+        Scaling of the rows. It gives the range of the made-up rows for that comparison.
     path, format, X
-        The user's.
+        Arguments of the user's call of `export`.
 
     Raises
     ------

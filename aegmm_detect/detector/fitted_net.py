@@ -1,4 +1,4 @@
-"""A trained model at work: rows -> scores, and shares of features in them."""
+"""Scores and feature shares of a `NetDetector` after `fit`."""
 
 import dataclasses
 import functools
@@ -26,24 +26,24 @@ from aegmm_detect.programs.tracing import SCORING
 from aegmm_detect.scoring_loop import DEFAULT_BATCH_SIZE, checked_batches, refuse_flagged
 from aegmm_detect.types import FloatArray, Tensor
 
-# Function of (net, arrays by name, prepared rows (N, ...)) -> (N,) or (N, ...).
+# Function: (net, arrays by name, prepared rows (N, ...)) -> (N,) or (N, ...).
 OfRows = Callable[[keras.Model, Mapping[str, Tensor], Tensor], Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
 class NetScore:
-    """Raw rows (N, ...) -> what `value` makes of prepared ones; NaN for rows that are not finite.
+    """Scores of raw rows (N, ...): scales them and applies `value`; NaN for rows not finite.
 
-    Equal ones compute the same.
+    Two that are equal compute the same.
 
     Parameters
     ----------
     value
-        Of (net, arrays, prepared rows).
+        Function of (net, arrays, prepared rows).
     squash
-        Of the scaling.
+        Whether the scaling squashes; see `Normalizer`.
     operations
-        Of the runtime.
+        Operations of the runtime.
     """
 
     value: OfRows
@@ -51,12 +51,12 @@ class NetScore:
     operations: Operations = TENSORFLOW
 
     def __call__(self, net: keras.Model, parameters: Any, x: Tensor, /) -> Tensor:
-        """Scores (N,) float32; the largest number for rows whose score overflows."""
+        """Scores (N,) float32. A finite row whose score overflows gets the largest number."""
         scores = ops.cast(self.of_rows(net, parameters, x), "float32")
         return numbers_for_finite_rows(scores, x, self.operations)
 
     def of_rows(self, net: keras.Model, parameters: Any, x: Tensor) -> Tensor:
-        """Whatever `value` returns."""
+        """The result of `value` for raw rows `x`."""
         scaling, arrays = parameters
         rows = x if scaling is None else self.operations.scaled(x, *scaling, self.squash)
         return self.value(net, arrays, rows)
@@ -64,16 +64,16 @@ class NetScore:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FittedNet(OfLearned):
-    """What scores rows by a model.
+    """Scores rows with a trained model.
 
     Parameters
     ----------
     net
-        As it is when this is made.
+        The trained model. Later changes of its weights do not change these scores.
     learned
-        What the fit left besides.
+        All other results of the fit.
     row_scores, row_contributions
-        Of `NetDetector`.
+        See `NetDetector`.
     """
 
     net: keras.Model
@@ -82,16 +82,16 @@ class FittedNet(OfLearned):
     row_contributions: OfRows | None
 
     def __post_init__(self) -> None:
-        # At once: the net may be trained on.
+        # Take the weights now: the net may be trained further.
         self.scorer  # noqa: B018
 
     def __getstate__(self) -> dict[str, Any]:
-        # Compiled programs stay in this process; a copy finds its own.
+        # Compiled programs cannot be copied or pickled; a copy makes or finds its own.
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @functools.cached_property
     def scorer(self) -> RowScorer:
-        """Raw rows -> scores, compiled."""
+        """Compiled function: raw rows -> scores."""
         function = self._function(self.row_scores)
         pure = PureFunction(function, ("net score", function))
         learned = self.learned
@@ -102,16 +102,16 @@ class FittedNet(OfLearned):
         return self.scorer(batch)
 
     def graph(self, operations: Operations = TENSORFLOW) -> ScoringGraph:
-        """Raw rows -> scores, as one layer."""
+        """One Keras layer: raw rows -> scores."""
         function, dtype = self._function(self.row_scores, operations), self.learned.row_dtype
         return ScoringGraph(function, self.net, self._parameters, dtype)
 
     def shares(self, X: Any, nan_policy: NanPolicy) -> FloatArray:
-        """Shares of features in the strangeness of rows, shaped like `X`; each row sums to 1."""
+        """Share of each feature in its row's strangeness, shaped like `X`; each row sums to 1."""
         rows = as_rows(X, self.names)
         batches = list(checked_batches(rows, self.row_shape, DEFAULT_BATCH_SIZE))
         whole = np.concatenate([np.empty((0, *self.row_shape)), *batches])
-        with np.errstate(over="ignore"):  # beyond float32 is infinite, as for scores
+        with np.errstate(over="ignore"):  # values beyond float32 become infinite, as for scores
             finite = np.isfinite(whole.astype(np.float32))
         bad = np.asarray(~finite.reshape(len(finite), -1).all(axis=1))
         if nan_policy == "raise":
@@ -129,7 +129,7 @@ class FittedNet(OfLearned):
 
     @functools.cached_property
     def _contributions(self) -> NetProgram:
-        assert self.row_contributions is not None  # whoever asks for shares has some
+        assert self.row_contributions is not None  # `NetDetector._feature_scores` checks this
         function = self._function(self.row_contributions)
         pure = PureFunction(function.of_rows, ("contributions", function))
         return NetProgram(

@@ -1,4 +1,4 @@
-"""Are these rows held out, or has `fit` seen them?"""
+"""Check whether `fit` has seen rows that should be held out."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -12,12 +12,12 @@ from aegmm_detect.types import Array, BoolArray
 
 logger = logging.getLogger(__name__)
 
-# Comparable rows from which "all of them were seen" is not an accident of a sample.
+# With at least this many rows compared, "all of them were seen" is not by chance.
 _ENOUGH = 20
 
 
 def chosen_rows(batches: Iterable[Array], chosen: BoolArray) -> Iterator[Array]:
-    """Of all rows, one after the other, those that are `chosen` (N,)."""
+    """Yield only the `chosen` rows of each batch; `chosen` (N,) covers all batches in order."""
     first = 0
     for batch in batches:
         yield batch[chosen[first : first + len(batch)]]
@@ -27,26 +27,27 @@ def chosen_rows(batches: Iterable[Array], chosen: BoolArray) -> Iterator[Array]:
 def check_held_out(
     batches: Iterable[Array], trained_on: RowSketch, consequence: str, *, refuse_all: bool
 ) -> None:
-    """Warn of rows that `fit` has seen, or refuse them.
+    """Warn about rows that `fit` has seen, or raise.
 
-    Some may be equal by chance, or because rows repeat, as in logs of connections; all are not.
+    Some rows may be equal by chance, or because rows repeat, as in logs of connections. If all are
+    equal, `fit` has almost certainly seen them.
 
     Parameters
     ----------
     batches
-        Of rows (N, ...). Those that are not finite do not count: no fit takes them.
+        Batches of rows (N, ...). Rows that are not finite are ignored, because no fit uses them.
     trained_on
-        Rows that `fit` has seen.
+        Sketch of the training rows.
     consequence
-        What comes of such rows, for the message.
+        What such rows lead to, for the message.
     refuse_all
-        Whether to refuse if all rows that can be compared were seen, and they are all there are or
-        at least 20.
+        Whether to raise if all rows that can be compared were seen, and these are all rows of `X`
+        or at least 20.
 
     Raises
     ------
     InvalidInputError
-        They are refused.
+        `refuse_all` is True and its condition holds.
     """
     n_rows = n_compared = n_seen = 0
     for batch in batches:

@@ -1,4 +1,4 @@
-"""What the two ready-made bases share: settings, prepared rows, parts; `fit` brings the width."""
+"""The common base of `ArrayDetector` and `NetDetector`: settings, results of a fit, saving."""
 
 import abc
 import dataclasses
@@ -20,7 +20,7 @@ from aegmm_detect.types import Array, FloatArray
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Learned:
-    """What a fit leaves, whatever the model."""
+    """Result of a fit, for any model."""
 
     row_shape: tuple[int, ...]
     names: tuple[str, ...] | None
@@ -31,25 +31,25 @@ class Learned:
 
     @property
     def row_dtype(self) -> str:
-        """What raw rows are cast to."""
+        """Dtype to which raw rows are cast."""
         return "float32" if self.normalizer is None else "float64"
 
     def prepared(self, batch: FloatArray) -> FloatArray:
-        """Raw rows as the model takes them, float32."""
+        """Scale raw rows for the model; float32."""
         if self.normalizer is None:
             return batch.astype(np.float32)
         return self.normalizer.transform(batch)
 
 
 class MadeAtFit(Detector):
-    """A detector that is made without a width and built for the rows of its first fit.
+    """A detector that takes the number of features from the rows passed to `fit`.
 
     Parameters
     ----------
     threshold
         Score above which a row is an outlier. Default None: `infer_threshold` sets it.
     **settings
-        Those of `CONFIG`: `data_type`, `normalize`, `nan_policy`, `seed` and the class's own.
+        Fields of `CONFIG`: `data_type`, `normalize`, `nan_policy`, `seed` and the class's own.
     """
 
     def __init__(self, threshold: float | None = None, **settings: Any) -> None:
@@ -58,22 +58,22 @@ class MadeAtFit(Detector):
     @property
     @abc.abstractmethod
     def learned(self) -> Learned | None:
-        """What the last fit has left; None before."""
+        """Result of the last fit; None before the first."""
 
     @property
     def nets(self) -> Mapping[str, keras.Model]:
-        """Nets by role, to be saved; none before `fit`."""
+        """Nets to save, by role; empty before `fit`."""
         return {}
 
     @abc.abstractmethod
     def take(self, learned: Learned, nets: Mapping[str, keras.Model]) -> None:
-        """Score by this from now on."""
+        """Use this fitted state from now on."""
 
-    # Roles of the nets of a fitted detector.
+    # Keys of `nets` after `fit`.
     ROLES: ClassVar[tuple[str, ...]] = ()
 
     def typical_rows(self, n_rows: int) -> FloatArray:
-        """See `Detector.typical_rows`; on the detector's own scale of rows."""
+        """See `Detector.typical_rows`; on the scale of the training rows."""
         rows = super().typical_rows(n_rows)
         scaling = None if self.learned is None else self.learned.normalizer
         return rows if scaling is None else scaling.offset + scaling.scale * rows
@@ -116,16 +116,18 @@ class MadeAtFit(Detector):
         return made
 
     def check_arrays(self, arrays: Mapping[str, Array], row_shape: tuple[int, ...]) -> None:
-        """Refuse arrays of a file that no fit leaves; they are finite. By default, nothing else.
+        """Check arrays read from a file: raise if `fit` could not have made them.
+
+        They are known to be finite. The default checks nothing else.
 
         Raises
         ------
         ArtefactError
-            Names the array.
+            An array is wrong; the message names it.
         """
 
     def _more_settings(self) -> dict[str, Any]:
-        """Sections of settings besides the detector's own."""
+        """Further sections of `Parts.settings`, besides 'config'."""
         return {}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a detector says of itself, with the one entry that a user may set."""
+"""The `meta` dictionary of a detector, in which a user can set one entry."""
 
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -7,14 +7,14 @@ from aegmm_detect.exceptions import ConfigurationError
 
 
 class Meta(dict[str, Any]):
-    """A dictionary whose `data_type` can be set, for the detector it is of, and nothing else.
+    """A dictionary in which only `data_type` can be set; the detector's setting changes with it.
 
     Parameters
     ----------
     entries
-        What it holds.
+        Initial entries.
     keep
-        Called with a new data type: text or None.
+        Function that stores a new data type, text or None, in the detector.
     """
 
     def __init__(self, entries: dict[str, Any], keep: Callable[[str | None], None]) -> None:
@@ -28,11 +28,11 @@ class Meta(dict[str, Any]):
         super().__setitem__(key, value)
 
     def update(self, *args: Any, **entries: Any) -> None:
-        """Set entries, as `dict` does; only the data type may differ from what is there."""
+        """Set entries, as `dict.update` does; raise if one other than `data_type` would change."""
         given = dict(*args, **entries)
         changed = {k: v for k, v in given.items() if k not in self or self[k] != v}
         if set(changed) - {"data_type"}:
-            self._reject()  # before any is set
+            self._reject()  # before anything changes
         for key, value in changed.items():
             self[key] = value
 
@@ -46,5 +46,5 @@ class Meta(dict[str, Any]):
     __delitem__ = __ior__ = clear = pop = popitem = setdefault = _reject
 
     def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
-        # A copy or pickle is of no detector: a plain dictionary.
+        # A copy or pickle belongs to no detector, so it is a plain dictionary.
         return dict, (dict(self),)

@@ -1,4 +1,4 @@
-"""A ready-made base for models of Keras nets: build, objective, score."""
+"""A base class for models made of Keras nets: build, objective, score."""
 
 import abc
 import os
@@ -23,22 +23,23 @@ _NET = "net"
 
 
 class NetDetector(MadeAtFit):
-    """A detector of one Keras model, which every fit builds anew and trains.
+    """A detector with one Keras model. Every `fit` builds a new model and trains it.
 
-    Subclasses write `build`, `objective` and `row_scores`; `learn` and `row_contributions` if need
-    be. A model of several nets is a `keras.Model` that holds them.
+    Subclasses write `build`, `objective` and `row_scores`, and, if needed, `learn` and
+    `row_contributions`. To use several nets, put them into one `keras.Model`.
 
     Parameters
     ----------
     threshold, **settings
         See `MadeAtFit`.
     fit_config
-        What `fit` uses for arguments that are left out. Default: ``FIT_CONFIG()``.
+        Defaults for the arguments of `fit`. Default: ``FIT_CONFIG()``.
     """
 
     FIT_CONFIG: ClassVar[type[TrainingConfig]] = TrainingConfig
     ROLES: ClassVar[tuple[str, ...]] = (_NET,)
-    # Function as `row_scores` that says how strange each number of a row is; None for none.
+    # Like `row_scores`, but returns how strange each number of a row is, (N, ...). None: the
+    # detector has no feature scores.
     row_contributions: ClassVar[OfRows | None] = None
 
     _fitted: FittedNet | None
@@ -56,16 +57,16 @@ class NetDetector(MadeAtFit):
 
     @abc.abstractmethod
     def build(self, row_shape: tuple[int, ...], seed: int | None) -> keras.Model:
-        """The model with fresh weights, for prepared rows of that shape."""
+        """Build the model with new weights, for prepared rows of shape `row_shape`."""
 
     @abc.abstractmethod
     def objective(self, net: keras.Model, rows: TrainingRows, config: Any) -> Objective:
-        """The loss, with a `key` so that fits share compiled programs.
+        """Return the loss to train with. Give it a `key`, so that fits share compiled programs.
 
         Parameters
         ----------
         net
-            Built, and not yet trained.
+            The new model, not yet trained.
         rows
             Prepared training rows.
         config
@@ -75,15 +76,18 @@ class NetDetector(MadeAtFit):
     @staticmethod
     @abc.abstractmethod
     def row_scores(net: keras.Model, arrays: Mapping[str, Tensor], rows: Tensor) -> Tensor:
-        """Scores (N,) of prepared rows (N, ...), by `keras.ops`; they depend on nothing else."""
+        """Scores (N,) of prepared rows (N, ...).
+
+        Write it with `keras.ops`. It must depend on its arguments alone.
+        """
 
     def learn(self, net: keras.Model, rows: TrainingRows) -> Mapping[str, Array]:
-        """Arrays that scores need besides the trained net, by name. Default: none."""
+        """Return the arrays, by name, that scores need besides the trained net. Default: none."""
         return {}
 
     @property
     def fit_config(self) -> TrainingConfig:
-        """What `fit` uses for arguments that are left out."""
+        """Defaults for the arguments of `fit`."""
         return self._fit_config
 
     @property
@@ -108,14 +112,14 @@ class NetDetector(MadeAtFit):
         steps_per_execution: int = UNSET,
         checkpoint_dir: str | os.PathLike[str] | None = None,
     ) -> keras.callbacks.History:
-        """Build the model, train it, and learn what scores need.
+        """Build the model, train it, and compute the arrays that scores need.
 
         Parameters
         ----------
         X
             Normal instances, shape (N, ...), as for `OutlierAEGMM.fit`.
         optimizer, epochs, batch_size, verbose, log_metric, callbacks
-            As for `OutlierAEGMM.fit`; defaults are those of `fit_config`.
+            As for `OutlierAEGMM.fit`; the defaults come from `fit_config`.
         seed, validation_split, clip_norm, jit_compile, steps_per_execution, checkpoint_dir
             As for `OutlierAEGMM.fit`.
 
@@ -169,7 +173,7 @@ class NetDetector(MadeAtFit):
     def export(
         self, path: str | os.PathLike[str], format: str = "savedmodel", X: Any = None
     ) -> ExportMetadata:
-        """Export raw rows -> scores and decisions, for machines without this package.
+        """Export the detector (raw rows -> scores and decisions) to run without this package.
 
         Parameters, result and errors are those of `OutlierAEGMM.export`.
         """
@@ -179,16 +183,16 @@ class NetDetector(MadeAtFit):
 
     @property
     def learned(self) -> Learned | None:
-        """What the last fit has left; None before."""
+        """Result of the last fit; None before the first."""
         return None if self._fitted is None else self._fitted.learned
 
     @property
     def nets(self) -> Mapping[str, keras.Model]:
-        """The model, once it is fitted."""
+        """The model by its role, for saving; empty before `fit`."""
         return {} if self._fitted is None else {_NET: self._fitted.net}
 
     def take(self, learned: Learned, nets: Mapping[str, keras.Model]) -> None:
-        """Score by this from now on."""
+        """Use this fitted state from now on."""
         self._net = nets[_NET]
         kind = type(self)
         self._adopt(FittedNet(nets[_NET], learned, kind.row_scores, kind.row_contributions))

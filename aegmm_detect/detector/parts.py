@@ -1,4 +1,4 @@
-"""A detector in parts, as it is saved, and comes back from them."""
+"""The parts of a detector, as they are saved and loaded."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,23 +14,23 @@ from aegmm_detect.types import Array
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """All of a detector but its decisions.
+    """All parts of a detector, except threshold and calibration.
 
     Parameters
     ----------
     settings
-        Sections of plain values, as JSON has them: 'config' and, where a kind has them,
-        'fit_config', 'net', 'blueprint', 'labels'.
+        Sections of plain JSON values: 'config', and 'fit_config', 'net', 'blueprint', 'labels' if
+        the class has them.
     nets
-        By role.
+        Nets by role.
     arrays
-        By name; numbers alone.
+        Arrays of numbers by name.
     rows
-        What it was fitted on; None before `fit`.
+        Description of the training rows; None before `fit`.
     children
-        Detectors of which it is made, by name.
+        Detectors of which it consists, by name.
     described
-        What `settings` name of the user's functions, in writing.
+        Descriptions of the user's functions that `settings` name.
     """
 
     settings: Mapping[str, Any]
@@ -41,12 +41,12 @@ class Parts:
     described: tuple[Described, ...] = ()
 
     def check_nets(self, *roles: str) -> None:
-        """Refuse, in reading, nets of other roles than these.
+        """Raise unless the nets read from a file have exactly these roles.
 
         Raises
         ------
         ArtefactError
-            Names both.
+            The roles differ; the message names both.
         """
         if self.nets.keys() != {*roles}:
             raise ArtefactError(f"It holds nets {sorted(self.nets)}; {sorted(roles)} fits.")

@@ -1,8 +1,8 @@
-"""Run a score over rows so that no row's score depends on its neighbours.
+"""Compute scores so that a row's score does not depend on the other rows of its batch.
 
 Matrix products round differently for different numbers of rows. So every row goes through the
-same program at the same shape: a tile of rows, filled up where rows are missing. A longer batch
-is a loop over tiles inside one compiled program, which gives the same bits.
+same program at the same shape: a tile of rows, padded with zeros if rows are missing. A longer
+batch runs as a loop over tiles inside one compiled program, which gives the same bits.
 """
 
 import concurrent.futures
@@ -18,27 +18,28 @@ from aegmm_detect.programs.tracing import SCORING
 from aegmm_detect.sizes import how_many_fit
 from aegmm_detect.types import FloatArray, Tensor
 
-# Small enough that one row alone is quick, large enough for the nets to be busy.
+# Rows per tile: small enough to score one row quickly, large enough to use the hardware well.
 TILE = 64
-# Tiles per call of the long program; fewer of wide rows.
+# Tiles per call of the long program; fewer if rows are wide.
 _LONG = 64
-# Rows from which compiling the long program (1-2 s, once) is worth it.
+# For batches of at least this many rows, compiling the long program (1-2 s, once) is worth it.
 _LONG_PAYS_FROM_ROWS = 8192
-# Each worker runs a single-threaded program; one more than cores, as they also wait for Python.
+# Threads that score. Each runs a single-threaded program. One more than there are cores, because
+# threads also wait for Python.
 _WORKERS = min(8, (os.cpu_count() or 1) + 1)
 
 
 class RowScorer:
-    """Raw rows (N, ...) -> scores (N,) float32.
+    """Compiled function: raw rows (N, ...) -> scores (N,) float32.
 
     Parameters
     ----------
     net, function, parameters
-        Function of (net, parameters, tile of raw rows) -> scores.
+        `function` takes (net, parameters, tile of raw rows) and returns scores.
     row_dtype
-        Of the rows that it takes.
+        Dtype to which rows are cast before the call.
     eager
-        Run it uncompiled, for feature functions that no compiled graph can hold.
+        Run without compiling, for feature functions that cannot run in a graph.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class RowScorer:
         return out
 
     def is_current(self) -> bool:
-        """Whether the net has the weights that this scores by."""
+        """Whether the net still has the weights that these scores use."""
         return self._program.is_current()
 
     def _tiles_per_call(self, batch: FloatArray) -> int:
@@ -79,20 +80,20 @@ class RowScorer:
 
     def _score_span(self, batch: FloatArray, start: int, n_tiles: int, out: FloatArray) -> None:
         rows = batch[start : start + TILE * n_tiles]
-        with np.errstate(over="ignore"):  # beyond float32 is infinite, and scores NaN
+        with np.errstate(over="ignore"):  # values beyond float32 become infinite and score NaN
             filled = np.ascontiguousarray(rows, dtype=self._row_dtype)
         if len(rows) < TILE * n_tiles:
             missing = np.zeros((TILE * n_tiles - len(rows), *rows.shape[1:]), dtype=filled.dtype)
             filled = np.concatenate([filled, missing])
         tiles = filled.reshape(n_tiles, TILE, *rows.shape[1:])
-        # As an argument: XLA would unroll the loop of the one-tile program if it knew the number,
-        # and fuse and round it in another way than the long one's.
+        # Pass the number of tiles as an argument. If XLA knew it, it would unroll the loop of the
+        # one-tile program, and its fused operations would round differently from the long one's.
         scores = self._program(tiles, np.array(n_tiles, dtype=np.int32), exact=True)
         out[start : start + len(rows)] = np.asarray(scores).reshape(-1)[: len(rows)]
 
 
 class _Tiled:
-    """A function of a tile of rows, over several tiles."""
+    """Applies a function of one tile to several tiles in a loop."""
 
     def __init__(self, function: PureFunction) -> None:
         self._apply = function.apply

@@ -1,4 +1,4 @@
-"""Arrays of a saved detector, taken one by one and checked: a file may say anything."""
+"""Arrays of a saved detector, checked one by one, because a file may hold anything."""
 
 from collections.abc import Mapping
 
@@ -9,12 +9,12 @@ from aegmm_detect.nets.normalizer import Normalizer
 from aegmm_detect.row_sketch import RowSketch
 from aegmm_detect.types import Array
 
-# More than any sample that is kept of the rows trained on.
+# Upper limit for the size of a sketch of training rows; real ones are smaller.
 _MOST_HASHES = 2**32
 
 
 def stored_rows(normalizer: Normalizer | None, trained_on: RowSketch | None) -> dict[str, Array]:
-    """What `StoredArrays.take_normalizer` and `take_sketch` read, by name."""
+    """Arrays, by name, from which `take_normalizer` and `take_sketch` of `StoredArrays` read."""
     arrays: dict[str, Array] = {}
     if normalizer is not None:
         arrays["normalizer.offset"] = normalizer.offset
@@ -27,12 +27,12 @@ def stored_rows(normalizer: Normalizer | None, trained_on: RowSketch | None) -> 
 
 
 class StoredArrays:
-    """Arrays to be taken one by one, each with the shape that it must have.
+    """Arrays that are taken and checked one by one; a wrong one raises `ArtefactError`.
 
     Parameters
     ----------
     arrays
-        By name. What is wrong with one raises `ArtefactError`.
+        Arrays by name.
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
@@ -42,14 +42,14 @@ class StoredArrays:
         return name in self._left
 
     def shape(self, name: str, n_dim: int) -> tuple[int, ...]:
-        """Of an array that is there, with `n_dim` axes, none of them empty."""
+        """Shape of an existing array, which must have `n_dim` axes, none of length 0."""
         shape = self._left[name].shape
         if len(shape) != n_dim or 0 in shape:
             raise ArtefactError(f"{name} has shape {shape}; it must have {n_dim} axes.")
         return shape
 
     def take(self, name: str, *shape: int | None) -> Array:
-        """An array of finite numbers and that shape; None stands for any length."""
+        """Take an array, which must be finite and have this shape; None stands for any length."""
         if name not in self._left:
             raise ArtefactError(f"The saved state lacks {name}.")
         array = self._left.pop(name)
@@ -62,14 +62,14 @@ class StoredArrays:
         return array
 
     def take_positive(self, name: str, *shape: int | None) -> Array:
-        """The same, of positive numbers."""
+        """Take an array as `take` does; its numbers must also be positive."""
         array = self.take(name, *shape)
         if not (array > 0.0).all():
             raise ArtefactError(f"{name} holds numbers that are not positive.")
         return array
 
     def take_rest(self, prefix: str) -> dict[str, Array]:
-        """All arrays that are left, of any shape, by name without `prefix`, which all must have."""
+        """Take all arrays that are left. Names must start with `prefix`, which is removed."""
         names = [name for name in self._left if name.startswith(prefix)]
         found = {name.removeprefix(prefix): self._any_shape(name) for name in names}
         self.refuse_rest()
@@ -79,7 +79,7 @@ class StoredArrays:
         return self.take(name, *self._left[name].shape)
 
     def take_sketch(self) -> RowSketch | None:
-        """The sample of hashes of the rows trained on; None where there is none."""
+        """Take the sketch of the training rows; None if there is none."""
         if "trained_on.hashes" not in self:
             return None
         hashes, most = self.take("trained_on.hashes", None), self.take_positive("trained_on.most")
@@ -88,7 +88,7 @@ class StoredArrays:
         return RowSketch(hashes, int(most))
 
     def take_normalizer(self, row_shape: tuple[int, ...]) -> Normalizer | None:
-        """The scaling of rows; None where there is none."""
+        """Take the scaling of rows; None if there is none."""
         if "normalizer.offset" not in self:
             return None
         return Normalizer(
@@ -98,6 +98,6 @@ class StoredArrays:
         )
 
     def refuse_rest(self) -> None:
-        """Raise if any are left that nobody has taken."""
+        """Raise if any arrays were not taken."""
         if self._left:
             raise ArtefactError(f"The saved state holds {sorted(self._left)}, unknown here.")

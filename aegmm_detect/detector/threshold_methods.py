@@ -1,4 +1,4 @@
-"""The methods of `infer_threshold`: which function, which arguments, checked before any scoring."""
+"""The methods of `infer_threshold`. Their arguments are checked before rows are scored."""
 
 import dataclasses
 import logging
@@ -24,26 +24,26 @@ DEFAULT_PERCENTAGE = 95.0
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A function of scores and, in this order, arguments of `infer_threshold`."""
+    """A method: its function of scores and of arguments of `infer_threshold`, in this order."""
 
     infer: Callable[..., float]
     needs: tuple[str, ...] = ()
     may: tuple[str, ...] = ()  # arguments with a default
-    # Of the rows, to be flagged: from the arguments given.
+    # Share of rows the method should flag, from the arguments given.
     share: Callable[[Mapping[str, Any]], float] | None = None
-    # Rows that it flags of a number of rows whose scores are different. Ties make them fewer.
+    # Number of rows it flags out of n rows, if all scores differ. With ties it flags fewer.
     asks: Callable[[Mapping[str, Any], int], float] | None = None
-    held_out: bool = False  # whether what it promises is void for rows that were trained on
-    advice: threshold_advice.Advice = threshold_advice.none  # what to do about its errors
+    held_out: bool = False  # whether its rows must not be training rows
+    advice: threshold_advice.Advice = threshold_advice.none  # advice to append to its errors
 
     @property
     def takes(self) -> tuple[str, ...]:
-        """All arguments."""
+        """Names of all its arguments."""
         return self.needs + self.may
 
 
 def _of_inliers(given: Mapping[str, Any], n: int) -> float:
-    """Rows above the order statistic that a new row is above at a rate of `fpr`."""
+    """Number of `n` rows above the conformal threshold for a rate of `fpr`."""
     return math.floor((n + 1) * given["fpr"]) - 1
 
 
@@ -122,17 +122,17 @@ class Inference:
 
     @property
     def inliers(self) -> BoolArray | None:
-        """Rows that labels call inliers; None without labels, where all rows are meant to be."""
+        """Rows labelled as inliers; None without labels, when all rows should be inliers."""
         return self.given["y"] == 0 if "y" in self.given else None
 
     def threshold(self, scores: FloatArray) -> float:
-        """From scores (N,); rows that score NaN do not count, nor do their labels.
+        """Threshold from scores (N,). Rows that score NaN are ignored, and their labels too.
 
         Raises
         ------
         InvalidInputError
-            No usable rows, another number of labels than of rows, or what the method says of its
-            scores.
+            No rows are usable, the number of labels differs from that of the rows, or the method
+            cannot use the scores.
         """
         usable = ~np.isnan(scores)
         given = dict(self.given)
@@ -147,7 +147,7 @@ class Inference:
         return threshold
 
     def _inferred(self, scores: FloatArray, given: Mapping[str, Any]) -> float:
-        """The threshold; errors of the method's function get its advice."""
+        """Call the method's function. Append the method's advice to its errors."""
         arguments = (given[name] for name in self.method.takes if name in given)
         try:
             return self.method.infer(scores, *arguments)
@@ -177,7 +177,7 @@ class Inference:
 
 
 def takes(name: Any) -> tuple[str, ...]:
-    """Arguments of the method `name`; none of one that there is not."""
+    """Names of the arguments of the method `name`; empty if there is no such method."""
     method = _known(name)
     return () if method is None else method.takes
 
@@ -185,32 +185,31 @@ def takes(name: Any) -> tuple[str, ...]:
 def choose(
     name: Any, threshold_perc: Any, *, check_trained: bool = True, **given: Any
 ) -> Inference:
-    """The method `name` with its arguments.
+    """Return the method `name` with its checked arguments.
 
     Parameters
     ----------
     name
-        One of `METHODS`.
+        A key of `METHODS`.
     threshold_perc
-        Of 'percentile'; for others it must be left at its default.
+        For 'percentile'; other methods need its default.
     check_trained
-        False only for a method that looks for trained rows.
+        May be False only for methods that look for training rows.
     given
-        All other arguments of methods; None if left out.
+        All other arguments of methods; None if not given.
 
     Raises
     ------
     ConfigurationError
-        An unknown method; an argument that it needs and did not get, or would ignore, or that is
-        out of range.
+        The method is unknown; or an argument is missing, out of range, or not used by the method.
     InvalidInputError
-        `y` holds no labels.
+        `y` does not hold labels.
     """
     method = _known(name)
     if method is None:
         raise ConfigurationError(f"method={name!r}: choose one of {', '.join(METHODS)}.")
     chosen = {argument: value for argument, value in given.items() if value is not None}
-    # 95.0 may have been written out, to give a batch_size by position.
+    # The default 95.0 is allowed for all methods: a caller may pass batch_size by position.
     if name == "percentile" or np.any(threshold_perc != DEFAULT_PERCENTAGE):
         chosen["threshold_perc"] = threshold_perc
     takes = _listed(method.takes)

@@ -1,4 +1,4 @@
-"""What a new threshold does to the rows that it was inferred from, where that is a surprise."""
+"""Warnings if a new threshold has a surprising effect on the rows it was inferred from."""
 
 import logging
 
@@ -11,9 +11,9 @@ from aegmm_detect.types import FloatArray, IntArray
 
 logger = logging.getLogger(__name__)
 
-# Rounding costs one row; a tenth fewer than asked for is more than a few equal scores.
+# Warn if this share of the requested rows is not flagged. Rounding and a few ties cost less.
 _SHORTFALL = 0.1
-# Of labels that say nothing: outliers that score so low by chance.
+# Significance level of the test whether labelled outliers score lower than inliers.
 _BY_CHANCE = 1e-3
 
 
@@ -40,9 +40,9 @@ def warn_of_labels(scores: FloatArray, threshold: float, y: IntArray) -> None:
     Parameters
     ----------
     scores, y
-        Of the rows, (N,), and their labels.
+        Scores of the rows and their labels, both (N,).
     threshold
-        Inferred from them.
+        Threshold inferred from them.
     """
     outliers, inliers = scores[y == OUTLIER], scores[y == INLIER]
     meaning = "y is 1 for outliers and 0 for inliers"

@@ -1,4 +1,4 @@
-"""What scoring graphs share: operations by runtime, rows that are not finite, a Keras layer."""
+"""Common parts of scoring graphs: operations by runtime, non-finite rows, a Keras layer."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,18 +10,18 @@ from keras import ops
 from aegmm_detect.nets.normalizer import scaled
 from aegmm_detect.types import Tensor
 
-# Score of finite rows whose score is not a number in float32: just under its largest number.
+# Score of finite rows whose score overflows float32: just below the largest float32 number.
 BEYOND = 3.4e38
 
 
 @dataclasses.dataclass(frozen=True)
 class Operations:
-    """What runtimes of exported graphs have in other forms than TensorFlow.
+    """Operations that some runtimes of exported graphs need in another form than TensorFlow.
 
     Parameters
     ----------
     isfinite, arcsinh
-        Number by number.
+        Elementwise functions.
     scaled
         Function of (rows, offset, scale, squash): see `aegmm_detect.nets.normalizer.scaled`.
     """
@@ -39,17 +39,17 @@ class RowFunction(Protocol):
 
     @property
     def operations(self) -> Operations:
-        """Of the runtime."""
+        """Operations of the runtime."""
 
     def __call__(self, net: keras.Model, p: Any, x: Tensor, /) -> Tensor:
         """Scores of raw rows."""
 
 
 def numbers_for_finite_rows(scores: Tensor, x: Tensor, operations: Operations) -> Tensor:
-    """NaN for rows of `x` (N, ...) with NaN or infinity, a number for all others: (N,)."""
+    """Scores (N,) with NaN for rows of `x` (N, ...) that hold NaN or infinity, else a number."""
     isfinite = operations.isfinite
     finite = ops.all(isfinite(ops.cast(x, "float32")), axis=tuple(range(1, len(x.shape))))
-    # Overflow on the way (a row 1e19 sigmas out) must not turn into NaN: it is an outlier.
+    # If a score overflows (a row 1e19 sigmas out), it must not be NaN: the row is an outlier.
     scores = ops.where(isfinite(scores), scores, BEYOND)
     return ops.where(finite, scores, float("nan"))
 
@@ -60,14 +60,14 @@ class ScoringGraph(keras.layers.Layer):
     Parameters
     ----------
     function
-        Raw rows -> scores.
+        Function of (net, parameters, raw rows) that returns scores.
     net
-        Prepared rows -> (x_recon, z, gamma).
+        The detector's model.
     parameters
-        As they are now.
+        The function's numbers besides the net's weights.
     row_dtype
-        Of the rows that it takes: one type for whatever a caller holds, so that it cannot change a
-        score's last bit.
+        Dtype of its input. Rows of any dtype are cast to it, so that the dtype of a caller's rows
+        cannot change the last bit of a score.
     """
 
     def __init__(
@@ -76,13 +76,13 @@ class ScoringGraph(keras.layers.Layer):
         super().__init__(name="scoring", autocast=False, dtype="float32")
         self.function = function
         self.net = net
-        # In a function, as Keras would make weights of lists and count them as its own.
+        # Hide them in a function: Keras would track arrays in lists as weights of this layer.
         self._parameters = lambda: parameters
         self.row_dtype = row_dtype
 
     @property
     def parameters(self) -> Any:
-        """The numbers besides the net's."""
+        """The numbers that the function needs besides the net's weights."""
         return self._parameters()
 
     def call(self, x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Scores as a pure function: scale, nets, features, energies, one score of them.
+"""Scores as a pure function: scaling, nets, features, energies, score.
 
-What a score is made of (`ScoreFunction`) and the numbers that go into it (`ScoreParameters`) are
-apart, so that one compiled program serves all detectors of a structure.
+The computation (`ScoreFunction`) is separate from its numbers (`ScoreParameters`), so that all
+detectors with the same structure share one compiled program.
 """
 
 import dataclasses
@@ -22,15 +22,15 @@ from aegmm_detect.types import FloatArray, Tensor
 
 
 class ScoreParameters(NamedTuple):
-    """The numbers of a score; float32 unless said otherwise, rounded after all float64 work."""
+    """The numbers of a score, computed in float64 and rounded to float32 unless noted."""
 
     scaling: tuple[FloatArray, FloatArray] | None  # offset and scale of a row, float64
     members: tuple[tuple[Any, ...], ...]  # mixtures of each net
-    centre: FloatArray  # (M,)  of each mixture's energy
-    spread: FloatArray  # (M,)
+    centre: FloatArray  # (M,)  centre of each mixture's energy
+    spread: FloatArray  # (M,)  spread of each mixture's energy
     projection: tuple[FloatArray, FloatArray] | None  # mean (F,), axes (F, Q)
-    scales: Any  # `ScoreScales`; None where they are not known
-    draws: FloatArray | None  # (S, latent)  of a code that is drawn
+    scales: Any  # `ScoreScales`; None if they are not known
+    draws: FloatArray | None  # (S, latent)  fixed noise for a variational code; None: use the mean
 
     @classmethod
     def of(
@@ -40,7 +40,7 @@ class ScoreParameters(NamedTuple):
         scales: ScoreScales | None,
         draws: FloatArray | None,
     ) -> "ScoreParameters":
-        """Of what a fit has left."""
+        """Make the parameters from the results of a fit."""
         projection = density.projection
         return cls(
             None if normalizer is None else (normalizer.offset, normalizer.scale),
@@ -57,23 +57,23 @@ class ScoreParameters(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ScoreFunction:
-    """Raw rows (N, ...) -> scores (N,) float32, by a net and parameters.
+    """Function of a net, parameters and raw rows (N, ...) that returns scores (N,) float32.
 
-    A row with NaN or infinity scores NaN; every other row gets a number, so NaN means just that.
-    Equal ones compute the same.
+    A row with NaN or infinity scores NaN; every other row scores a number. Two functions that are
+    equal compute the same.
 
     Parameters
     ----------
     kind
-        What the score is made of, a name in `SCORES`.
+        Kind of score, a key of `SCORES`.
     family
-        Of the mixtures.
+        Kind of the mixtures.
     limit
         See `combine`.
     squash
-        Of the scaling.
+        Whether the scaling squashes; see `Normalizer`.
     operations
-        Of the runtime.
+        Operations of the runtime.
     """
 
     kind: str
@@ -83,16 +83,16 @@ class ScoreFunction:
     operations: Operations = TENSORFLOW
 
     def __call__(self, net: keras.Model, p: ScoreParameters, x: Tensor, /) -> Tensor:
-        """Scores of raw rows, float64 where they are scaled, else float32."""
+        """Scores of raw rows `x`, which are float64 if they are scaled, else float32."""
         scores = self.of_prepared(net, p, self.prepared(p, x))
         return numbers_for_finite_rows(scores, x, self.operations)
 
     def prepared(self, p: ScoreParameters, x: Tensor) -> Tensor:
-        """Raw rows as the nets take them."""
+        """Scale raw rows for the nets."""
         return x if p.scaling is None else self.operations.scaled(x, *p.scaling, self.squash)
 
     def of_prepared(self, net: keras.Model, p: ScoreParameters, rows: Tensor) -> Tensor:
-        """Scores (N,) of prepared rows, finite or not."""
+        """Scores (N,) of prepared rows. They can be infinite or NaN."""
         of_draw = SCORES[self.kind].value
         return _mean([of_draw(self, net, p, rows, draw) for draw in _draws(p)])
 
@@ -105,32 +105,32 @@ class ScoreFunction:
         return _mean(energies), _mean([_errors(p, rows, out.x_recon) for out in each])
 
     def latent(self, net: keras.Model, p: ScoreParameters, rows: Tensor) -> list[Tensor]:
-        """What the mixtures are over: prepared rows (N, ...) -> (N, D) float32 for each member."""
+        """Vectors (N, D) float32 that each member's mixtures model, for prepared rows (N, ...)."""
         return _seen(p, rows, net(rows, training=False)[1])
 
     def energy(self, p: ScoreParameters, rows: Tensor, z: Tensor) -> Tensor:
-        """Energy (N,) of prepared rows and their z, of all mixtures together."""
+        """Combined energy (N,) of all mixtures, for prepared rows and their z."""
         energies = [
             self.family.energy(columns[:, : mixture.mu.shape[1]], mixture)
             for columns, own in zip(_seen(p, rows, z), p.members, strict=True)
             for mixture in own
         ]
-        # Of a single mixture this is its energy: centre 0, spread 1.
+        # With a single mixture this is its energy, because centre is 0 and spread is 1.
         return combine(ops.stack(energies), p.centre, p.spread, self.limit, self.operations.arcsinh)
 
 
 class Score(NamedTuple):
-    """What a score can be made of.
+    """A kind of score.
 
     Parameters
     ----------
     value
-        Function of (score function, net, parameters, prepared rows, draw) -> (N,).
+        Function: (score function, net, parameters, prepared rows, draw) -> scores (N,).
     part
-        Which of `ScoreScales.parts` says where these scores lie over training rows; None for those
-        that are on that scale already.
+        Index into `ScoreScales.parts` of the median and spread of these scores over training rows;
+        None if the score is on that scale already.
     compares
-        Whether it needs these scales.
+        Whether the score needs these scales.
     """
 
     value: Callable[..., Tensor]
@@ -182,9 +182,9 @@ def _errors(p: ScoreParameters, rows: Tensor, x_recon: Tensor) -> Tensor:
 
 
 def _seen(p: ScoreParameters, rows: Tensor, z: Tensor) -> list[Tensor]:
-    """First a member's z, then the principal components, where there are any.
+    """Vectors that the mixtures model: each member's z, then the principal components, if any.
 
-    A mixture of fewer dimensions sees the first of these.
+    A mixture with fewer dimensions uses the first columns.
     """
     z = ops.cast(z, "float32")
     seen = [z] if len(z.shape) == 2 else [z[m] for m in range(z.shape[0])]

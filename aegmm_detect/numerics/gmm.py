@@ -101,8 +101,13 @@ def log_prob(z: Tensor, params: GaussianMixture) -> Tensor:
 def energy(z: Tensor, params: GaussianMixture) -> Tensor:
     """Negative log-density of each row: `z` (N, D) -> (N,), in nats; higher is stranger.
 
-    A density can exceed 1, so energies can be negative. Nothing is added inside the logarithm, so
-    far rows have different energies.
+    This is the sample energy of Zong et al. (ICLR 2018), eq. 6::
+
+        E(z) = -log sum_k phi_k exp(-(z - mu_k)' Sigma_k^{-1} (z - mu_k) / 2)
+                                / sqrt(|2 pi Sigma_k|)
+
+    A density can exceed 1, so energies can be negative. No constant is added inside the logarithm,
+    so that rows far from all components still have different energies.
     """
     return memberships.energy(log_prob(ops.convert_to_tensor(z), params))
 

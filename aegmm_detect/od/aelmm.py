@@ -10,12 +10,11 @@ from aegmm_detect.od.building import Building
 class OutlierAELMM(Building):
     """Deep autoencoding Laplacian mixture model.
 
-    `OutlierAEGMM` with a Laplacian mixture in the place of the Gaussian one: in the loss, in the
-    estimate after training and in the score. Its energy grows with the distance of `z` from a
-    component and not with the square, and so does what a row far out adds to a scale. Within a
-    component the features of `z` are independent. `scale` takes the place of `cov`, `L` and
-    `log_det_cov`, and `update` is refused: absolute deviations cannot be merged once a mean has
-    moved.
+    `OutlierAEGMM` with a Laplacian instead of a Gaussian mixture: in the loss, in the estimate
+    after training and in the score. Its energy grows with the distance of `z` from a component, not
+    with the squared distance; the same holds for the effect of an extreme row on a scale. Within a
+    component the features of `z` are independent. `scale` replaces `cov`, `L` and `log_det_cov`.
+    `update` raises an error, because absolute deviations cannot be merged once a mean has moved.
 
     Parameters
     ----------
@@ -49,11 +48,11 @@ class OutlierAELMM(Building):
     def auto(
         cls, n_features: int, *, ensemble: int = 4, contamination: float = 0.0, **settings: Any
     ) -> Self:
-        """A detector for rows of `n_features` numbers, for users with no opinion on nets.
+        """Make a detector for rows of `n_features` numbers, with nets and settings chosen for you.
 
-        Nets and training are those of `OutlierAEGMM.auto`, with the Laplacian loss. The densities
-        are two for each net: a Laplacian mixture of code, features and 20 principal components of
-        the input, with as many components as the rows bear, and a single Laplacian of code and
+        Nets and training are as in `OutlierAEGMM.auto`, with the Laplacian loss. Each net has two
+        densities: a Laplacian mixture of code, features and 20 principal components of the input,
+        whose number of components depends on the number of rows; and a single Laplacian of code and
         features.
 
         Parameters
@@ -63,6 +62,6 @@ class OutlierAELMM(Building):
 
         Returns
         -------
-        A detector whose every `fit` starts from fresh weights.
+        A detector. Each `fit` starts from new weights.
         """
         return super().auto(n_features, ensemble=ensemble, contamination=contamination, **settings)

@@ -1,4 +1,4 @@
-"""Mixture detectors whose nets the package checks or builds: what their constructors share."""
+"""The base class of mixture detectors whose constructor checks the user's nets or builds nets."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Self
@@ -23,10 +23,11 @@ from aegmm_detect.numerics.objective import Reduction
 from aegmm_detect.od.mixture import MixtureDetector
 from aegmm_detect.types import ReconFeatures
 
-# The weight that goes with each reduction: with a sum, the reconstruction error is larger by the
-# number of features, and the DAGMM projects that sum found .005 to make covariances too wide.
+# Default of w_cov_diag for each reduction. With a sum, the reconstruction error is larger by a
+# factor of the number of features. DAGMM projects that use a sum found that .005 makes covariances
+# too wide.
 _W_COV_DIAG = {"mean": 0.005, "sum": 1e-4}
-# What did best on the development tasks: docs/quality.rst says how it was chosen, and by what.
+# The settings that did best on the development tasks; docs/quality.rst says how they were chosen.
 _RECIPE = FitConfig(
     w_cov_diag=_W_COV_DIAG["sum"],
     recon_reduction="sum",
@@ -61,23 +62,24 @@ def checked_net(
     code: keras.Model | None = None,
     context: keras.Model | None = None,
 ) -> keras.Model:
-    """The user's nets as one model, checked as far as that goes without rows.
+    """Combine the user's nets into one model, with all checks that are possible without rows.
 
     Parameters
     ----------
     name
-        Of the argument that takes a ready model; None where there is none.
+        Name of the argument for a ready model; None if the detector has no such argument.
     ready
-        That model, or None.
+        The ready model, or None.
     nets
-        The three nets, or None each.
+        The three nets, each of which may be None.
     n_gmm, recon_features, code, context
         See `AEGMM`.
 
     Raises
     ------
     NetTypeError, ConfigurationError
-        A net is missing or no model; widths contradict each other; both ways at once.
+        A net is missing or is not a model; widths contradict each other; or both a ready model and
+        nets are given.
     """
     if ready is None:
         checks.check_types(nets._asdict(), name)
@@ -97,14 +99,14 @@ def checked_net(
 
 
 class Building(MixtureDetector):
-    """Mixture detectors of a ready model, of three nets, or of sizes alone.
+    """A mixture detector made from a ready model, from three nets, or from sizes.
 
     Parameters are those of `OutlierAEGMM`.
     """
 
-    # What `auto` trains and scores by, for rows of any width.
+    # The `fit_config` of `auto`, for rows of any width.
     AUTO_FIT: ClassVar[FitConfig] = _RECIPE
-    # Settings that `auto` has besides.
+    # Further settings of `auto`.
     AUTO_SETTINGS: ClassVar[dict[str, Any]] = {}
 
     def __init__(
@@ -157,27 +159,28 @@ class Building(MixtureDetector):
         Parameters
         ----------
         n_features
-            Width of a row.
+            Number of features of a row.
         comp_hiddens
-            Encoder widths, the code's last; the decoder mirrors them. Code and output are linear.
+            Widths of the encoder's layers; the last is that of the code. The decoder mirrors them.
+            Code and output layers are linear.
         est_hiddens
-            Density net widths; the last is the number of components.
+            Widths of the density net's layers; the last is the number of components.
         comp_activation, est_activation
-            Names of Keras activations. Default 'tanh', the paper's.
+            Names of Keras activations. Default 'tanh', as in the paper.
         est_dropout_ratio
-            Share of the density net's hidden units dropped in training; None or 0 for none.
-            Default .5, the paper's.
+            Dropout rate of the density net's hidden units; None or 0 for no dropout. Default .5, as
+            in the paper.
         recon_reduction
-            'mean' (default) or 'sum' of the squared error over a row's features. The default of
-            ``fit(w_cov_diag=)`` goes with it: .005 with 'mean', 1e-4 with 'sum'.
+            'mean' (default) or 'sum' of the squared error over a row's features. It also sets the
+            default of ``fit(w_cov_diag=)``: .005 with 'mean', 1e-4 with 'sum'.
         recon_features
             As for the constructor.
         **settings
-            `threshold` and the keyword-only arguments of the constructor, and `data_type`.
+            `threshold`, `data_type` and the keyword-only arguments of the constructor.
 
         Returns
         -------
-        A detector whose every `fit` starts from fresh weights.
+        A detector. Each `fit` starts from new weights.
         """
         sizes = NetSizes.of(
             n_features=n_features,
@@ -200,31 +203,32 @@ class Building(MixtureDetector):
     def auto(
         cls, n_features: int, *, ensemble: int = 4, contamination: float = 0.0, **settings: Any
     ) -> Self:
-        """A detector for rows of `n_features` numbers, for users with no opinion on nets.
+        """Make a detector for rows of `n_features` numbers, with nets and settings chosen for you.
 
-        Inputs are scaled robustly; `ensemble` nets (64-32-code and back, tanh) train as one program
-        for at most 2,000 steps of 256 rows with Adam(1e-3), decaying; log residual and cosine are
-        the features. Then densities of code, features and 20 principal components of the input are
-        fitted by expectation-maximisation, with as many components as the rows bear: one with full
-        covariances, one with diagonal ones, and a single Gaussian of code and features. The score
-        is the mean of all robustly scaled energies.
+        Inputs are scaled robustly. `ensemble` nets (64-32-code and back, tanh) train as one program
+        for at most 2,000 steps of 256 rows, with Adam(1e-3) and a decaying learning rate. The
+        reconstruction features are log residual and cosine. Then expectation-maximisation fits
+        three densities for each net: a mixture with full covariances and one with diagonal
+        covariances, both of code, features and 20 principal components of the input; and a single
+        Gaussian of code and features. The number of components depends on the number of rows. The
+        score is the mean of all robustly scaled energies.
 
         Parameters
         ----------
         n_features
-            Width of a row.
+            Number of features of a row.
         ensemble
-            Number of nets. Default 4; 1 is faster to score and less steady.
+            Number of nets. Default 4. With 1, scoring is faster, but results vary more.
         contamination
-            Share of anomalies that you expect among the training rows, up to .25. Default 0: they
-            are treated as normal. Twice that share of rows, the strangest, is left out of the
-            densities, because some normal rows are always stranger than some anomalies.
+            Share of anomalies that you expect among the training rows, up to .25. Default 0: all
+            rows are treated as normal. The densities leave out twice that share of rows, the
+            strangest, because some normal rows are always stranger than some anomalies.
         **settings
-            As for `from_sizes`; `normalize` is 'robust' unless given.
+            As for `from_sizes`; `normalize` is 'robust' by default.
 
         Returns
         -------
-        A detector whose every `fit` starts from fresh weights.
+        A detector. Each `fit` starts from new weights.
         """
         wish = AutoConfig.of(n_features=n_features, ensemble=ensemble, contamination=contamination)
         blueprint = Blueprint(
@@ -252,14 +256,14 @@ class Building(MixtureDetector):
         threshold: float | None = None,
         **settings: Any,
     ) -> Self:
-        """Build the nets of a blueprint: for recipes of one's own, with the pieces of `auto`.
+        """Make a detector from a blueprint, to write a recipe of your own with the parts of `auto`.
 
         Parameters
         ----------
         blueprint
-            Sizes, features and number of nets; that of a detector is in `blueprint`.
+            Sizes, features and number of nets. An existing detector has its own in `blueprint`.
         fit_config
-            What `fit` uses for arguments that are left out; that of a detector is in `fit_config`.
+            Defaults for the arguments of `fit`. An existing detector has its own in `fit_config`.
         threshold
             As for the constructor.
         **settings
@@ -267,7 +271,7 @@ class Building(MixtureDetector):
 
         Returns
         -------
-        A detector whose every `fit` starts from fresh weights.
+        A detector. Each `fit` starts from new weights.
         """
         if "n_gmm" in settings:
             raise ConfigurationError(
@@ -290,7 +294,7 @@ class Building(MixtureDetector):
 
     @classmethod
     def _more_of_nets(cls, config: Any, sizes: NetSizes) -> dict[str, Any]:
-        """Fields of the blueprint that this kind of detector sets: its code, or its context."""
+        """Blueprint fields that this kind of detector sets: `code` or `context`."""
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Which features make rows strange to a mixture detector."""
+"""Explain the scores of a mixture detector by features."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""A trained net and the state that its fit left, at work."""
+"""A mixture detector after `fit`: the trained net and the fitted state."""
 
 import dataclasses
 import functools
@@ -21,16 +21,17 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FittedMixture(OfLearned):
-    """What scores the rows of a mixture detector.
+    """Scores the rows of a mixture detector.
 
     Parameters
     ----------
     net
-        Prepared rows -> (x_recon, z, gamma), as it is when this is made.
+        Trained net: prepared rows -> (x_recon, z, gamma). Later changes of its weights do not
+        change these scores.
     state
-        What the fit left besides.
+        All other results of the fit.
     score_type
-        What the score is made of.
+        Kind of score.
     """
 
     net: keras.Model
@@ -38,26 +39,26 @@ class FittedMixture(OfLearned):
     score_type: ScoreType
 
     def __post_init__(self) -> None:
-        # At once: the net may be trained on, by another detector.
+        # Take the weights now: another detector may train the net further.
         self.scorer  # noqa: B018
 
     def __getstate__(self) -> dict[str, Any]:
-        # Compiled programs stay in this process; a copy finds its own.
+        # Compiled programs cannot be copied or pickled; a copy makes or finds its own.
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @property
     def learned(self) -> FittedState:
-        """The same as `state`."""
+        """The fitted state, for `OfLearned`."""
         return self.state
 
     @functools.cached_property
     def scorer(self) -> RowScorer:
-        """Raw rows -> scores, compiled."""
+        """Compiled function: raw rows -> scores."""
         return self.state.scorer(self.net, self.score_type)
 
     @functools.cached_property
     def explainer(self) -> Explainer:
-        """What explains these scores."""
+        """Explainer of these scores."""
         state = self.state
         function = state.function(self.score_type)
         return Explainer(function, self.net, state.parameters, state.row_dtype)

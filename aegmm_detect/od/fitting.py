@@ -1,4 +1,4 @@
-"""One fit of a mixture detector: check, train, estimate."""
+"""The fit of a mixture detector: check, train, estimate."""
 
 import logging
 from typing import TYPE_CHECKING, Any
@@ -41,13 +41,13 @@ def fit_detector(
     Parameters
     ----------
     detector
-        Left as it is where a check fails.
+        The detector. It is unchanged if a check fails.
     X, y, loss_fn
         As for `MixtureDetector.fit`.
     settings, options
-        Of this fit.
+        Settings and options of this fit.
     trains
-        Whether to train at all, or to estimate the mixtures alone.
+        Whether to train the nets. If False, only the mixtures are estimated.
     """
     check_process()
     checks.check_one_device(detector.net)
@@ -88,7 +88,7 @@ def fit_detector(
     if trains:
         described = {
             **settings.model_dump(mode="json"),
-            # Of the detector, all that training or its rows depend on.
+            # All settings of the detector that affect training or the prepared rows.
             **config.model_dump(mode="json", exclude={"data_type", "score_type", "seed"}),
             "family": detector.FAMILY.name,
             "loss_fn": own_loss,
@@ -118,16 +118,17 @@ def fit_detector(
 def _tried(
     detector: "MixtureDetector", net: keras.Model, sample: Array, own_loss: Any
 ) -> tuple[tuple[Array, ...], bool]:
-    """What a net returns for two rows, and whether it has to run uncompiled; each asked once.
+    """Outputs of a net for two rows, and whether it must run without compiling.
 
-    What the package builds is not run, unless a loss of the user's is to be tried on the outputs.
+    Nets that the package built are not run, and the outputs are empty, unless the user's loss needs
+    outputs for its checks.
     """
     outputs: tuple[Array, ...] = ()
     if detector.blueprint is None:
         outputs = checks.probe(net, sample, detector.config.n_gmm)
     elif own_loss is not None:
         outputs = tuple(map(keras.ops.convert_to_numpy, net(sample, training=False)))
-    # Layers that share programs are known to compile.
+    # Nets with a known structure consist of layers that compile, so they are not tried.
     return outputs, structure_of(net) is None and must_run_eagerly(net, sample)
 
 
@@ -138,7 +139,7 @@ def state_after(
     names: tuple[str, ...] | None,
     eager: bool,
 ) -> FittedState:
-    """What the trained nets of `detector` score by."""
+    """The fitted state for the trained nets of `detector`."""
     members = None if detector.blueprint is None else detector.blueprint.members
     recipe = (settings.density, members, settings.seed)
     draws = detector.draws(settings)
@@ -146,7 +147,7 @@ def state_after(
 
 
 def _checked_loss(detector: "MixtureDetector", loss_fn: Any, y: Any, settings: FitConfig) -> Any:
-    """The user's loss; None for the detector's."""
+    """Check and return the user's loss; None means the detector's own."""
     own = None if loss_fn is UNSET else loss_fn
     if own is None:
         return None

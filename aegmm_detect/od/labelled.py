@@ -39,7 +39,7 @@ class OutlierLabelledAEGMM(Building):
     AUTO_FIT: ClassVar[FitConfig] = LabelledFitConfig.of(**Building.AUTO_FIT.model_dump())
 
     def loss(self, settings: FitConfig, prepared: TrainingRows) -> MixtureLoss:
-        """What is minimised."""
+        """The loss to minimise."""
         assert isinstance(settings, LabelledFitConfig)
         plain = super().loss(settings, prepared)
         kind, weight, margin = settings.anomaly_loss, settings.w_anomaly, settings.margin

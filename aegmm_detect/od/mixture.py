@@ -1,4 +1,4 @@
-"""Detectors with an autoencoder and a mixture: one fit, one score, parameters to be read."""
+"""The base class of detectors with an autoencoder and a mixture."""
 
 import dataclasses
 import logging
@@ -39,28 +39,28 @@ logger = logging.getLogger(__name__)
 
 
 class MixtureDetector(Detector):
-    """An autoencoder whose latent space has a density; its energy, or several, make the score.
+    """An autoencoder with a density of its latent space. The score is one energy or several.
 
     Parameters
     ----------
     net
-        Prepared rows (N, ...) -> (x_recon, z, gamma).
+        Model: prepared rows (N, ...) -> (x_recon, z, gamma).
     threshold
         See `Detector`.
     config
         Checked settings of the detector.
     fit_config
-        What `fit` uses for arguments that are left out.
+        Defaults for the arguments of `fit`.
     blueprint
-        Where the package built `net`: every `fit` then starts from fresh weights. A user's own nets
-        go on from the weights they have.
+        What the package built `net` from: every `fit` then starts from new weights. None for a
+        user's own nets, which continue from the weights they have.
     """
 
     CONFIG: ClassVar[type[DetectorConfig]] = DetectorConfig
     FIT_CONFIG: ClassVar[type[FitConfig]] = FitConfig
     # Whether `fit` learns from labels.
     LABELS: ClassVar[bool] = False
-    # Kind of its mixtures.
+    # Kind of the mixtures.
     FAMILY: ClassVar[Family] = GAUSSIAN
 
     config: DetectorConfig
@@ -95,7 +95,7 @@ class MixtureDetector(Detector):
         fit_config: FitConfig,
         blueprint: Blueprint | None = None,
     ) -> Self:
-        """A detector that is not fitted, past the constructor, which checks a user's nets.
+        """Make an unfitted detector without the constructor, which would check a user's nets.
 
         Parameters are those of the class.
         """
@@ -104,15 +104,15 @@ class MixtureDetector(Detector):
         return detector
 
     def typical_rows(self, n_rows: int) -> FloatArray:
-        """See `Detector.typical_rows`; on the detector's own scale of rows."""
+        """See `Detector.typical_rows`; on the scale of the training rows."""
         rows = super().typical_rows(n_rows)
         normalizer = self.required_fit("typical_rows()").state.normalizer
         return rows if normalizer is None else normalizer.offset + normalizer.scale * rows
 
     def fit_scores(self, rows: FloatArray) -> FloatArray:
-        """See `Detector.fit_scores`; by the nets as they are, uncompiled."""
+        """See `Detector.fit_scores`; with the nets' current weights, not compiled."""
         graph = self.scoring_graph
-        # Outside of this scope, random layers would move on.
+        # Without this scope, the call would advance the seeds of random layers.
         with keras.StatelessScope():
             rows = keras.ops.convert_to_tensor(rows, dtype=graph.row_dtype)
             return keras.ops.convert_to_numpy(graph(rows))
@@ -160,81 +160,83 @@ class MixtureDetector(Detector):
     ) -> keras.callbacks.History:
         """Train the nets together, then estimate the mixture from all training rows.
 
-        Arguments that are left out come from `fit_config`; the defaults below are those of a
-        plain detector. The nets are trained in place.
+        Defaults come from `fit_config`. Those named below are the defaults of `FitConfig`. The nets
+        are trained in place.
 
         Parameters
         ----------
         X
-            Normal instances, shape (N, ...): an array of any real dtype, a data frame (its
-            columns are remembered and checked later), a tensor, or a stream that can be read more
-            than once: a `tf.data.Dataset`, a Keras `PyDataset`, or a callable that returns an
-            iterator of batches.
+            Normal instances, shape (N, ...): an array of any real dtype, a data frame (later calls
+            check that the columns are the same), a tensor, or a stream that can be read more than
+            once: a `tf.data.Dataset`, a Keras `PyDataset`, or a callable that returns an iterator
+            of batches.
         loss_fn
             Function of ``(x_true, x_pred, z, gamma, w_energy=, w_cov_diag=)`` that returns a
             scalar or one value per row, in TensorFlow or `keras.ops`. Default: reconstruction +
             `w_energy` * energy + `w_cov_diag` * sum(1 / diag(cov)), Zong et al. (2018) eq. 7.
         w_energy
-            Weight of the mean energy. Default .1, the paper's.
+            Weight of the mean energy. Default .1, as in the paper.
         w_cov_diag
-            Weight of the penalty against collapsed components. Default .005, the paper's.
+            Weight of the penalty against collapsed components. Default .005, as in the paper.
         optimizer
-            Keras optimizer: instance (cloned), class or name. Default Adam(1e-4), the paper's.
+            Keras optimizer: instance (cloned), class or name. Default Adam(1e-4), as in the paper.
         epochs
-            Passes over the rows. Default 20. 0 leaves trained nets of yours as they are and
-            estimates the mixture alone.
+            Passes over the rows. Default 20. With 0, your own trained nets are not changed, and
+            only the mixture is estimated.
         batch_size
-            Rows per step, at least 2. Default 64. Larger ones train more stably. The last batch
-            of an epoch is filled up with rows of that epoch.
+            Rows per step, at least 2. Default 64. Training is more stable with larger batches. The
+            last batch of an epoch is filled up with other rows of that epoch.
         verbose
-            Keras's: False or 0 silent, True or 1 progress bar, 2 one line per epoch.
+            As in Keras: False or 0 silent, True or 1 progress bar, 2 one line per epoch.
         log_metric
-            ``(column, keras metric)``, updated with (x, x_recon), for bar and history.
+            ``(column, keras metric)``, updated with (x, x_recon); shown in the progress bar and
+            the history.
         callbacks
-            Keras callbacks; `model` is the trainer. ``on_train_batch_*`` fire once per compiled
-            block of steps, with the index of its last step.
+            Keras callbacks; `model` is the trainer. ``on_train_batch_*`` are called once per
+            compiled block of steps, with the index of its last step.
         y
-            Labels, for the detectors that learn from them; all others refuse it.
+            Labels, for detectors that learn from them. Other detectors raise an error.
         seed
-            Makes the fit repeatable on one machine: shuffling, dropout, the validation draw and
+            Makes the fit repeatable on one machine: shuffling, dropout, the validation split and
             the initial weights of nets that the package built. Default: the detector's.
         validation_split
             Share of rows, drawn at random, held out for ``val_*`` columns. Default 0.
         clip_norm
-            Largest norm of the gradient. Default None: no clipping.
+            Maximum norm of the gradient. Default None: no clipping.
         jit_compile
-            True: XLA; False: plain graph; 'auto' (default): XLA on a GPU, and elsewhere where the
-            run is long enough to earn back the 3-6 s of compiling.
+            True: XLA; False: plain graph; 'auto' (default): XLA on a GPU, and elsewhere if the run
+            is long enough to be worth the 3-6 s of compiling.
         steps_per_execution
-            Most steps in a compiled block. Default 512, fewer where rows are wide; 1 for callbacks
-            that need every step.
+            Maximum number of steps in a compiled block. Default 512, fewer if rows are wide. Use 1
+            for callbacks that need every step.
         checkpoint_dir
-            Folder for a file that is replaced at the end of every epoch. The same call then goes
-            on where it was cut off, and ends as it would have; when it had ended, it trains no
-            more. Without a seed, one is drawn and kept there. Default None: no file. See the page
-            on resuming.
+            Folder for a checkpoint file, which is replaced at the end of every epoch. If the fit is
+            interrupted, the same call resumes it and gives the same result. If the fit was
+            complete, the call trains no more. Without a seed, one is drawn and kept in the file.
+            Default None: no file. See the page on resuming.
 
         Returns
         -------
         Keras's `History`: loss, recon, energy, cov_diag (inverse_scale for a Laplacian mixture) by
-        epoch, each unweighted, and regularization where layers have any.
+        epoch, all without their weights, and regularization if layers have any.
 
         Raises
         ------
         InvalidInputError
-            Rows that cannot be trained on; the detector is left as it was.
+            The rows cannot be used for training. The detector is unchanged.
         ConfigurationError
-            Settings or nets that do not fit; the detector is left as it was.
+            Settings or nets are wrong or contradict each other. The detector is unchanged.
         CheckpointError
-            The file in `checkpoint_dir` is damaged, or of a fit with other rows, settings, nets,
-            callbacks or versions; the detector is left as it was.
+            The file in `checkpoint_dir` is damaged, or is from a fit with other rows, settings,
+            nets, callbacks or versions. The detector is unchanged.
         NonFiniteLossError
-            Training met NaN or infinity: the detector is not fitted, and its nets have the weights
-            from before the block of steps in which it happened.
+            A loss or weight became NaN or infinite. The detector is not fitted, and its nets have
+            the weights from before the block of steps in which that happened.
         OSError
-            The file in `checkpoint_dir` cannot be written; the one before it is still there.
+            The file in `checkpoint_dir` cannot be written. The previous one is still there.
         IndefiniteCovarianceError
-            No density of the training rows is finite: not fitted either, but the nets are trained.
+            No density of the training rows is finite. The nets are trained, but the detector is not
+            fitted.
         """
         trains = isinstance(epochs, bool) or epochs != 0
         settings = self.settings(
@@ -255,33 +257,34 @@ class MixtureDetector(Detector):
         return explain(self, X).shares
 
     def update(self, X: Any, *, half_life: float | None = None) -> None:
-        """Let the mixtures learn from new inliers, and leave the nets as they are.
+        """Update the mixtures with new inliers; the nets do not change.
 
-        Cheap, and enough for slow shifts; when codes themselves no longer fit, `fit` again. The
-        result does not depend on how a stream is cut into batches, but on the calls: each call's
-        rows get their memberships from the mixtures before it.
+        This is fast, and enough if the data shift slowly. If the nets no longer suit the data,
+        `fit` again. The result does not depend on the batches of a stream, but it depends on how
+        rows are divided into calls: each call computes memberships with the mixtures before it.
 
         Parameters
         ----------
         X
-            Normal instances, as for `score`. Under ``nan_policy='flag'``, rows with NaN or infinity
-            are left out.
+            Normal instances, as for `score`. With ``nan_policy='flag'``, rows with NaN or infinity
+            are ignored.
         half_life
-            Number of new rows after which all earlier ones weigh half. Default None: every row
-            weighs the same, so that after a long life new ones hardly move anything.
+            Number of new rows after which the weight of all earlier rows is halved. Default None:
+            all rows have the same weight, so after many rows new ones have little effect.
 
         Raises
         ------
         ConfigurationError
-            `half_life` is not a positive number; a detector that does not know how many rows its
-            mixtures stand for; Laplacian mixtures, whose absolute deviations cannot be merged.
+            `half_life` is not a positive number; the detector does not know from how many rows its
+            mixtures were estimated; it scores by random draws of the code; or its mixtures are
+            Laplacian, whose absolute deviations cannot be merged.
         NotFittedError, InvalidInputError
-            As for `score`; rows too far out. The detector is left as it was.
+            As for `score`; or rows are too far from the training rows. The detector is unchanged.
         """
         update_detector(self, X, half_life)
 
     def explain(self, X: Any) -> Explanation:
-        """Which features make rows strange.
+        """Explain which features make rows strange.
 
         Parameters
         ----------
@@ -290,13 +293,13 @@ class MixtureDetector(Detector):
 
         Returns
         -------
-        Contributions of the reconstruction and of the score, in the shape of `X`, and the shares of
-        features in both together; see `Explanation`.
+        Contributions of each feature to the reconstruction error and to the score, in the shape of
+        `X`, and its share in both together; see `Explanation`.
 
         Raises
         ------
         ConfigurationError
-            Features in NumPy alone, through which no gradient flows.
+            The feature function uses NumPy only, so no gradient flows through it.
         NotFittedError, InvalidInputError
             As for `score`.
         """
@@ -305,38 +308,40 @@ class MixtureDetector(Detector):
     def export(
         self, path: str | os.PathLike[str], format: str = "savedmodel", X: Any = None
     ) -> ExportMetadata:
-        """Export raw rows -> scores and decisions, for machines without this package or TensorFlow.
+        """Export the detector to run without this package: raw rows -> scores and decisions.
 
-        The directory `path` then holds the graph, with one input ``x`` (N, ...) and the outputs
-        ``instance_score`` float32 (N,) and ``is_outlier`` int64 (N,), and ``metadata.json``. It has
-        been reloaded in its runtime and compared with the detector. Rows with NaN or infinity score
-        NaN and are outliers.
+        With 'onnx' or 'litert' it also runs without TensorFlow. The directory `path` then holds the
+        graph and ``metadata.json``. The graph has one input ``x`` (N, ...) and the outputs
+        ``instance_score`` float32 (N,) and ``is_outlier`` int64 (N,). Before this method returns,
+        it loads the graph in its runtime and compares it with the detector. Rows with NaN or
+        infinity score NaN and are outliers.
 
         Parameters
         ----------
         path
-            Directory, made if need be; an export that is there is replaced.
+            Directory. It is made if needed; an export in it is replaced.
         format
             'savedmodel' (TensorFlow Serving, Triton), 'onnx' or 'litert'; `Scorer` runs the last
-            two. LiteRT takes rows of float32; the others, of float64 if the detector scales them.
+            two. The input of LiteRT is float32; that of the others is float64 if the detector
+            scales rows.
         X
-            Rows to compare on, the first 1,024 of them. Default: made-up ones, from where the
-            detector's scaling says that rows lie; a detector that does not scale wants real ones.
+            Rows for the comparison; the first 1,024 are used. Default: made-up rows in the range
+            of the detector's scaling. Pass real rows if the detector does not scale.
 
         Returns
         -------
-        What stands in ``metadata.json``, the largest difference of scores among it.
+        The contents of ``metadata.json``, including the largest difference between scores.
 
         Raises
         ------
         ThresholdNotInferredError
             No threshold is set.
         ArtefactError
-            The graph cannot be converted, is refused by its runtime, or scores otherwise; something
-            else is at `path`. Nothing is left then.
+            The graph cannot be converted, its runtime does not accept it, its scores differ, or
+            something else is at `path`. Then nothing is written.
         ConfigurationError
-            An unknown format; a `path` that is empty, ends like a file (``.onnx``), or is the
-            working directory; nets that run uncompiled.
+            The format is unknown; `path` is empty, ends like a file (``.onnx``), or is the working
+            directory; or the nets cannot be compiled.
         MissingExtraError
             The format's converter or runtime is not installed.
         NotFittedError
@@ -346,22 +351,22 @@ class MixtureDetector(Detector):
 
     @property
     def fit_config(self) -> FitConfig:
-        """What `fit` uses for arguments that are left out."""
+        """Defaults for the arguments of `fit`."""
         return self._fit_config
 
     @property
     def blueprint(self) -> Blueprint | None:
-        """What the nets were built from; None for nets that a user brought."""
+        """What the package built the nets from; None for a user's own nets."""
         return self._blueprint
 
     @property
     def state(self) -> FittedState | None:
-        """What `fit` has left besides the nets' weights; None before."""
+        """Result of `fit` besides the nets' weights; None before `fit`."""
         return None if self._fitted is None else self._fitted.state
 
     @property
     def scoring_graph(self) -> ScoringGraph:
-        """Raw rows -> scores, as one Keras layer: scaling, nets, features, density.
+        """One Keras layer, raw rows -> scores: scaling, nets, features and density.
 
         Raises
         ------
@@ -373,11 +378,12 @@ class MixtureDetector(Detector):
 
     @property
     def score_type(self) -> ScoreType:
-        """What the score is made of. Assigning another clears what was decided on the old scores.
+        """Kind of score. Assigning another clears the inferred threshold and the calibration.
 
         'energy'; 'reconstruction', the Euclidean distance of a prepared row from its
-        reconstruction; 'both', the sum of the two, each less its median and divided by its
-        interquartile range over training rows (nats and distances have no common unit).
+        reconstruction; or 'both', the sum of the two. For 'both', each is first reduced by its
+        median and divided by its interquartile range over training rows, because nats and distances
+        have no common unit.
         """
         return self.config.score_type
 
@@ -393,7 +399,7 @@ class MixtureDetector(Detector):
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """Net and mixtures of each member of an ensemble, or of the detector alone.
+        """Net and mixtures of each member of an ensemble; a single one if there is no ensemble.
 
         Raises
         ------
@@ -412,7 +418,7 @@ class MixtureDetector(Detector):
         NotFittedError
             Before `fit`.
         ConfigurationError
-            There are several: see `members`.
+            There are several densities: see `members`.
         """
         return the_mixture(self.required_fit("mixture").state.density)
 
@@ -426,29 +432,29 @@ class MixtureDetector(Detector):
     )
 
     def required_fit(self, what: str) -> FittedMixture:
-        """What the last fit has left, for `what`; `NotFittedError` where there is none."""
+        """Return the result of the last fit, or raise `NotFittedError` about `what`."""
         return self._required_fit(what)
 
     def adopt(self, state: FittedState) -> None:
-        """Score by `state` and the weights that the net has now."""
+        """Use `state` and the current weights of the net for scores from now on."""
         self._adopt(FittedMixture(self.net, state, self.config.score_type))
         of_first = state.density.members[0]
         used = (f"{mixture.effective_components:.2f} of {len(mixture.phi)}" for mixture in of_first)
         logger.info("Components in use, by mixture of the first net: %s.", ", ".join(used))
 
     def forget(self, made_for: str, fit: bool = False) -> None:
-        """Clear what was decided on scores that have changed, and with `fit` the fit itself."""
+        """Clear an inferred threshold and the calibration, and with `fit` also the fit."""
         if fit:
             self._forget_fit()
         else:
             self._held.forget(made_for)
 
     def settings(self, **given: Any) -> FitConfig:
-        """`fit_config` with what a caller of `fit` gives in its place."""
+        """`fit_config` with the arguments that a caller of `fit` passed."""
         chosen = {name: value for name, value in given.items() if value is not UNSET}
         settings = self._fit_config.override(**chosen)
         if "epochs" in chosen and self._fit_config.n_steps is not None:
-            # What is given wins, and can be much less than what it replaces.
+            # Warn, because these epochs can be far fewer steps than the recipe has.
             logger.warning(
                 "epochs=%s takes the place of the recipe's %d steps.",
                 chosen["epochs"],
@@ -459,7 +465,7 @@ class MixtureDetector(Detector):
         return settings
 
     def loss(self, settings: FitConfig, prepared: TrainingRows) -> MixtureLoss:
-        """What is minimised."""
+        """The loss to minimise."""
         w_energy, w_cov_diag = settings.w_energy, settings.w_cov_diag
         kind = (settings.recon_reduction, self.FAMILY, settings.autoencoder_share)
         terms = aegmm_terms(w_energy, w_cov_diag, *kind)
@@ -467,19 +473,19 @@ class MixtureDetector(Detector):
         return MixtureLoss(terms, weights, self.code_terms(settings), self.FAMILY)
 
     def code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
-        """Terms of the kind of code, which are there whatever the loss."""
+        """Loss terms that the kind of code needs. They are added to any loss."""
         return ()
 
     def net_for(self, prepared: TrainingRows, settings: FitConfig) -> keras.Model:
-        """The net of this fit; another than that of the last one where rows decide its shape."""
+        """The net to train; a new one if its shape depends on the rows."""
         return self.net
 
     def start(self, net: Any, prepared: TrainingRows, settings: FitConfig) -> None:
-        """What the nets take from all training rows before the first step."""
+        """Initialise parts of the nets from the training rows, before the first step."""
 
     def draws(self, settings: FitConfig) -> FloatArray | None:
-        """By which a code is scored that is drawn, (S, latent)."""
+        """Fixed noise (S, latent) for scoring a variational code; None: use the mean."""
         return None
 
     def inspect(self, prepared: TrainingRows, settings: FitConfig) -> None:
-        """Look at trained nets for what a user should know, and log it."""
+        """Check the trained nets, and log what the user should know."""

@@ -1,4 +1,4 @@
-"""What mixture detectors minimise: the terms of their loss, or a function of the user's."""
+"""The loss of mixture detectors: their own terms, or the user's function."""
 
 import functools
 import inspect
@@ -20,20 +20,20 @@ from aegmm_detect.user_warnings import warn_user
 
 
 class MixtureLoss(NamedTuple):
-    """What a kind of mixture detector minimises."""
+    """The loss of a kind of mixture detector, and the arguments of a user's loss in its place."""
 
-    terms: tuple[Term, ...]  # unless the user brings a loss of their own
-    weights: Mapping[str, Any]  # what a user's loss gets besides a batch's outputs, by name
-    of_code: tuple[Term, ...] = ()  # added to either
-    family: Family = GAUSSIAN  # kind of the mixture that the terms are given
+    terms: tuple[Term, ...]  # terms of the loss; a user's loss replaces them
+    weights: Mapping[str, Any]  # keyword arguments that a user's loss must take
+    of_code: tuple[Term, ...] = ()  # further terms, added to either loss
+    family: Family = GAUSSIAN  # kind of the mixture that the terms use
     given: Any = ()  # a tree of arrays that the terms need
-    more: Mapping[str, Any] = MappingProxyType({})  # what a user's loss gets if it takes it
-    # What a user's loss would get with other settings: name -> the setting.
+    more: Mapping[str, Any] = MappingProxyType({})  # keyword arguments that a user's loss may take
+    # Arguments that a user's loss would get with other settings: name -> the setting. For errors.
     elsewhere: Mapping[str, str] = MappingProxyType({})
 
     @property
     def objective(self) -> Objective:
-        """Of the terms. Equal terms make equal keys."""
+        """The objective with the detector's own terms. Equal terms have equal keys."""
         terms = (*self.terms, *self.of_code)
         loss = from_terms(terms, family=self.family)
         return _objective(loss, (terms, self.family), self.given)
@@ -42,22 +42,22 @@ class MixtureLoss(NamedTuple):
 def objective_of(
     loss_fn: LossFn | None, loss: MixtureLoss, rows: Array, outputs: Sequence[Array]
 ) -> tuple[Objective, bool]:
-    """The objective of one fit, and whether it has to run eagerly.
+    """Make the objective of one fit. Also return whether it must run eagerly.
 
     Parameters
     ----------
     loss_fn
-        The user's, or None for the detector's terms.
+        The user's loss, or None for the detector's terms.
     loss
-        The detector's.
+        The detector's loss.
     rows, outputs
-        A few prepared rows, and what the net returns for them: the user's loss is tried on it.
+        A few prepared rows and the net's outputs for them, to try the user's loss.
 
     Raises
     ------
     ConfigurationError
-        If `loss_fn` cannot be called with a batch's outputs and the weights; if no gradient flows
-        through it: nothing would be trained.
+        `loss_fn` cannot be called with a batch's outputs and the weights; or no gradient flows
+        through it, so nothing would be trained.
     """
     if loss_fn is None:
         return loss.objective, False
@@ -69,7 +69,7 @@ def objective_of(
         return alone.function(ForwardPass(*out))["loss"]
 
     tried = (rows, *outputs)
-    if outputs[1].ndim > 2:  # an ensemble: one member speaks for all
+    if outputs[1].ndim > 2:  # an ensemble: try the loss with one member
         tried = (rows, *(value[0] for value in outputs))
     reason = refuses_graph(value, *tried)
     if not has_gradient(lambda *out: value(tried[0], *out), *tried[1:]):
@@ -84,7 +84,7 @@ def objective_of(
 
 
 def must_run_eagerly(net: keras.Model, sample: Array) -> bool:
-    """Whether `net`, its feature function included, cannot be traced; if so, warn."""
+    """Whether `net`, including its feature function, cannot be traced; if so, warn."""
     reason = refuses_graph(functools.partial(net, training=False), sample)
     if reason is not None:
         warn_uncompiled("recon_features (or a net)", reason)
@@ -92,7 +92,7 @@ def must_run_eagerly(net: keras.Model, sample: Array) -> bool:
 
 
 def warn_uncompiled(what: str, reason: str) -> None:
-    """Warn that `what` keeps a fit from being compiled."""
+    """Warn that a fit cannot be compiled because of `what`."""
     warn_user(
         f"{what} cannot run inside a compiled graph, so every step runs uncompiled, and no "
         f"gradient flows through NumPy code: {reason}"
@@ -116,7 +116,7 @@ def _objective(loss: Loss, key: Hashable | None, given: Any) -> Objective:
 def _check_arguments(loss_fn: LossFn, loss: MixtureLoss, weights: Mapping[str, Any]) -> None:
     try:
         signature = inspect.signature(loss_fn)
-    except (TypeError, ValueError):  # some built-in functions have none
+    except (TypeError, ValueError):  # some built-in functions have no signature
         return
     outputs = ("x", "x_pred", "z", "gamma")
     try:
@@ -137,7 +137,7 @@ def _check_arguments(loss_fn: LossFn, loss: MixtureLoss, weights: Mapping[str, A
 
 
 def _accepted(loss_fn: LossFn, more: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `more` that `loss_fn` takes by name."""
+    """The arguments in `more` that `loss_fn` takes by name."""
     try:
         parameters = inspect.signature(loss_fn).parameters
     except (TypeError, ValueError):

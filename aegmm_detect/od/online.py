@@ -1,4 +1,4 @@
-"""Let a fitted state learn from new rows without touching the nets."""
+"""Update a fitted state with new rows, without changing the nets."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -20,27 +20,28 @@ def with_rows(
     batches: Iterable[FloatArray],
     half_life: float | None,
 ) -> FittedState:
-    """The state after more inliers.
+    """Return the state after an update with more inliers.
 
-    Every mixture is merged with the new rows; how energies are combined, and the scales of other
-    scores, stay, so that scores before and after can be compared.
+    Every mixture is merged with the new rows. The way energies are combined and the scales of other
+    scores do not change, so that scores before and after can be compared.
 
     Parameters
     ----------
     state
-        Of the rows so far, of Gaussian mixtures.
+        The current state; its mixtures must be Gaussian.
     net
-        Prepared rows -> (x_recon, z, gamma).
+        Net: prepared rows -> (x_recon, z, gamma).
     batches
-        New raw rows (N, ...), finite, none of them empty.
+        Batches of new raw rows (N, ...), finite; no batch is empty.
     half_life
-        Number of new rows after which the old ones weigh half; None: all weigh the same.
+        Number of new rows after which the weight of the old rows is halved; None: all rows have the
+        same weight.
 
     Returns
     -------
-    `state` itself if there are no rows.
+    The new state, or `state` itself if there are no rows.
     """
-    # `update` refuses mixtures that cannot be merged.
+    # Mixtures that cannot be merged do not get here: `update_detector` raises an error.
     before = cast("tuple[tuple[ScoringMixture, ...], ...]", state.density.members)
     seen_of = state.latent(net)
     trained_on = RowSketchFit(state.trained_on)

@@ -1,4 +1,4 @@
-"""What can be read off a fitted mixture detector."""
+"""Attributes of a fitted mixture detector: its members and the parameters of its mixture."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from aegmm_detect.types import FloatArray
 
 
 class Member(NamedTuple):
-    """One net of a detector and the densities of its z."""
+    """One net of a detector and the mixtures fitted to its z."""
 
     net: keras.Model
     mixtures: tuple[FrozenMixture, ...]
@@ -21,19 +21,19 @@ class Member(NamedTuple):
 def members_of(
     net: keras.Model, blueprint: Blueprint | None, density: Density
 ) -> tuple[Member, ...]:
-    """Each net of an ensemble as a net of its own; of others the net itself."""
+    """Split an ensemble into separate nets; a single net is one member."""
     if blueprint is None or blueprint.members is None:
         return (Member(net, density.members[0]),)
     return tuple(Member(blueprint.alone(net, m), own) for m, own in enumerate(density.members))
 
 
 def the_mixture(density: Density) -> FrozenMixture:
-    """The only one.
+    """Return the only mixture of a density.
 
     Raises
     ------
     ConfigurationError
-        There are several.
+        There are several mixtures.
     """
     if len(density.mixtures) > 1:
         raise ConfigurationError(
@@ -44,10 +44,10 @@ def the_mixture(density: Density) -> FrozenMixture:
 
 
 def parameter(name: str, meaning: str) -> property:
-    """Property of a mixture detector: a parameter of the density that scores rows.
+    """Make a property of a mixture detector that returns a parameter of its mixture.
 
-    It raises `NotFittedError` before `fit`, and `ConfigurationError` where there are several
-    mixtures, or one of another kind.
+    The property raises `NotFittedError` before `fit`. It raises `ConfigurationError` if there are
+    several mixtures, or if this kind of mixture has no such parameter.
     """
 
     def read(detector: Any) -> FloatArray:

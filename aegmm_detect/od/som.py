@@ -1,4 +1,4 @@
-"""OutlierSOMAEGMM: the detector whose z also says where a row lies on self-organising maps."""
+"""OutlierSOMAEGMM: the detector whose z includes the row's place on self-organising maps."""
 
 from typing import Any, ClassVar
 
@@ -25,9 +25,9 @@ from aegmm_detect.types import ReconFeatures
 class OutlierSOMAEGMM(Building):
     """SOM-DAGMM (Chen et al. 2020): z = [code, features, winner coordinates].
 
-    Self-organising maps are trained on the prepared training rows before the nets, and stay as they
-    are. Each adds the two coordinates of its winner, from 0 to 1, to z. Maps differ: each has
-    random numbers of its own.
+    Self-organising maps are trained on the prepared training rows before the nets; training the
+    nets does not change them. Each map adds the two coordinates of its winner, from 0 to 1, to z.
+    Maps differ, because each is trained with its own random numbers.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ class OutlierSOMAEGMM(Building):
     n_maps
         Number of maps. Default 2.
     side
-        Nodes along a side of each map. Default None: sqrt(5 sqrt(N)) / 2 for N training rows, from
-        2 to 32.
+        Number of nodes along each side of a map. Default None: sqrt(5 sqrt(N)) / 2 for N training
+        rows, at least 2 and at most 32.
     map_training
-        Steps, learning rate, radius, neighbourhood and start of the maps, a `MapTraining`. Default
-        None: 8,000 steps with a rate of 0.6, which the paper has for KDD Cup 99, and a radius that
+        A `MapTraining`: steps, learning rate, radius, neighbourhood and start of the maps. Default
+        None: 8,000 steps with a rate of 0.6, as in the paper for KDD Cup 99, and a radius that
         shrinks from a quarter of the side.
     normalize, nan_policy, score_type, seed, fit_config
-        As for `OutlierAEGMM`. Scale the rows: maps go by Euclidean distances.
+        As for `OutlierAEGMM`. Scale the rows, because maps use Euclidean distances.
 
     Raises
     ------
@@ -90,7 +90,7 @@ class OutlierSOMAEGMM(Building):
         context = _empty_maps(config, declared_row_shape(encoder_net))
         nets = ThreeNets(encoder_net, decoder_net, gmm_density_net)
         net = checked_net(None, None, nets, n_gmm, recon_features, context=context)
-        # The next one checks nets without a kind of code.
+        # Skip Building.__init__: it would build the net without the maps.
         MixtureDetector.__init__(self, net, threshold, config, fit_config or self.FIT_CONFIG())
 
     @classmethod
@@ -98,7 +98,7 @@ class OutlierSOMAEGMM(Building):
         return {"context": _empty_maps(config, (sizes.n_features,))}
 
     def net_for(self, prepared: TrainingRows, settings: FitConfig) -> keras.Model:
-        """The same nets with maps of these rows."""
+        """The detector's nets, combined with maps trained on these rows in a new model."""
         rows = prepared.normal_rows
         side = default_side(rows.n_rows) if self.config.side is None else self.config.side
         training = self.config.map_training or MapTraining()
@@ -107,7 +107,7 @@ class OutlierSOMAEGMM(Building):
         seed = int(np.random.default_rng(settings.seed).integers(2**31))
         maps = train_maps(sample, [side] * self.config.n_maps, seed, training)
         old = self.net
-        # Maps of another side are other weights, so it is another model, of the same nets.
+        # The maps' weights can have another shape, so make a new model from the same nets.
         return AEGMM(
             old.encoder,
             old.decoder,
@@ -120,6 +120,6 @@ class OutlierSOMAEGMM(Building):
 
 
 def _empty_maps(config: SOMAEGMMConfig, row_shape: tuple[int, ...]) -> keras.Model:
-    """Maps of no meaning, for the widths to be checked before there are rows."""
+    """Placeholder maps, so that widths can be checked before there are rows."""
     smallest = np.zeros((2, 2, int(np.prod(row_shape))), dtype=np.float32)
     return winner_net([smallest] * config.n_maps, row_shape)

@@ -1,4 +1,4 @@
-"""What a fit leaves besides the weights of the nets."""
+"""The result of a fit besides the weights of the nets."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -27,45 +27,46 @@ from aegmm_detect.types import FloatArray, Tensor
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FittedState:
-    """All that a mixture detector needs, nets apart, to score as it does."""
+    """All that a mixture detector needs for its scores, besides the nets."""
 
     density: Density
     normalizer: Normalizer | None
     row_shape: tuple[int, ...]
-    names: tuple[str, ...] | None = None  # of the columns, where rows came in a frame
-    eager: bool = False  # the nets run uncompiled
-    scales: ScoreScales | None = None  # of training rows; None where there were none to see
-    # Rows that the mixtures stand for: their weight when new ones are merged. None: not known.
+    names: tuple[str, ...] | None = None  # column names, if the rows came in a data frame
+    eager: bool = False  # whether the nets must run without compiling
+    # Median and spread of the scores of training rows; None if there were no rows to score.
+    scales: ScoreScales | None = None
+    # Number of rows behind the mixtures: their weight against new rows in `update`. None: unknown.
     n_rows: float | None = None
-    trained_on: RowSketch | None = None  # None where it is not known
-    noise: FloatArray | None = None  # (S, latent)  draws by which a drawn code is scored
+    trained_on: RowSketch | None = None  # sketch of the training rows; None if not known
+    noise: FloatArray | None = None  # (S, latent)  fixed noise for scoring a variational code
 
     @property
     def row_dtype(self) -> str:
-        """What raw rows are cast to before they are scored, whatever a caller holds."""
+        """Dtype to which raw rows are cast before scoring."""
         return "float32" if self.normalizer is None else "float64"
 
     @property
     def parameters(self) -> ScoreParameters:
-        """The numbers of scores."""
+        """The numbers that `function` needs besides the net."""
         return ScoreParameters.of(self.density, self.normalizer, self.scales, self.noise)
 
     def function(
         self, score_type: ScoreType = "energy", operations: Operations = TENSORFLOW
     ) -> ScoreFunction:
-        """How `parameters` and a net make scores.
+        """Function that computes scores from a net, `parameters` and raw rows.
 
         Parameters
         ----------
         score_type
-            What the score is made of.
+            Kind of score.
         operations
-            Of the runtime.
+            Operations of the runtime.
 
         Raises
         ------
         ConfigurationError
-            A `score_type` that needs scales, and there are none.
+            `score_type` needs scales, but there are none.
         """
         if SCORES[score_type].compares and self.scales is None:
             raise ConfigurationError(
@@ -82,23 +83,23 @@ class FittedState:
         score_type: ScoreType = "energy",
         operations: Operations = TENSORFLOW,
     ) -> ScoringGraph:
-        """Raw rows -> scores, as one layer; see `function`."""
+        """One Keras layer: raw rows -> scores; see `function`."""
         function = self.function(score_type, operations)
         return ScoringGraph(function, net, self.parameters, self.row_dtype)
 
     def scorer(self, net: keras.Model, score_type: ScoreType = "energy") -> RowScorer:
-        """Raw rows -> scores, compiled, for any number of rows."""
+        """Compiled function: raw rows -> scores, for any number of rows."""
         function = PureFunction(score := self.function(score_type), ("score", score))
         return RowScorer(net, function, self.parameters, self.row_dtype, self.eager)
 
     def latent(self, net: keras.Model) -> NetProgram:
-        """Prepared rows -> what the mixtures of each member are over."""
+        """Compiled function: prepared rows -> the vectors that each member's mixtures model."""
         function = self.function()
         pure = PureFunction(function.latent, ("latent", function))
         return NetProgram(net, pure, self.parameters, _mode(self.eager))
 
     def prepared(self, batch: FloatArray) -> FloatArray:
-        """Raw rows as the nets take them, float32."""
+        """Scale raw rows for the nets; float32."""
         if self.normalizer is None:
             return batch.astype(np.float32)
         return self.normalizer.transform(batch)
@@ -115,20 +116,21 @@ def state_of(
     noise: FloatArray | None = None,
     family: Family = GAUSSIAN,
 ) -> FittedState:
-    """What a trained net scores rows by.
+    """Estimate the fitted state of a trained net.
 
     Parameters
     ----------
     net
-        Prepared rows -> (x_recon, z, gamma), trained.
+        Trained net: prepared rows -> (x_recon, z, gamma).
     prepared
         Training rows and their scaling.
     config, members, seed, family
         See `estimate_density`.
     names, eager, noise
-        See `FittedState`. The density is of rows that have a draw each, the draws in turn.
+        See `FittedState`. With noise, the density is estimated with one draw for each row; rows
+        take the draws in turn.
     """
-    rows = prepared.normal_rows  # a copy, where anomalies are labelled
+    rows = prepared.normal_rows  # take it once: it is a copy if anomalies are labelled
     forward = NetProgram(net, PureFunction(_outputs, "outputs"), (noise,), _mode(eager))
     density = estimate_density(forward, rows, config, members, seed, family)
     state = FittedState(
@@ -155,7 +157,7 @@ def _outputs(net: keras.Model, draws: Sequence[Tensor], x: Tensor) -> tuple[Tens
 
 
 def _scales(state: FittedState, net: keras.Model, sample: FloatArray) -> ScoreScales:
-    """Of prepared rows, by the very function that scores."""
+    """Scales of the scores of prepared rows, computed with the same function as scores."""
     function = state.function()
     pure = PureFunction(function.energy_and_errors, ("energy and errors", function))
     both = NetProgram(net, pure, state.parameters, _mode(state.eager))

@@ -1,4 +1,4 @@
-"""What a mixture detector's fit leaves besides the nets' weights, as named arrays."""
+"""The fitted state of a mixture detector as named arrays, for saving and loading."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from aegmm_detect.types import Array
 
 
 def arrays_of(state: FittedState) -> dict[str, Array]:
-    """Named arrays of a fitted state; parts that it lacks have no name."""
+    """Named arrays of a fitted state; parts that are None have no array."""
     density, normalizer = state.density, state.normalizer
     arrays: dict[str, Array] = {
         "density.centre": density.centre,
@@ -44,21 +44,21 @@ def arrays_of(state: FittedState) -> dict[str, Array]:
 
 
 def state_from(arrays: Mapping[str, Array], rows: InputEntry, family: Family) -> FittedState:
-    """Inverse of `arrays_of`.
+    """Make a fitted state from its arrays: the inverse of `arrays_of`.
 
     Parameters
     ----------
     arrays
-        By name, all of them needed.
+        Arrays by name. Unknown ones raise an error.
     rows
-        What the detector was fitted on.
+        Description of the training rows.
     family
-        Kind of its mixtures.
+        Kind of the mixtures.
 
     Raises
     ------
     ArtefactError
-        An array is missing, has another shape, is not finite, or has no place.
+        An array is missing, has the wrong shape, is not finite, or is unknown.
     """
     left = StoredArrays(arrays)
     members = _members(left, family)

@@ -1,4 +1,4 @@
-"""Let a mixture detector learn on from new rows."""
+"""Update the mixtures of a detector with new rows."""
 
 import logging
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ def update_detector(detector: "MixtureDetector", X: Any, half_life: float | None
 
 
 def _usable(rows: Rows, row_shape: tuple[int, ...], nan_policy: NanPolicy) -> Iterator[FloatArray]:
-    """Finite rows, in batches that suit the nets; others are refused or left out."""
+    """Yield finite rows in batches of moderate size. Other rows raise an error or are ignored."""
     first = 0
     for batch in checked_batches(rows, row_shape, rows_per_pass(row_shape)):
         bad = non_finite_rows(batch)

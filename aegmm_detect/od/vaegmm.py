@@ -29,21 +29,22 @@ from aegmm_detect.types import UNSET, FloatArray, LossFn, ReconFeatures
 
 logger = logging.getLogger(__name__)
 
-# Nats per row below which a dimension of the code says nothing about the row (Burda et al. 2016,
-# Importance weighted autoencoders, call those above it active).
+# A dimension of the code holds no information about the row if its divergence, in nats per row, is
+# below this. Burda et al. (2016), Importance weighted autoencoders, call those above it active.
 _ACTIVE = 0.01
-# Of `cov_elbo`.
+# Keys of `cov_elbo`.
 _KINDS = ("sim", "cov_diag", "cov_full")
 
 
 class OutlierVAEGMM(Building):
     """Variational autoencoder whose code and reconstruction features have a Gaussian mixture.
 
-    The encoder's output makes a mean and a log-variance, from which training draws the code. The
-    loss is `w_recon` times the negative log-likelihood of the reconstruction, plus `beta` times the
-    Kullback-Leibler divergence of the code's distribution from the standard normal, plus energy and
-    penalty as for `OutlierAEGMM`. Scores are deterministic: of the mean code, or the mean over
-    draws that are the same for every row and every call.
+    The encoder's output is mapped to a mean and a log-variance, and training draws the code from
+    this distribution. The loss is `w_recon` times the negative log-likelihood of the
+    reconstruction, plus `beta` times the Kullback-Leibler divergence of the code's distribution
+    from the standard normal, plus energy and penalty as for `OutlierAEGMM`. Scores are
+    deterministic: they use the mean code, or are the mean over draws that are the same for every
+    row and every call.
 
     Parameters
     ----------
@@ -59,14 +60,14 @@ class OutlierVAEGMM(Building):
     latent_dim
         Width of the code. With `vaegmm` it can be left out, or must agree.
     samples
-        Draws of the code for a score. Default 10, as in alibi-detect's interface; 0 scores by the
-        mean of the code, at a tenth of the time, and is what `auto` does.
+        Number of draws of the code for a score. Default 10, as in alibi-detect's interface. With 0,
+        scores use the mean of the code, which takes a tenth of the time; `auto` uses 0.
     beta
-        Weight of the divergence. Default 1, that of the evidence lower bound. `recon_reduction` of
-        `from_sizes` chooses the default of `w_cov_diag` alone: the likelihood takes the place of
-        the squared error.
+        Weight of the divergence. Default 1, as in the evidence lower bound. `recon_reduction` of
+        `from_sizes` only sets the default of `w_cov_diag`, because the likelihood replaces the
+        squared error.
     recon_features, data_type, normalize, nan_policy, score_type, seed, fit_config
-        As for `OutlierAEGMM`; the draws of scoring follow the seed of the fit.
+        As for `OutlierAEGMM`. The draws for scores depend on the seed of the fit.
 
     Raises
     ------
@@ -77,8 +78,9 @@ class OutlierVAEGMM(Building):
 
     CONFIG: ClassVar[type[VAEGMMConfig]] = VAEGMMConfig
     FIT_CONFIG: ClassVar[type[VAEGMMFitConfig]] = VAEGMMFitConfig
-    # That of the plain detector. A standard deviation of .5 makes the likelihood two squared
-    # errors; the divergence is a mean over the code, and waits until there is something to keep.
+    # As for the plain detector. With a standard deviation of .5, the negative log-likelihood is
+    # twice the squared error plus a constant. The divergence is a mean over the code's dimensions;
+    # its weight rises slowly, so that the code first learns something to keep.
     AUTO_FIT: ClassVar[FitConfig] = VAEGMMFitConfig.of(
         **{**Building.AUTO_FIT.model_dump(), "w_recon": 1.0, "cov_elbo": {"sim": 0.5}},
         kl_warmup=0.25,
@@ -140,7 +142,7 @@ class OutlierVAEGMM(Building):
                 f"vaegmm= has a code of width {net.code.latent_dim}, but latent_dim={latent_dim}: "
                 f"leave latent_dim out, or pass latent_dim={net.code.latent_dim}."
             )
-        # The next one checks nets without a kind of code.
+        # Skip Building.__init__: it would build the net without the code.
         MixtureDetector.__init__(self, net, threshold, config, fit_config or self.FIT_CONFIG())
 
     def fit(  # type: ignore[override]  # the order of alibi-detect's interface
@@ -172,22 +174,23 @@ class OutlierVAEGMM(Building):
         Parameters
         ----------
         w_recon
-            Weight of the negative log-likelihood. Default 1e-7, that of alibi-detect's interface,
-            with which codes soon say nothing: try 1 with normalised rows.
+            Weight of the negative log-likelihood. Default 1e-7, as in alibi-detect's interface.
+            With it, the code often loses all information about the row (posterior collapse): try 1
+            with normalised rows.
         cov_elbo
             Covariance of a prepared row around its reconstruction, one of: ``{'sim': standard
             deviation}`` (default .05), ``{'cov_diag': variances (F,)}``, ``{'cov_full': matrix (F,
-            F)}``. None in the place of numbers: that of the training rows, with 1e-6 of its mean
-            variance added to each.
+            F)}``. With None instead of numbers, it is that of the training rows, with 1e-6 of its
+            mean variance added to each variance.
         kl_warmup
             Share of training over which the divergence's weight rises from 0 to `beta` (Bowman et
-            al. 2016), against codes that say nothing. Default 0: there from the start.
+            al. 2016), to avoid posterior collapse. Default 0: the weight is `beta` from the start.
         X, loss_fn, w_energy, w_cov_diag, optimizer, epochs, batch_size, verbose, log_metric, \
         callbacks, y, seed, validation_split, clip_norm, jit_compile, steps_per_execution, \
         checkpoint_dir
-            As for `OutlierAEGMM`. `loss_fn` also gets ``w_recon=`` and, if it takes an argument of
-            that name, `cov_elbo`'s entry: ``sim=``, ``cov_diag=`` or ``cov_full=``, with the
-            numbers in place of None. The divergence is added to it.
+            As for `OutlierAEGMM`. `loss_fn` also gets ``w_recon=``. If it takes an argument
+            ``sim=``, ``cov_diag=`` or ``cov_full=`` that is the key of `cov_elbo`, it gets the
+            value, with numbers instead of None. The divergence is added to its result.
 
         Returns
         -------
@@ -220,7 +223,7 @@ class OutlierVAEGMM(Building):
         return {"code": CodeConfig(kind="gaussian")}
 
     def loss(self, settings: FitConfig, prepared: TrainingRows) -> MixtureLoss:
-        """What is minimised."""
+        """The loss to minimise."""
         assert isinstance(settings, VAEGMMFitConfig)
         plain = super().loss(settings, prepared)
         kind, value, covariance = _recon_covariance(settings, prepared)
@@ -236,13 +239,13 @@ class OutlierVAEGMM(Building):
         )
 
     def code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
-        """The divergence of each row's code."""
+        """The divergence of each row's code, as a term of the loss."""
         assert isinstance(settings, VAEGMMFitConfig)
         weight = warmed_up(self.config.beta, settings.kl_warmup)
         return (Term("kl", weight, Extra("kl"), of_rows=True),)
 
     def draws(self, settings: FitConfig) -> FloatArray | None:
-        """By which codes are scored; None for the mean code."""
+        """Fixed noise (samples, latent_dim) for scores; None: use the mean code."""
         if not self.config.samples:
             return None
         rng = np.random.default_rng(settings.seed)
@@ -250,7 +253,7 @@ class OutlierVAEGMM(Building):
         return rng.standard_normal(shape).astype("float32")
 
     def inspect(self, prepared: TrainingRows, settings: FitConfig) -> None:
-        """Warn if the code says nothing about its row."""
+        """Warn if the code holds no information about its row."""
         by_dimension = mean_divergence(self.net, prepared.normal_rows, settings.seed)
         n_active = int((by_dimension > _ACTIVE).sum())
         if n_active == 0:
@@ -274,7 +277,7 @@ def _likelihood(out: ForwardPass, _: Any) -> Any:
 def _recon_covariance(
     settings: VAEGMMFitConfig, prepared: TrainingRows
 ) -> tuple[str, Any, ReconCovariance]:
-    """Kind, numbers and what is made of them; in place of None, those of the training rows."""
+    """Key and value of `cov_elbo`, and the covariance; None is replaced by that of the rows."""
     ((kind, value),) = settings.cov_elbo.items()
     n_features = int(np.prod(prepared.shape))
     if kind == "sim":

@@ -1,4 +1,4 @@
-"""OutlierVQAEGMM: the detector whose code is the nearest of a few vectors."""
+"""OutlierVQAEGMM: the detector with a vector-quantised code."""
 
 from typing import Any, ClassVar
 
@@ -21,20 +21,20 @@ from aegmm_detect.types import ReconFeatures
 class OutlierVQAEGMM(Building):
     """Vector-quantised autoencoder (VQ-VAE) with a Gaussian mixture of [code, features].
 
-    The encoder's output is replaced by the nearest vector of a codebook, which starts from k-means
-    of the training rows' codes and then follows the rows that choose it. The mixture sees the
-    reconstruction features beside the code: over the codes alone, a component that owns one vector
-    would have no variance.
+    The encoder's output is replaced by the nearest vector of a codebook. The codebook starts from
+    k-means of the training rows' codes; then each vector follows the rows that choose it. The
+    mixture also models the reconstruction features: with codes alone, a component with a single
+    vector would have no variance.
 
     Parameters
     ----------
     threshold, encoder_net, decoder_net, gmm_density_net, n_gmm, recon_features, data_type
-        As for `OutlierAEGMM`; `encoder_net` must declare its output's width.
+        As for `OutlierAEGMM`; `encoder_net` must declare the width of its output.
     n_codes
-        Vectors in the codebook. Default 16, that of the DAGMM-VQ-VAE project.
+        Number of vectors in the codebook. Default 16, as in the DAGMM-VQ-VAE project.
     w_commitment
-        Weight of the mean squared distance of the encoder's output from its vector. Default .25,
-        that of van den Oord et al. (2017).
+        Weight of the mean squared distance between the encoder's output and its vector. Default
+        .25, as in van den Oord et al. (2017).
     normalize, nan_policy, score_type, seed, fit_config
         As for `OutlierAEGMM`.
 
@@ -80,7 +80,7 @@ class OutlierVQAEGMM(Building):
         code = QuantizedCode(config.n_codes, code_width(encoder_net))
         nets = ThreeNets(encoder_net, decoder_net, gmm_density_net)
         net = checked_net(None, None, nets, n_gmm, recon_features, code)
-        # The next one checks nets without a kind of code.
+        # Skip Building.__init__: it would build the net without the code.
         MixtureDetector.__init__(self, net, threshold, config, fit_config or self.FIT_CONFIG())
 
     @classmethod
@@ -88,7 +88,7 @@ class OutlierVQAEGMM(Building):
         return {"code": CodeConfig(kind="quantized", n_codes=config.n_codes)}
 
     def code_terms(self, settings: FitConfig) -> tuple[Term, ...]:
-        """Commitment, and for the log alone how many of the vectors are in use."""
+        """The commitment loss and, with weight 0 for the log, the perplexity of the codebook."""
         return (
             Term(
                 "commitment",
@@ -100,7 +100,7 @@ class OutlierVQAEGMM(Building):
         )
 
     def start(self, net: Any, prepared: TrainingRows, settings: FitConfig) -> None:
-        """Put the codebook where codes of the training rows are."""
+        """Initialise the codebook from the codes of the training rows."""
         n_codes = self.config.n_codes
         vectors = first_codebook(net.encoder, prepared.normal_rows, n_codes, settings.seed)
         net.code.start(vectors)

@@ -1,4 +1,4 @@
-"""Fitted detectors of several classes, as one."""
+"""The fitted detectors of several classes, combined."""
 
 import dataclasses
 import functools
@@ -17,14 +17,14 @@ from aegmm_detect.types import FloatArray, IntArray
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FittedClasses:
-    """What scores rows by the class to which they are least strange.
+    """Scores rows by the class to which they are least strange.
 
     Parameters
     ----------
     members
         The fitted detector of each class, by label.
     names
-        Of the columns, where rows came in a frame.
+        Column names at `fit`, if the rows came in a data frame; else None.
     """
 
     members: Mapping[Hashable, MixtureDetector]
@@ -32,12 +32,12 @@ class FittedClasses:
 
     @property
     def row_shape(self) -> tuple[int, ...]:
-        """Of the rows that fit."""
+        """Shape of one row at `fit`."""
         return next(iter(self.members.values())).required_fit("row_shape").row_shape
 
     @property
     def trained_on(self) -> RowSketch | None:
-        """Which rows the fits of all classes have seen."""
+        """Sketch of the training rows of all classes; None if they are not known."""
         sketches = [member._trained_on for member in self.members.values()]
         known = [sketch for sketch in sketches if sketch is not None]
         return functools.reduce(RowSketch.merge, known) if known else None

@@ -1,1 +1,1 @@
-"""Compiled programs: one for each structure, shared by all nets that have it."""
+"""Compiled programs, shared by all nets with the same structure."""

@@ -1,25 +1,25 @@
-"""Compiled programs by what they compute; the least recently used ones go first."""
+"""A least-recently-used cache of compiled programs, by what they compute."""
 
 import collections
 import threading
 from collections.abc import Callable, Hashable
 from typing import Any
 
-# A detector needs some five: for one row and for many, for its density, explanations, updates. Each
-# takes some 7 MB as a plain graph, and more as what XLA has compiled.
+# A detector needs about five programs: for one row and for many, for its density, explanations and
+# updates. Each takes about 7 MB as a plain graph, and more if XLA compiled it.
 MOST_PROGRAMS = 64
 
 
 class Programs:
-    """Programs by key, each made once, whoever asks first.
+    """A cache of programs by key. Each is made once, by the first caller.
 
-    Many threads may ask: one makes a program while others that want the same wait, and those that
-    want another do not.
+    It is safe to use from many threads. While one thread makes a program, threads that need the
+    same program wait, and threads that need another do not.
 
     Parameters
     ----------
     most
-        Kept at a time.
+        Maximum number of programs kept.
     """
 
     def __init__(self, most: int = MOST_PROGRAMS) -> None:
@@ -30,11 +30,11 @@ class Programs:
 
     @property
     def n_made(self) -> int:
-        """Programs that were made since the process began: what a run has compiled."""
+        """Number of programs made by this cache so far."""
         return self._n_made
 
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """The program of that key, made by `make` if there is none."""
+        """Return the program of this key; call `make` if there is none."""
         with self._lock:
             slot = self._kept.setdefault(key, _Slot())
             self._kept.move_to_end(key)
@@ -50,13 +50,13 @@ class Programs:
         return slot.program
 
     def clear(self) -> None:
-        """Forget all of them; whoever holds one can go on using it."""
+        """Remove all programs. Callers that hold one can still use it."""
         with self._lock:
             self._kept.clear()
 
 
 class _Slot:
-    """A place for one program, whose lock is held while it is made."""
+    """Place for one program. Its lock is held while the program is made."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -64,5 +64,5 @@ class _Slot:
         self.program: Any = None
 
 
-# Of all nets that share theirs.
+# Programs of all nets whose structure is known, so that they can be shared.
 PROGRAMS = Programs()

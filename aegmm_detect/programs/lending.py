@@ -1,4 +1,4 @@
-"""Things that are costly to make and used by one at a time: lent by key, and kept for the next."""
+"""A pool of expensive objects by key."""
 
 import collections
 import threading
@@ -7,12 +7,13 @@ from typing import Any
 
 
 class Lending:
-    """A shelf of things by key.
+    """A pool of expensive objects by key. Each is used by one borrower at a time.
 
     Parameters
     ----------
     most
-        Kept on the shelf; those that were given back longest ago go first.
+        Maximum number of unused objects kept. An object of the key that was least recently given
+        back goes first.
     """
 
     def __init__(self, most: int) -> None:
@@ -21,7 +22,7 @@ class Lending:
         self._lock = threading.Lock()
 
     def borrow(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """One of that key from the shelf, or a new one: the borrower's alone until given back."""
+        """Take an object of this key from the pool, or make one. Nobody else gets it meanwhile."""
         with self._lock:
             kept = self._shelf.get(key)
             if kept:
@@ -32,7 +33,7 @@ class Lending:
         return make()
 
     def give_back(self, key: Hashable, thing: Any) -> None:
-        """Put what was borrowed on the shelf."""
+        """Return a borrowed object to the pool."""
         with self._lock:
             self._shelf.setdefault(key, []).append(thing)
             self._shelf.move_to_end(key)
@@ -43,6 +44,6 @@ class Lending:
                     del self._shelf[oldest]
 
     def clear(self) -> None:
-        """Forget what is on the shelf."""
+        """Remove all objects from the pool."""
         with self._lock:
             self._shelf.clear()

@@ -1,7 +1,7 @@
-"""Many arrays as few arguments: what a program is given costs some 5 microseconds for each.
+"""Pack many arrays into few arguments: each argument of a program costs about 5 microseconds.
 
-Small arrays of one dtype travel as one vector, and are cut out of it again inside the program.
-Large ones, of which a copy would cost more, are arguments of their own.
+All small arrays of one dtype are passed as one vector, which the program splits again. Large
+arrays are separate arguments, because copying them would cost more.
 """
 
 import itertools
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from aegmm_detect.types import Tensor
 
-# Numbers from which an array is an argument of its own: a copy of them takes 20 microseconds.
+# An array with at least this many numbers is a separate argument; copying it takes 20 microseconds.
 _LARGE = 2**16
 
 
@@ -26,17 +26,17 @@ class Leaf(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many numbers it holds."""
+        """Number of elements."""
         return math.prod(self.shape)
 
 
 class Layout:
-    """How arrays of given shapes travel; equal for equal shapes.
+    """How arrays of given dtypes and shapes are packed into arguments.
 
     Parameters
     ----------
     leaves
-        Of the arrays, in order.
+        Dtype and shape of each array, in order.
     """
 
     def __init__(self, leaves: Iterable[Leaf]) -> None:
@@ -51,7 +51,7 @@ class Layout:
 
     @property
     def specs(self) -> list[tf.TensorSpec]:
-        """Of the arguments."""
+        """TensorFlow specs of the arguments."""
         leaves = self.leaves
         packed = [
             tf.TensorSpec((sum(leaves[n].size for n in group),), leaves[group[0]].dtype)
@@ -60,7 +60,7 @@ class Layout:
         return [*packed, *(tf.TensorSpec(leaves[n].shape, leaves[n].dtype) for n in self._alone)]
 
     def pack(self, values: Sequence[Any]) -> list[Tensor]:
-        """Arguments, which do not change when the values do."""
+        """Pack copies of the values into arguments, which later changes do not affect."""
         packed = [
             tf.constant(np.concatenate([np.asarray(values[n]).reshape(-1) for n in group]))
             for group in self._groups
@@ -68,7 +68,7 @@ class Layout:
         return [*packed, *(tf.identity(tf.convert_to_tensor(values[n])) for n in self._alone)]
 
     def unpack(self, arguments: Sequence[Tensor]) -> list[Tensor]:
-        """Inverse of `pack`, inside a program."""
+        """Split arguments into arrays again, inside a program: the inverse of `pack`."""
         values: list[Any] = [None] * len(self.leaves)
         for group, vector in zip(self._groups, arguments, strict=False):
             sizes = [self.leaves[n].size for n in group]

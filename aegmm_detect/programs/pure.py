@@ -1,4 +1,4 @@
-"""Pure functions of a net, arrays and data, as programs that any net of the structure can use."""
+"""Compile pure functions of a net, arrays and data for all nets with the same structure."""
 
 import functools
 import weakref
@@ -16,20 +16,20 @@ from aegmm_detect.programs.structure import structure_of
 from aegmm_detect.programs.tracing import Mode, called_flat, concrete, device_of, first_call
 from aegmm_detect.types import Array, Tensor
 
-# Programs of nets that share none, which go with their net.
+# Programs of nets that share none. They are deleted with their net.
 _OWN: "weakref.WeakKeyDictionary[keras.Model, Programs]" = weakref.WeakKeyDictionary()
 
 
 class PureFunction(NamedTuple):
-    """What a program computes, besides the net.
+    """A function to compile, and its key.
 
     Parameters
     ----------
     apply
-        Function of the net, a tree of arrays and any number of tensors; it depends on nothing else
-        that could change.
+        Function of the net, a tree of arrays and any number of tensors. It must not depend on
+        anything else that could change.
     key
-        Equal for functions that compute the same.
+        Functions with equal keys must compute the same.
     """
 
     apply: Callable[..., Any]
@@ -37,18 +37,20 @@ class PureFunction(NamedTuple):
 
 
 class NetProgram:
-    """A pure function, compiled once for all nets of a structure, with the weights of one of them.
+    """A compiled pure function with the weights of one net.
+
+    All nets with the same structure share the compiled program.
 
     Parameters
     ----------
     net
-        Whose weights are used, as they are at this moment.
+        Net whose weights are used. They are copied now; later changes have no effect.
     function
-        What is computed.
+        Function to compute.
     arrays
-        A tree (tuples, named or not, and lists) of arrays or None, as they are at this moment.
+        A tree (tuples, named or not, and lists) of arrays or None. They are copied now, too.
     mode
-        How it is run. XLA falls back to a plain graph where it has no kernel.
+        How to run it. If XLA has no kernel for it, it runs as a plain graph.
     """
 
     def __init__(
@@ -64,20 +66,21 @@ class NetProgram:
             self._arguments = self._layout.pack(values)
         structure = structure_of(net)
         self._programs = own_programs(net) if structure is None else PROGRAMS
-        # Whether an array is there at all belongs to the structure, too.
+        # Programs also differ by which arrays are None.
         form = repr(tf.nest.map_structure(lambda leaf: leaf is None, arrays))
         self._key = (function.key, structure, form, self._layout.leaves, self._device)
         self._known: dict[Hashable, Callable[..., Any]] = {}
 
     def __call__(self, *data: Array, exact: bool = False) -> Any:
-        """The function of `data`.
+        """Compute the function of `data`.
 
         Parameters
         ----------
         data
             Arrays.
         exact
-            Whether the program is for this very number of rows. By default one serves all numbers.
+            Whether to compile for exactly this number of rows. By default one program serves all
+            numbers of rows.
         """
         check_process()
         with tf.device(self._device):
@@ -91,7 +94,7 @@ class NetProgram:
             return program(*tensors, *self._arguments)
 
     def is_current(self) -> bool:
-        """Whether the net's weights are still those that were taken when this was made."""
+        """Whether the net's weights are still equal to the copies made at construction."""
         taken = self._layout.unpack(self._arguments)
         now = self._net.variables
         return all(
@@ -103,7 +106,7 @@ class NetProgram:
         make = functools.partial(self._make, tensors, exact)
         program, mode = self._programs.get((self._key, self._mode, shapes, exact), make)
         if mode != self._mode:
-            # One mode for all shapes, or they would not agree to the last bit.
+            # Use one mode for all shapes, so that results agree to the last bit.
             self._mode = mode
             self._known.clear()
         return program
@@ -121,7 +124,7 @@ class NetProgram:
         return program, mode
 
     def _traced(self, *tensors: Tensor) -> Any:
-        """From data and arguments to results; uses the net's variables as names alone."""
+        """Compute results from data and arguments; the net's variables get values from these."""
         n_data = len(tensors) - len(self._layout.specs)
         values = self._layout.unpack(tensors[n_data:])
         variables = self._net.variables
@@ -134,10 +137,10 @@ class NetProgram:
 
 
 def own_programs(net: keras.Model) -> Programs:
-    """Programs of a net that shares none with others."""
+    """Programs of a net that shares none with other nets."""
     return _OWN.setdefault(net, Programs())
 
 
 def forget_programs(net: keras.Model) -> None:
-    """To be called when a net is trained: programs that it alone has may hold its numbers."""
+    """Delete the net's own programs. Call this before training: they may hold its old weights."""
     _OWN.pop(net, None)

@@ -1,9 +1,9 @@
 """Which nets compute the same function of their inputs and weights?
 
-Nets of equal structure share one compiled program, which takes weights as arguments. That is right
-only if a layer keeps all of its state in variables: an adapted `keras.layers.Normalization`, for
-one, keeps its mean as a constant of the graph. So only layers on a list are shared, and each is
-tested with two sets of weights.
+Nets with the same structure share one compiled program, which takes weights as arguments. That is
+correct only if layers keep all of their state in variables. An adapted `keras.layers.Normalization`
+does not: its mean is a constant of the graph. So only nets of the layers listed here share
+programs. Tests run each of these layers with two sets of weights.
 """
 
 import functools
@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-# Keras's layers, by exact class: a subclass can compute anything.
+# Layers of Keras whose programs can be shared. Subclasses do not count: they can compute anything.
 SHARED_LAYERS = frozenset(
     getattr(keras.layers, name)
     for name in (
@@ -45,21 +45,22 @@ SHARED_LAYERS = frozenset(
         "ZeroPadding2D",
     )
 )
-# Of a layer's configuration: what makes its first weights, and what it is called.
-_NO_PART = frozenset({"name", "seed", "seeds", "dtype", "build_config"})
+# Entries of a layer's config that do not change what it computes from given weights: its name, its
+# seeds, and what is read elsewhere.
+_IGNORED = frozenset({"name", "seed", "seeds", "dtype", "build_config"})
 _FIRST_VALUES = "_initializer"
 
 
 class _NotSharedError(Exception):
-    """The net holds something that is not on the list."""
+    """The net holds something that cannot be shared, such as a layer that is not listed."""
 
 
 def shared_class(cls: type) -> type:
-    """Class decorator for layers and nets of this package whose state is all in variables.
+    """Class decorator for layers and nets of this package that keep all state in variables.
 
-    The class may have an attribute ``SHARED_PARTS``, names of attributes that hold nets, layers,
-    functions or None, which then belong to its structure; and must have a `get_config` with all
-    else, unless it has such parts.
+    The class must do one of two things. Its `get_config` describes it fully; or it has an attribute
+    ``SHARED_PARTS`` with the names of its attributes that hold nets, layers, functions or None.
+    With ``SHARED_PARTS``, a method `shared_settings` can return further settings.
     """
     _OURS.add(cls)
     return cls
@@ -69,17 +70,17 @@ _OURS: set[type] = set()
 
 
 def structure_of(net: keras.Model) -> Hashable | None:
-    """What two nets have in common that compute alike with equal weights.
+    """Key of the net's architecture. Nets with equal keys share programs.
 
     Parameters
     ----------
     net
-        A net whose weights are made.
+        A net that is built.
 
     Returns
     -------
-    Equal for two nets if, and only if, a program that was traced with one of them serves the other,
-    given its variables in order. None where that is not known.
+    Keys of two nets are equal if, and only if, a program traced with one of them also works for the
+    other, given its variables in order. None if that is not known.
     """
     try:
         found = _Reader().read(net)
@@ -90,7 +91,7 @@ def structure_of(net: keras.Model) -> Hashable | None:
 
 
 class _Reader:
-    """One reading of a net; layers that occur again are referred to by number."""
+    """Reads the key of one net. A layer that occurs again is replaced by its number."""
 
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
@@ -117,13 +118,13 @@ class _Reader:
         return (*common, parts, *self._read_settings(settings, part))
 
     def _read_functional(self, net: Any) -> Iterator[Hashable]:
-        # Before the configuration, which layers that are not on the list may lack.
+        # Read the layers before the config: layers that are not listed may have no config.
         for layer in net.layers:
             yield self.read(layer)
         config = _config_of(net)
         names = [entry["name"] for entry in config["layers"]]
         if names != [layer.name for layer in net.layers]:
-            raise _NotSharedError  # some are operations, of `keras.ops`, and no layers
+            raise _NotSharedError  # some nodes are operations of `keras.ops`, not layers
         numbers = {name: number for number, name in enumerate(names)}
         for entry in config["layers"]:
             yield _wiring(entry["inbound_nodes"], numbers)
@@ -132,10 +133,10 @@ class _Reader:
     def _read_settings(self, config: Mapping[str, Any], layer: Any) -> tuple[Hashable, ...]:
         values, called = {}, []
         for name, value in config.items():
-            if name in _NO_PART or name.endswith(_FIRST_VALUES):
+            if name in _IGNORED or name.endswith(_FIRST_VALUES):
                 continue
             own = getattr(layer, name, None)
-            if callable(own):  # an activation, which can be a layer; a regularizer or a constraint
+            if callable(own):  # activation (may be a layer), regularizer or constraint
                 called.append((name, self.read(own)))
             else:
                 values[name] = value
@@ -144,13 +145,13 @@ class _Reader:
 
 @functools.cache
 def _functional() -> type:
-    """Of models that are made from inputs and outputs, for which Keras has no public name."""
+    """Class of models made from inputs and outputs; Keras has no public name for it."""
     x = keras.Input((1,))
     return type(keras.Model(inputs=x, outputs=x))
 
 
 def _wiring(tree: Any, numbers: Mapping[str, int]) -> str:
-    """Who is connected with whom, with numbers in place of names."""
+    """Connections between layers, with numbers instead of layer names."""
 
     def renamed(value: Any) -> Any:
         if isinstance(value, dict):
@@ -165,7 +166,7 @@ def _wiring(tree: Any, numbers: Mapping[str, int]) -> str:
 
 
 def _inputs(net: Any) -> Hashable:
-    """What a net converts its inputs to; None where it takes them as they are."""
+    """Dtypes and shapes to which a net converts its inputs; None if it does not convert them."""
     try:
         return tuple((tensor.dtype, tuple(tensor.shape[1:])) for tensor in net.inputs)
     except (AttributeError, ValueError):
@@ -175,15 +176,15 @@ def _inputs(net: Any) -> Hashable:
 def _config_of(part: Any) -> Mapping[str, Any]:
     try:
         config: Mapping[str, Any] = part.get_config()
-    except Exception as error:  # a user's own code says what its parts are
+    except Exception as error:  # a user's own `get_config` can raise anything
         raise _NotSharedError from error
     return config
 
 
 def _of_function(function: Callable[..., Any]) -> Hashable:
-    """A function or an object that is called, of Keras or of this package."""
+    """Key of a function or callable object of Keras or of this package."""
     kind = function if hasattr(function, "__qualname__") else type(function)
-    # A method computes by its object, which is no part of its name.
+    # A method's name does not say on which object it works.
     if inspect.ismethod(function) or not _is_known(kind):
         raise _NotSharedError
     inner = getattr(function, "functions", ())
@@ -194,7 +195,7 @@ def _of_function(function: Callable[..., Any]) -> Hashable:
 
 
 def _is_known(kind: Any) -> bool:
-    """Whether a class or function is Keras's or this package's, and can be found by its name."""
+    """Whether a class or function belongs to Keras or this package, and its name identifies it."""
     module = getattr(kind, "__module__", None) or ""
     return module.startswith(("keras.", "aegmm_detect.")) and "<" not in kind.__qualname__
 
@@ -202,5 +203,5 @@ def _is_known(kind: Any) -> bool:
 def _json(value: Any) -> str:
     try:
         return json.dumps(value, sort_keys=True)
-    except TypeError as error:  # an object that does not say what it is
+    except TypeError as error:  # an object that is not plain JSON
         raise _NotSharedError from error

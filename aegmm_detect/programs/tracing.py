@@ -1,4 +1,4 @@
-"""How a function can be compiled, and whether gradients flow through it."""
+"""Trace and compile functions, and test whether gradients flow through them."""
 
 import collections
 import itertools
@@ -14,27 +14,28 @@ from aegmm_detect.listing import one_line
 
 logger = logging.getLogger(__name__)
 
-# How the same function is run; what it computes is the same but for rounding.
+# How a function runs. Results are the same except for rounding.
 Mode = Literal["xla", "graph", "eager"]
-# How programs run that score or explain rows. A plain graph takes a quarter of the time to compile
-# and ten times as long for a row: tests that are not about scoring set it.
+# Mode of programs that score or explain rows. A plain graph compiles in a quarter of the time, but
+# takes ten times as long for a row; tests that are not about scoring use it.
 SCORING: dict[str, Mode] = {"mode": "xla"}
-# Programs that this process has compiled, by mode: they take most of the time of many fits.
+# Number of programs compiled in this process, by mode. Compiling takes most of the time of many
+# fits.
 compiled_so_far: collections.Counter[Mode] = collections.Counter()
 
 
 def device_of(layer: keras.layers.Layer) -> str | None:
-    """The device that holds the weights of `layer`, for `tf.device`; None where it has none.
+    """The device that holds the weights of `layer`, for `tf.device`; None if it has no weights.
 
-    Programs have to run there, and would not within a caller's scope of another device.
+    Programs must run there, even if the caller has set another device.
     """
     return next((str(variable.value.device) for variable in layer.variables), None)
 
 
 def concrete(function: Any, *args: Any) -> Any:
-    """The concrete function of a `tf.function` for `args`, whose graph goes when it goes.
+    """The concrete function of a `tf.function` for `args`; its graph is freed with it.
 
-    A concrete function skips the search for the right trace, a third of a short call.
+    A concrete function does not search for the right trace, which takes a third of a short call.
     """
     traced = function.get_concrete_function(*args)
     _forget_gradients(traced.graph)
@@ -42,22 +43,22 @@ def concrete(function: Any, *args: Any) -> Any:
 
 
 def called_flat(traced: Any) -> Callable[..., Any]:
-    """`traced`, a concrete function of tensors, without a look at their names and types.
+    """Return `traced`, a concrete function of tensors, without checks of its arguments.
 
-    That takes half of the time of a row's score, 0.1 ms, and nothing else is ever passed.
+    The checks take 0.1 ms, half of the time to score a row, and callers always pass tensors.
     """
     function = getattr(traced, "inference_fn", None)
     if not hasattr(function, "call_preflattened") or traced.captured_inputs:
         return traced
-    # Through `traced`, as TensorFlow drops the function when that goes.
+    # Keep a reference to `traced`: TensorFlow deletes the function together with it.
     return lambda *tensors: traced.inference_fn.call_preflattened(tensors)
 
 
 def _forget_gradients(graph: tf.Graph) -> None:
-    """Let go of the custom gradients of `graph`, such as those of Keras's optimizers and of silu.
+    """Unregister the custom gradients of `graph`, such as those of Keras's optimizers and of silu.
 
-    TensorFlow registers them for the life of the process, and each holds its whole graph: some
-    10 MB a fit. They are used while a program is traced, and no program is differentiated later.
+    TensorFlow registers them until the process ends, and each holds its whole graph: about 10 MB
+    per fit. They are needed only while a program is traced; no program is differentiated later.
     """
     registered = getattr(getattr(ops, "gradient_registry", None), "_registry", {})
     definition = graph.as_graph_def()
@@ -70,7 +71,7 @@ def _forget_gradients(graph: tf.Graph) -> None:
 def refuses_graph(function: Callable[..., Any], *args: Any) -> str | None:
     """None if `function` can be traced for arguments like `args`, else the reason why not.
 
-    NumPy-only functions fail here: a graph's tensors have no values yet.
+    Functions that use NumPy fail here, because tensors in a graph have no values yet.
     """
     specs = [tf.TensorSpec((None, *arg.shape[1:]), arg.dtype) for arg in args]
     try:
@@ -81,7 +82,7 @@ def refuses_graph(function: Callable[..., Any], *args: Any) -> str | None:
 
 
 def has_gradient(function: Callable[..., Any], *args: Any) -> bool:
-    """Whether `function`, run eagerly, depends on any of `args` in a way that can be derived."""
+    """Whether a gradient flows through `function`, run eagerly, to any of `args`."""
     tensors = [tf.convert_to_tensor(arg) for arg in args]
     with tf.GradientTape() as tape:
         for tensor in tensors:
@@ -96,21 +97,21 @@ def has_gradient(function: Callable[..., Any], *args: Any) -> bool:
 def first_call(
     trace: Callable[[Mode], Callable[..., Any]], mode: Mode, *args: Any
 ) -> tuple[Any, Callable[..., Any], Mode]:
-    """Compile and call for the first time; where XLA has no kernel, as a plain graph.
+    """Compile a program and call it. If XLA has no kernel for it, use a plain graph.
 
     Parameters
     ----------
     trace
-        Mode -> program.
+        Function: mode -> program.
     mode
-        What to try.
+        The mode to try first.
     args
-        Of the program. Later calls must have the same shapes, or they may fail without the
-        fallback.
+        Arguments of the program. Later calls must have the same shapes: for other shapes XLA may
+        fail, and then nothing falls back to a plain graph.
 
     Returns
     -------
-    The result, the program to go on with, and its mode.
+    The result, the program for later calls, and its mode.
     """
     program = trace(mode)
     compiled_so_far[mode] += 1
@@ -119,7 +120,7 @@ def first_call(
     except tf.errors.OpError as error:
         if mode != "xla":
             raise
-        # XLA refuses a program before running any of it, so it can be run again.
+        # XLA raises before it runs any part of the program, so it is safe to run it again.
         logger.warning(
             "XLA cannot compile these nets; they run as a plain graph, which is slower: %s",
             one_line(error),

@@ -1,4 +1,4 @@
-"""A block of steps as one program: a loop over batches that stops where one is not finite."""
+"""A block of training steps: one program that loops over batches and stops at a non-finite loss."""
 
 import functools
 import math
@@ -19,23 +19,23 @@ REGULARIZATION = "regularization"
 
 
 class Block:
-    """Steps of a net and its optimizer, in place.
+    """Functions that train or validate a net on a block of batches. They change it in place.
 
     Parameters
     ----------
     net
-        To be trained.
+        The net to train.
     optimizer
-        Built.
+        The optimizer, already built.
     objective
-        What is minimised and logged.
+        The loss and the columns of the log.
     layout
-        How the objective's arrays are passed.
+        How the objective's arrays are packed.
     metric
-        Updated with what the objective compares, after every step.
+        A metric to update in every step with `Evaluated.compared`.
     decays
-        Whether the learning rate falls to nothing over the whole training, by a half cosine. Not by
-        a schedule of Keras's, whose length would be a constant of the program.
+        Whether the learning rate decays to zero over the whole training, along a half cosine. This
+        is not a Keras schedule, because its length would be a constant of the program.
     """
 
     def __init__(
@@ -55,24 +55,24 @@ class Block:
     def train(
         self, rows: Any, n_steps: Tensor, whole: Tensor, rate: Tensor, *arrays: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Train on the batches of one block; a failing block leaves every variable untouched.
+        """Train on the batches of one block. If a step is not finite, restore all variables.
 
         Parameters
         ----------
         rows
-            (S, N, ...), or with labels (S, N).
+            S batches (S, N, ...), or a pair of these and labels (S, N).
         n_steps
-            How many of the S batches count.
+            Number of batches to use; the rest is padding.
         whole
-            Steps of the whole training, float32.
+            Number of steps of the whole training, float32.
         rate
-            Learning rate at its start, where it decays.
+            Initial learning rate, if it decays.
         arrays
-            Of the objective, packed.
+            The objective's arrays, packed.
 
         Returns
         -------
-        Sums of the logged columns, steps taken, and whether all of them were finite.
+        Sums of the logged columns, number of steps taken, and whether all were finite.
         """
         variables = [*self.net.variables, *self.optimizer.variables]
         before = [tf.identity(v.value) for v in variables]
@@ -87,7 +87,8 @@ class Block:
             return self._objective.update(self.net, self.optimizer, evaluate)
 
         sums, taken, finite = self._loop(step, rows, n_steps)
-        # A gradient can overflow while its loss is finite; the next step would find out too late.
+        # A gradient can overflow although its loss is finite, so also check the weights. The loss
+        # of the next step would show it too late.
         for weight in self.net.trainable_variables:
             finite = finite & tf.math.is_finite(tf.reduce_sum(tf.abs(weight.value)))
         for variable, value in zip(variables, before, strict=True):
@@ -97,8 +98,9 @@ class Block:
     def test(
         self, rows: Any, n_steps: Tensor, whole: Tensor, rate: Tensor, *arrays: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The same values in inference mode; nothing is trained."""
-        # Terms weigh as at the end of training, or epochs could not be compared.
+        """Compute the same values in inference mode, without training."""
+        # Use the weights of the loss terms from the end of training (progress 1), so that the
+        # values of different epochs can be compared.
         return self._loop(lambda batch: self._values(batch, arrays, 1.0, False), rows, n_steps)
 
     def _values(
@@ -108,7 +110,7 @@ class Block:
         tree = tf.nest.map_structure(lambda _: next(left), self._objective.arrays)
         values, compared = self._objective.values(self.net, tree, batch, progress, training)
         if REGULARIZATION in self.columns:
-            # Layers may compute in another precision.
+            # Layers may use another precision.
             each = [ops.cast(ops.sum(loss), "float32") for loss in self.net.losses]
             penalty = ops.sum(ops.stack(each))
             values = {**values, LOSS: values[LOSS] + penalty, REGULARIZATION: penalty}

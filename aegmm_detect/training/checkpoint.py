@@ -1,4 +1,4 @@
-"""Fits that go on where they were cut off: one file, replaced at the end of every epoch."""
+"""Checkpoints, from which an interrupted fit resumes: one file, replaced after every epoch."""
 
 import os
 import secrets
@@ -23,17 +23,17 @@ FILE_NAME = "fit.npz"
 
 
 class Checkpoint:
-    """What the folder of a fit holds, and the only one to write there.
+    """The checkpoint of a fit in a folder. Only one fit at a time can use the folder.
 
     Parameters
     ----------
     folder
-        Made if it is not there.
+        Path of the folder; it is made if it does not exist.
 
     Raises
     ------
     ConfigurationError
-        Such a folder cannot be made.
+        The folder cannot be used or made.
     CheckpointError
         The file in it is damaged.
     """
@@ -62,21 +62,21 @@ class Checkpoint:
 
     @property
     def epochs(self) -> int:
-        """Epochs that are done."""
+        """Number of completed epochs."""
         return 0 if self._found is None else self._found.epochs
 
     @property
     def finished(self) -> bool:
-        """Whether no training is left to do."""
+        """Whether the training is complete."""
         return self._found is not None and self._found.finished
 
     @property
     def stopped(self) -> bool:
-        """Whether a callback has ended training after these epochs."""
+        """Whether a callback stopped the training after these epochs."""
         return self._found is not None and self._found.stopped
 
     def seed(self, given: int | None) -> int:
-        """The seed of the fit: what is given, or what was drawn when it began."""
+        """The seed of the fit: `given`, or the one in the checkpoint, or a new random one."""
         if given is not None:
             return given
         if self._found is not None:
@@ -95,24 +95,24 @@ class Checkpoint:
         net: keras.Model,
         slots: Sequence[Any],
     ) -> None:
-        """Keep others out, and make sure that what is found belongs to the fit about to go on.
+        """Lock the folder. Check that its checkpoint is from this fit.
 
         Parameters
         ----------
         fingerprint
-            Of that fit.
+            Fingerprint of this fit.
         callbacks
-            The user's.
+            The user's callbacks.
         net
-            To be trained; left as it is.
+            The net to train; it is not changed.
         slots
-            Variables such as its optimizers will have.
+            Variables like those that the optimizers will have.
 
         Raises
         ------
         CheckpointError
-            It belongs to another one, says what differs; it does not fit the variables; or another
-            fit goes on there.
+            The checkpoint is from another fit (the message says what differs), or does not match
+            the variables; or another fit is using the folder.
         ConfigurationError
             A callback cannot be resumed.
         """
@@ -120,7 +120,7 @@ class Checkpoint:
         self._lock.acquire()
         try:
             if self._version != _version(self.path):
-                self._read()  # another fit wrote it in between
+                self._read()  # another fit has written it meanwhile
             self._fingerprint = fingerprint
             self._check_found(callbacks, net, slots)
         except BaseException:
@@ -128,7 +128,7 @@ class Checkpoint:
             raise
 
     def release(self) -> None:
-        """Let other fits use the folder."""
+        """Unlock the folder."""
         self._lock.release()
 
     def _check_found(
@@ -155,24 +155,24 @@ class Checkpoint:
     def take_up(
         self, trainer: keras.Model, callbacks: Sequence[keras.callbacks.Callback]
     ) -> list[keras.callbacks.Callback]:
-        """Put back what was found, or nothing where a fit begins.
+        """Restore the fit from the checkpoint. If there is none, the fit starts from scratch.
 
         Parameters
         ----------
         trainer
-            Compiled, with optimizers that are built. After a fit that had finished, its `history`
-            is that of the fit.
+            The compiled trainer, with built optimizers. If the fit had finished, its `history` is
+            set to that of the fit.
         callbacks
-            The user's.
+            The user's callbacks.
 
         Returns
         -------
-        Callbacks of the fit: the user's, the log and the writer of checkpoints.
+        Callbacks of the fit: the user's, a `History` and the one that writes checkpoints.
 
         Raises
         ------
         CheckpointError
-            What was found does not fit the variables; none of them is changed.
+            The checkpoint does not match the variables. None of them is changed.
         """
         all_others = _with_log(callbacks)
         found = self._found
@@ -193,13 +193,13 @@ class Checkpoint:
         return [*all_others, CheckpointWriter(self, all_others)]
 
     def restore_states(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Give callbacks, in the order of the fit, the states that were found."""
+        """Restore the states of the callbacks, which must be in the order of the fit."""
         if self._found is not None:
             set_states(callbacks, self._found.callbacks)
 
     @property
     def after_failure(self) -> str:
-        """What to add to the message of an error in training."""
+        """Note to add to the error if the loss is not finite."""
         return (
             f"{self.path} holds the last epoch that was finite, and the same call fails again "
             "there. With other settings, choose another checkpoint_dir or delete the file."
@@ -215,18 +215,18 @@ class Checkpoint:
         stopped: bool,
         finished: bool,
     ) -> None:
-        """Replace the file.
+        """Write the checkpoint, which replaces the file.
 
         Parameters
         ----------
         trainer
-            Its net and its optimizers have the variables.
+            The trainer; the variables of its net and its optimizers are written.
         epochs
-            Done.
+            Number of completed epochs.
         states
-            Of the callbacks.
+            States of the callbacks.
         params
-            What Keras gave them of the fit.
+            Parameters of the fit that Keras passed to the callbacks.
         stopped, finished
             See the properties.
         """
@@ -247,20 +247,20 @@ class Checkpoint:
 def _with_log(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> list[keras.callbacks.Callback]:
-    """The user's callbacks, and a `History` if there is none among them."""
+    """Return the callbacks, with a `History` added if there is none among them."""
     logged = any(isinstance(own, keras.callbacks.History) for own in callbacks)
     return [*callbacks, *([] if logged else [keras.callbacks.History()])]
 
 
 def _epochs(fingerprint: dict[str, Any]) -> int:
-    """Of the whole fit that is described."""
+    """Number of epochs of the whole fit with this fingerprint."""
     names = ("epochs", "n_steps", "max_passes", "batch_size")
     config = TrainingConfig(**{name: fingerprint["settings"][name] for name in names})
     return length_of_fit(config, fingerprint["rows"]["number"]).epochs
 
 
 def _version(path: Path) -> tuple[int, ...]:
-    """What changes whenever the file is replaced."""
+    """Inode, time and size of the file, which change whenever it is replaced; () if missing."""
     try:
         status = os.lstat(path)
     except OSError:

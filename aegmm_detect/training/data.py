@@ -1,8 +1,8 @@
-"""Blocks of training batches: seeded shuffling, and what happens to the last batch.
+"""Blocks of training batches, with seeded shuffling and a full last batch.
 
-A block is (rows, n_steps): `rows` (S, batch, ...) float32 holds S batches, of which the first
-`n_steps` count; with labels it is (rows, labels), labels (S, batch) int32. Its shape never changes,
-so that one compiled program serves every block.
+A block is (rows, n_steps). `rows` (S, batch, ...) float32 holds S batches; the first `n_steps` are
+used, the rest is padding. With labels, a pair (rows, labels) takes the place of `rows`, with labels
+(S, batch) int32. All blocks have the same shape, so one compiled program serves every block.
 """
 
 import dataclasses
@@ -18,11 +18,11 @@ from aegmm_detect.types import Array, FloatArray, IntArray, Tensor
 
 Result = TypeVar("Result")
 
-# A stream is shuffled through a buffer, as it need not fit into memory.
+# Maximum size of the buffer that shuffles a stream, because a stream may not fit into memory.
 SHUFFLE_BUFFER_ROWS = 65_536
 _SHUFFLE_BUFFER_BYTES = 256 * 2**20
-# Two blocks are in memory at a time. Larger ones gain nothing; some 60 steps of 1,024 rows of 118
-# features already hide what a dispatch costs.
+# Size of a block; two blocks are in memory at a time. Larger blocks are not faster: with about 60
+# steps of 1,024 rows of 118 features, the cost of starting a program is already negligible.
 _BLOCK_BYTES = 32 * 2**20
 
 
@@ -35,34 +35,34 @@ class ArrayRows:
 
     @property
     def n_rows(self) -> int:
-        """Rows of one epoch."""
+        """Number of rows."""
         return len(self.array)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one row."""
+        """Shape of one row."""
         return self.array.shape[1:]
 
     def batches(self, size: int) -> Iterator[FloatArray]:
-        """One pass in order."""
+        """Yield all rows once, in order, in batches of `size`."""
         return (self.array[i : i + size] for i in range(0, len(self.array), size))
 
 
 @dataclasses.dataclass(frozen=True)
 class StreamRows:
-    """Prepared training rows that are read again for every pass."""
+    """Prepared training rows of a stream, which is read again for every pass."""
 
     read: Callable[[], Iterator[FloatArray]]  # float32 batches of any size
     n_rows: int
     shape: tuple[int, ...]  # of one row
 
     def batches(self, size: int) -> Iterator[FloatArray]:
-        """One pass in order, in batches as they come, cut to `size` where larger."""
+        """Yield all rows once, in order, in the stream's batches; larger ones are split."""
         return (batch[i : i + size] for batch in self.read() for i in range(0, len(batch), size))
 
 
 class Plan(NamedTuple):
-    """How an epoch is cut up."""
+    """How an epoch is divided into batches and blocks."""
 
     batch: int  # rows of every batch
     steps: int  # batches of an epoch
@@ -71,20 +71,21 @@ class Plan(NamedTuple):
 
     @property
     def places(self) -> int:
-        """Batches that a block has room for: some more than it holds, up to a quarter.
+        """Batches in a block including padding, which adds up to a quarter.
 
-        So that fits to about as many rows have blocks of one shape, and share a program.
+        The padding makes blocks of fits with similar numbers of rows equal in shape, so that these
+        fits share a program.
         """
         grain = 2 ** max(0, self.steps_per_block.bit_length() - 3)
         return math.ceil(self.steps_per_block / grain) * grain
 
 
 def plan(n_rows: int, batch_size: int, steps_per_block: int, steps: int | None = None) -> Plan:
-    """Cut an epoch into full batches and equal blocks.
+    """Divide an epoch into full batches and equal blocks.
 
-    An epoch is one pass over the rows, or `steps` batches, which may be part of a pass or several.
-    Where the batch size does not divide the rows, the last batch is filled up with rows of the
-    same epoch, so that none is too short for a covariance.
+    An epoch is one pass over the rows, or `steps` batches, which can be part of a pass or several
+    passes. If the batch size does not divide the number of rows, the last batch is filled up with
+    other rows of the same epoch. So no batch is too small for a covariance.
     """
     batch = min(batch_size, n_rows)
     passes = 1 if steps is None else math.ceil(steps * batch / n_rows)
@@ -94,9 +95,9 @@ def plan(n_rows: int, batch_size: int, steps_per_block: int, steps: int | None =
 
 
 class Source:
-    """What a stream raised while tf.data read it.
+    """Passes exceptions of a user's stream through tf.data.
 
-    Exceptions cross tf.data as text: a user's `OSError` would come out as TensorFlow's
+    tf.data turns exceptions into text: the user's `OSError` would become TensorFlow's
     `UnknownError`, which the user's `except` clauses do not catch.
     """
 
@@ -104,7 +105,7 @@ class Source:
         self._error: BaseException | None = None
 
     def watch(self, read: Callable[[], Iterator[Any]]) -> Iterator[Any]:
-        """One pass of `read`; what it raises is kept."""
+        """Iterate over `read()`; keep the exception if it raises one."""
         try:
             yield from read()
         except GeneratorExit:  # tf.data needs no more
@@ -114,25 +115,25 @@ class Source:
             raise
 
     def run(self, consume: Callable[[], Result]) -> Result:
-        """What `consume` returns, which reads through tf.data.
+        """Call `consume`, which reads the stream through tf.data, and return its result.
 
         Raises
         ------
         BaseException
-            What the stream raised, the same object with its own traceback and cause.
+            The exception that the stream raised: the same object, with its traceback and cause.
         """
         try:
             return consume()
         except tf.errors.OpError:
             if self._error is None:
                 raise
-        # Here, where TensorFlow's account of the same error does not become its context.
+        # Raise outside of the `except` clause, so that TensorFlow's error is not its context.
         raise self._error
 
 
 @dataclasses.dataclass(frozen=True)
 class Blocks:
-    """A repeating data set of blocks, the plan behind it and where its rows come from."""
+    """A repeating data set of blocks, its plan, and the source of its rows."""
 
     dataset: tf.data.Dataset
     plan: Plan
@@ -148,15 +149,16 @@ def array_blocks(
     first_epoch: int = 0,
     chosen: Callable[[], IntArray] | None = None,
 ) -> Blocks:
-    """Blocks of an array's rows from `first_epoch` on; a new full permutation for every pass.
+    """Make blocks of an array's rows, from `first_epoch` on, with a new permutation for every pass.
 
-    With `chosen`, which is asked at the start of every epoch, only rows of these numbers come, as
-    often as it takes to fill the epoch.
+    `chosen` is called at the start of every epoch and returns row indices. Then the epoch has only
+    these rows, repeated as often as needed to fill it.
     """
 
     def generate() -> Iterator[tuple[Array, int]]:
         rng = np.random.default_rng(seed)
-        # Drawn and dropped: how far a permutation moves the generator depends on its numbers.
+        # Replay the permutations of skipped epochs. The generator cannot simply be advanced: how
+        # much a permutation consumes depends on the numbers drawn.
         for _ in range(first_epoch * cut.passes if shuffle else 0):
             rng.permutation(rows.n_rows)
         while True:
@@ -172,20 +174,20 @@ def array_blocks(
             for start in range(0, cut.steps, cut.steps_per_block):
                 yield _padded(epoch[start : start + cut.steps_per_block], cut.places)
 
-    # Rows are gathered here, in the background, and not by XLA, which copies number by number.
+    # Gather rows here, in the background, because XLA would copy them number by number.
     with tf.device("CPU"):
         array = tf.constant(rows.array)
         labels = None if rows.labels is None else tf.constant(rows.labels, "int32")
     indices = _blocks(generate, (cut.places, cut.batch), "int32")
 
-    @tf.autograph.experimental.do_not_convert  # nothing to convert, and Python 3.13 warns of it
+    @tf.autograph.experimental.do_not_convert  # not needed, and it warns under Python 3.13
     def gather(block: Tensor, n_steps: Tensor) -> tuple[Any, Tensor]:
         gathered = tf.gather(array, block)
         return gathered if labels is None else (gathered, tf.gather(labels, block)), n_steps
 
     gathered = indices.map(gather)
     if chosen is not None:
-        # Nothing is read ahead: the rows of the next epoch are not known before it begins.
+        # Do not read ahead: the rows of the next epoch are not known before it begins.
         options = tf.data.Options()
         options.autotune.enabled = False
         options.experimental_optimization.inject_prefetch = False
@@ -194,9 +196,10 @@ def array_blocks(
 
 
 def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None, first_epoch: int = 0) -> Blocks:
-    """Blocks of a stream's rows; shuffled through a buffer, over and over.
+    """Make blocks of a stream's rows, shuffled through a buffer, repeated without end.
 
-    What comes before `first_epoch` is read and dropped, for the buffer to hold what it would hold.
+    Rows of epochs before `first_epoch` are read and dropped, so that the shuffle buffer is in the
+    same state as in an uninterrupted fit.
     """
     source = Source()
     batches = (
@@ -224,7 +227,7 @@ def stream_blocks(rows: StreamRows, cut: Plan, seed: int | None, first_epoch: in
 
 
 def steps_that_fit(rows: ArrayRows | StreamRows, batch_size: int) -> int:
-    """Steps whose rows make a block of moderate size."""
+    """Number of steps whose rows fit into a block of moderate size."""
     return max(1, _BLOCK_BYTES // (4 * math.prod(rows.shape) * min(batch_size, rows.n_rows)))
 
 
@@ -233,7 +236,7 @@ def _buffer_rows(shape: tuple[int, ...]) -> int:
 
 
 def _padded(batches: Array, size: int) -> tuple[Array, int]:
-    """A block of `size` batches; those beyond the given ones are there for the shape alone."""
+    """Pad to a block of `size` batches. Return it and the number of batches to use."""
     return np.resize(batches, (size, *batches.shape[1:])), len(batches)
 
 

@@ -1,4 +1,4 @@
-"""Estimate the density after training, from all training rows, in constant memory."""
+"""Estimate the density after training, from the training rows, in limited memory."""
 
 import functools
 import math
@@ -21,9 +21,9 @@ from aegmm_detect.training.data import ArrayRows, StreamRows
 from aegmm_detect.training.refit import REMEDY, Refit, component_count, refit, without_strangest
 from aegmm_detect.types import Array, FloatArray, Forward, Tensor
 
-# Rows per pass through the nets; fewer of wide rows, images for example. More gain no time.
+# Rows per pass through the nets; fewer if rows are wide, such as images. More rows save no time.
 _MOST_ROWS = 8192
-# Whether the features of each part of a density depend on one another within a component.
+# Covariance type of each part of a density.
 COVARIANCE_OF: Mapping[Part, Covariance] = {
     "full": "full",
     "diagonal": "diag",
@@ -32,12 +32,12 @@ COVARIANCE_OF: Mapping[Part, Covariance] = {
 
 
 def check_parts(family: Family, config: DensityConfig) -> None:
-    """Refuse parts of a density that mixtures of `family` do not have.
+    """Raise if `config` asks for parts of a density that mixtures of `family` do not have.
 
     Raises
     ------
     ConfigurationError
-        Names a missing part, and the parts that exist.
+        A part does not exist; the message names it, and the parts that exist.
     """
     parts = tuple(part for part, kind in COVARIANCE_OF.items() if kind in family.fits)
     missing = [part for part in config.parts if part not in parts]
@@ -70,7 +70,7 @@ def estimate_density(
     rows
         Prepared training rows.
     config
-        Settings: whether to take the density net's own mixture or to fit one again, and how.
+        Settings: whether to use the density net's mixture or to fit new ones, and how.
     members
         Number of members of the net, if it is an ensemble.
     seed
@@ -98,7 +98,8 @@ def estimate_density(
     else:
         projection = principal_components(sample, config.principal_components)
         projected = np.empty((len(sample), 0)) if projection is None else projection(sample)
-        # Principal components are near zero, but have the rounding errors of whole rows.
+        # Principal components can be small, but have the rounding errors of whole rows. So the
+        # size of a row decides which variances are only rounding errors.
         length = np.sqrt(np.mean(np.square(sample, dtype=np.float64)) * math.prod(rows.shape))
         sizes = np.repeat([0.0, length], [z.shape[-1], projected.shape[1]])
         n_components = component_count(len(sample), config.n_components)
@@ -130,7 +131,7 @@ def estimate_density(
 
 
 def in_passes(function: Callable[[Tensor], Tensor], sample: FloatArray) -> FloatArray:
-    """Outputs (..., N, D) of `function` for rows (N, ...), a moderate number at a time."""
+    """Outputs (..., N, D) of `function` for rows (N, ...), computed in batches of moderate size."""
     size = rows_per_pass(sample.shape[1:])
     starts = range(0, len(sample), size)
     parts = (function(sample[i : i + size]) for i in starts)
@@ -138,9 +139,9 @@ def in_passes(function: Callable[[Tensor], Tensor], sample: FloatArray) -> Float
 
 
 def _jobs(whole: Refit, n_own: int, parts: Sequence[Part]) -> list[Refit]:
-    """The mixtures of one net.
+    """The mixtures to fit for one net.
 
-    They are over all columns of `whole`, or over the first `n_own` alone, which are the net's z.
+    They use all columns of `whole`, or only the first `n_own`, which are the net's z.
     """
     alone = whole._replace(z=whole.z[:, :n_own], n_components=1, size=whole.size[:n_own])
     of_part = {"full": whole, "diagonal": whole, "single": alone}
@@ -153,18 +154,18 @@ def estimate_mixture(
     reg: float = gmm.DEFAULT_REG,
     family: Family = GAUSSIAN,
 ) -> FrozenMixture:
-    """Estimate the mixture that scores from the net's outputs for all rows, in float64.
+    """Estimate the mixture that scores rows, from the net's outputs for all rows, in float64.
 
     Parameters
     ----------
     forward
         The net in inference mode: prepared rows -> (x_recon, z, gamma).
     batches
-        Every call goes over all prepared training rows, in batches of any sizes.
+        Function that returns an iterator over all prepared training rows, in batches of any size.
     reg
-        Jitter, relative to a component's mean variance.
+        Number added to variances, relative to a component's mean variance.
     family
-        Kind of the mixture. A Laplacian takes two passes over the rows.
+        Kind of the mixture. A Laplacian mixture needs two passes over the rows.
 
     Raises
     ------
@@ -175,7 +176,7 @@ def estimate_mixture(
 
 
 def _of_moments(family: Family, moments: Any, reg: float) -> FrozenMixture:
-    """The mixture that scores; if it is not finite, the error says how to train."""
+    """Make the mixture from moments; if it is not finite, the error says how to train."""
     try:
         return family.of_moments(moments, reg)
     except IndefiniteCovarianceError as error:
@@ -188,7 +189,7 @@ def _of_moments(family: Family, moments: Any, reg: float) -> FrozenMixture:
 def total_moments(
     forward: Forward, batches: Callable[[], Iterable[FloatArray]], family: Family = GAUSSIAN
 ) -> Any:
-    """Moments of all `batches` together, in float64. An ensemble has its members' axis in front."""
+    """Moments of all `batches` together, in float64. For an ensemble, the first axis is members."""
 
     def latent() -> Iterator[tuple[Tensor, Tensor]]:
         for batch in batches():
@@ -201,14 +202,14 @@ def total_moments(
 def principal_components(sample: FloatArray, most: int) -> Projection | None:
     """At most `most` principal components, and at most one for every eight rows; None for none.
 
-    With more components for the same rows, the axes follow single rows.
+    With more components, single rows would determine the axes.
     """
     flat = sample.reshape(len(sample), -1)
     n_axes = min(most, flat.shape[1], len(flat) // 8)
     if n_axes == 0:
         return None
-    # The shorter side sets the cost: the covariance (F, F) of long rows would take minutes and all
-    # memory, and the decomposition of the rows themselves takes N^2 F steps.
+    # Choose the cheaper solver. If there are more features than rows, the covariance (F, F) could
+    # take minutes and all memory, while a decomposition of the rows takes N^2 F steps.
     solver = "full" if len(flat) < flat.shape[1] else "covariance_eigh"
     with np.errstate(invalid="ignore"):  # if all rows are the same, shares of variance are 0 / 0
         pca = PCA(n_axes, svd_solver=solver).fit(flat.astype(np.float64))
@@ -216,7 +217,7 @@ def principal_components(sample: FloatArray, most: int) -> Projection | None:
 
 
 def sample_rows(rows: ArrayRows | StreamRows, most: int, seed: int | None) -> FloatArray:
-    """At most `most` rows in order, drawn at random. Reads all rows in one pass."""
+    """Draw at most `most` rows at random, and return them in order. Reads all rows once."""
     size = rows_per_pass(rows.shape)
     if rows.n_rows <= most:
         return np.concatenate(list(rows.batches(size)))

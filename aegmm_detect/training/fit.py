@@ -1,4 +1,8 @@
-"""The one fit of all models: a net, an objective, prepared rows, settings -> a history."""
+"""The training of all models: a net, an objective, prepared rows, settings -> a history.
+
+The loops: Keras's `Model.fit` runs the epochs, and `Block._loop` in block.py runs the steps of a
+block in one compiled program.
+"""
 
 import dataclasses
 import functools
@@ -36,14 +40,14 @@ from aegmm_detect.training.stand_in import Steps
 from aegmm_detect.training.trainer import Trainer, check_log_metric
 from aegmm_detect.types import UNSET
 
-# XLA takes 3-6 s to compile and then saves 2-4 ms a step on a CPU: below this it does not pay. On
-# a GPU, runs of any length are shorter: 3 million rows a second in place of 87 thousand.
+# On a CPU, XLA takes 3-6 s to compile and then saves 2-4 ms per step: with fewer steps than this it
+# does not pay. On a GPU it always pays: 3 million rows per second instead of 87 thousand.
 XLA_PAYS_FROM_STEPS = 2000
 
 
 @dataclasses.dataclass(frozen=True)
 class FitOptions:
-    """What a user passes to `fit` besides rows and settings: objects of their own, and where to."""
+    """Arguments of the user's `fit` call that are not rows or settings."""
 
     optimizer: Any = UNSET
     verbose: bool | int | str = True
@@ -69,23 +73,24 @@ def fit(
     Parameters
     ----------
     net
-        To be trained.
+        The net to train.
     objective
-        What is minimised and logged.
+        The loss and the columns of the log.
     rows
-        What `prepare` returned.
+        Result of `prepare`.
     config
         Length, batch size, optimizer, seed, compilation.
     options
-        The user's. All are checked before anything changes.
+        The user's arguments. All are checked before anything changes.
     eager
-        Run the step uncompiled, for functions that no graph can hold.
+        Run steps without compiling, for functions that cannot run in a graph.
     begin
-        Called after the checks, before the first step: from here on weights change.
+        Function called after the checks and before weights change.
     checkpoint
-        Of `options.checkpoint_dir`: where the fit goes on, and what it writes after every epoch.
+        Checkpoint in `options.checkpoint_dir`. The fit resumes from it, and writes it after every
+        epoch.
     described
-        All else that makes two fits the same, for the checkpoint.
+        Everything else that must be equal for a fit to resume from the checkpoint.
 
     Returns
     -------
@@ -94,11 +99,11 @@ def fit(
     Raises
     ------
     ConfigurationError, CheckpointError, ForkedProcessError
-        Before `begin` is called.
+        A check failed. This happens before `begin` is called.
     NonFiniteLossError
-        The weights are then those before the failing block of steps.
+        A loss was not finite. The net then has the weights from before the failing block of steps.
     Exception
-        Whatever a stream of rows raises, as it raised it.
+        Any exception that a stream of rows raises is passed on unchanged.
     """
     check_process()
     verbose = options.verbose
@@ -166,21 +171,21 @@ def _run(
 ) -> keras.callbacks.History:
     validation = None
     if rows.validation is not None:
-        # Keras counts validation in the training's blocks, so they must be as many.
+        # Keras uses the training's steps per block for validation, too, so the blocks must match.
         cut = plan(rows.validation.n_rows, config.batch_size, blocks.plan.steps_per_block)
         validation = array_blocks(rows.validation, cut, None, shuffle=False)
     first_epoch = _first_epoch(checkpoint, length)
     n_blocks = (length.epochs - first_epoch) * math.ceil(length.steps / blocks.plan.steps_per_block)
     train = functools.partial(
         trainer.fit,
-        # No batch more than needed: a stream's source may not like a pass that nobody reads.
+        # Read no more blocks than needed, so that a stream does not start an unused pass.
         blocks.dataset.take(n_blocks).prefetch(blocks.ahead)
         if blocks.ahead
         else blocks.dataset.take(n_blocks),
         epochs=length.epochs,
         initial_epoch=first_epoch,
         steps_per_epoch=length.steps,
-        shuffle=False,  # the blocks are
+        shuffle=False,  # the blocks are shuffled already
         validation_data=None if validation is None else validation.dataset.prefetch(1),
         validation_steps=None if validation is None else validation.plan.steps,
         verbose=int(verbose) if isinstance(verbose, bool) else verbose,
@@ -208,7 +213,7 @@ def _training_blocks(
     selection: Selection | None,
 ) -> Blocks:
     limit = min(config.steps_per_execution, steps_that_fit(rows, config.batch_size))
-    # An epoch that is one pass fills its last batch from that pass, and not from a second one.
+    # If an epoch is one pass, its last batch is filled up with rows of that pass, not of a second.
     steps = None if config.n_steps is None else length.steps
     cut = plan(rows.n_rows, config.batch_size, limit, steps)
     if isinstance(rows, ArrayRows):
@@ -221,7 +226,7 @@ def _mode(eager: bool, config: TrainingConfig, n_steps: int) -> Mode:
     if eager:
         return "eager"
     if config.jit_compile == "auto":
-        # On a GPU, a plain graph waits for each of its many small kernels to be launched.
+        # On a GPU, a plain graph is slow, because it launches many small kernels.
         on_gpu = bool(tf.config.list_logical_devices("GPU"))
         return "xla" if on_gpu or n_steps >= XLA_PAYS_FROM_STEPS else "graph"
     return "xla" if config.jit_compile else "graph"

@@ -1,4 +1,4 @@
-"""What a fit minimises, whatever the model: a function of a net and a batch."""
+"""The loss that a fit minimises, for any model: a function of a net and a batch."""
 
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -11,46 +11,46 @@ from aegmm_detect.types import IntArray, Tensor
 
 
 class Evaluated(NamedTuple):
-    """What an objective says of a batch."""
+    """Result of an objective for one batch."""
 
     values: Mapping[str, Tensor]  # by column; a scalar or one value per member of an ensemble
-    # What a metric of the user's is given: rows and what the net makes of them.
+    # Arguments for the user's metric: rows and their reconstructions. None: nothing to compare.
     compared: tuple[Tensor, Tensor] | None = None
 
 
 class Values(Protocol):
     """Function of a net and a batch.
 
-    `batch` is rows (N, ...), or (rows, labels (N,)); `arrays` are those of the objective;
-    `progress` is 0 at the first step of a training and 1 at its end and in validation.
+    `batch` is rows (N, ...), or (rows, labels (N,)). `arrays` are `Objective.arrays` as tensors.
+    `progress` goes from 0 in the first training step to 1 in the last; in validation it is 1.
     """
 
     def __call__(
         self, net: keras.Model, arrays: Any, batch: Any, progress: Tensor | float, training: bool
     ) -> Evaluated:
-        """Values of the batch, the loss among them."""
+        """Compute the values of the batch, including the loss."""
 
 
 class Objective(NamedTuple):
-    """A loss, the names of what it logs, and how a step goes down.
+    """A loss, the columns that it logs, and what one training step does.
 
     Parameters
     ----------
     columns
-        Of the log; the first is "loss".
+        Columns of the log; the first is "loss".
     values
-        What is minimised and logged.
+        Function that computes the loss and the other columns.
     key
-        Fits whose objectives have equal keys share compiled programs, so equal keys must mean the
-        same loss, up to `arrays`. A function of a module that depends on its arguments alone is
-        its own key. Default None: share with no other fit.
+        Fits whose objectives have equal keys share compiled programs. So equal keys must mean the
+        same loss, except for `arrays`. If `values` is a module-level function that depends on its
+        arguments alone, use it as the key. Default None: share with no other fit.
     arrays
-        A tree of arrays that `values` is given.
+        A tree of arrays that is passed to `values`.
     update
-        What a step does. Default: one optimizer, all trainable variables.
+        What one step does. Default: one optimizer updates all trainable variables.
     select
-        Function of the net, the prepared training rows and the number of the epoch that returns the
-        numbers of the rows to train on in it. Default None: all rows, in every epoch.
+        Function of the net, the prepared training rows and the epoch number. It returns the indices
+        of the rows to train on in that epoch. Default None: all rows in every epoch.
     """
 
     columns: tuple[str, ...]

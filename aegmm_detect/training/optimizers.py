@@ -1,4 +1,4 @@
-"""From what a user passes as `optimizer` to an optimizer that belongs to one fit."""
+"""Make the optimizer of a fit from the user's `optimizer` argument."""
 
 from collections.abc import Sequence
 from typing import Any, Self, TypeAlias
@@ -11,21 +11,22 @@ from aegmm_detect.exceptions import ConfigurationError
 def make_optimizer(
     optimizer: Any, learning_rate: Any, clip_norm: float | None
 ) -> keras.optimizers.Optimizer:
-    """A fresh optimizer: instances are cloned, so that two fits share no momentum.
+    """Make a new optimizer. An instance is cloned, so that two fits share no momentum.
 
     Parameters
     ----------
     optimizer
-        None for Adam, a Keras optimizer's name or class (its own defaults), or an instance.
+        None for Adam; name or class of a Keras optimizer, which then has its defaults; or an
+        instance.
     learning_rate
-        Number or schedule; of the default Adam only.
+        Number or schedule. It is used only for the default Adam.
     clip_norm
-        Largest norm of all gradients together, or None.
+        Maximum norm of all gradients together (Keras's ``global_clipnorm``), or None.
 
     Raises
     ------
     ConfigurationError
-        If it is none of these, or already clips in another way.
+        `optimizer` is none of these, or it already clips gradients and `clip_norm` is given.
     """
     if optimizer is None:
         optimizer = keras.optimizers.Adam(learning_rate)
@@ -49,12 +50,12 @@ def make_optimizer(
 
 
 class OptimizerGroup:
-    """Optimizers of several players; Keras and its callbacks see the first.
+    """Optimizers of several players. Keras and its callbacks see only the first.
 
     Parameters
     ----------
     optimizers
-        In order, at least one.
+        At least one, in order of the turns.
     """
 
     def __init__(self, optimizers: Sequence[keras.optimizers.Optimizer]) -> None:
@@ -62,49 +63,49 @@ class OptimizerGroup:
 
     @classmethod
     def like(cls, optimizer: keras.optimizers.Optimizer, n: int) -> Self:
-        """`n` of them with the settings of `optimizer`."""
+        """Make a group of `n` optimizers with the settings of `optimizer`."""
         return cls([another(optimizer) for _ in range(n)])
 
     @property
     def variables(self) -> list[Any]:
-        """Of all of them."""
+        """Variables of all optimizers."""
         return [variable for own in self.optimizers for variable in own.variables]
 
     @property
     def iterations(self) -> Any:
-        """Steps that have been taken."""
+        """Number of steps taken."""
         return self.optimizers[0].iterations
 
     def get_config(self) -> dict[str, Any]:
-        """Settings, which are the same for all, and how many there are."""
+        """Settings, which all optimizers share, and the number of optimizers."""
         return {**self.optimizers[0].get_config(), "players": len(self.optimizers)}
 
     def share_rate(self) -> None:
-        """Give all of them the learning rate that a callback has given to the first."""
+        """Copy the learning rate of the first, which a callback may have set, to the others."""
         first, *others = self.optimizers
-        if not isinstance(first.get_config()["learning_rate"], dict):  # that of a schedule
+        if not isinstance(first.get_config()["learning_rate"], dict):  # a schedule
             for other in others:
                 other.learning_rate = float(first.learning_rate)
 
 
-# What trains a net.
+# One optimizer, or one per player.
 Optimizers: TypeAlias = keras.optimizers.Optimizer | OptimizerGroup
 
 
 def another(optimizer: Optimizers) -> Any:
-    """An optimizer, or a group, with the same settings; not built."""
+    """Make an optimizer, or a group, with the same settings. It is not built."""
     if isinstance(optimizer, OptimizerGroup):
         return OptimizerGroup([another(own) for own in optimizer.optimizers])
     return type(optimizer).from_config(optimizer.get_config())
 
 
 def set_rate(optimizer: Optimizers, rate: Any) -> None:
-    """Assign a learning rate, within a program or outside, where no schedule decides it."""
+    """Assign a learning rate, in a program or outside. The optimizer must not have a schedule."""
     group = optimizer.optimizers if isinstance(optimizer, OptimizerGroup) else (optimizer,)
     for own in group:
         own.learning_rate.assign(rate)
 
 
 def first_of(optimizer: Optimizers) -> keras.optimizers.Optimizer:
-    """The one that Keras sees."""
+    """The optimizer itself, or the first of a group: the one that Keras sees."""
     return optimizer.optimizers[0] if isinstance(optimizer, OptimizerGroup) else optimizer

@@ -1,4 +1,4 @@
-"""From a user's rows to rows that can be trained on: checked, scaled, split."""
+"""Prepare the user's rows for training: check, scale and split them."""
 
 import dataclasses
 import logging
@@ -34,17 +34,17 @@ _NAN_REMEDY = (
 
 @dataclasses.dataclass(frozen=True)
 class TrainingRows:
-    """What a fit trains on, and what it learned about the inputs on the way."""
+    """Prepared rows of a fit, with their scaling and shape."""
 
     train: ArrayRows | StreamRows
     validation: ArrayRows | None
     normalizer: Normalizer | None
     shape: tuple[int, ...]  # of one row
-    trained_on: RowSketch | None = None  # of rows as the user passed them
+    trained_on: RowSketch | None = None  # sketch of the rows before scaling
 
     @property
     def normal_rows(self) -> ArrayRows | StreamRows:
-        """Training rows without labelled anomalies: what a density is of."""
+        """Training rows without labelled anomalies. Densities are fitted to these."""
         if isinstance(self.train, StreamRows) or self.train.labels is None:
             return self.train
         return ArrayRows(self.train.array[self.train.labels != 1])
@@ -60,30 +60,33 @@ def prepare(
     trained_on: RowSketch | None = None,
     labels: IntArray | None = None,
 ) -> TrainingRows:
-    """Check every row, fit the scaling on the training rows only, scale.
+    """Check every row, fit the scaling to the training rows only, and scale all rows.
 
     Parameters
     ----------
     rows
         The user's rows.
     shape
-        Feature shape that the nets take, where it is known.
+        Shape of one row that the nets take; None if not known.
     normalize, nan_policy
-        Of the detector.
+        Settings of the detector.
     validation_split
-        Share of rows, drawn at random, that is kept out of training and scaling.
+        Share of rows to hold out of training and scaling, drawn at random.
     seed
-        Of that draw.
+        Seed of that draw.
     trained_on
-        Rows that the weights have learned from before, where training goes on from them.
+        Sketch of earlier training rows, if training continues from existing weights.
     labels
-        Of the rows, (N,): 1 for anomalies, which have no part in the scaling. Default: none.
+        Labels of the rows, (N,). Rows with label 1, anomalies, are not used for the scaling.
+        Default: none.
 
     Raises
     ------
     InvalidInputError
-        Wrong shape, too few rows, rows with NaN or infinity (by number, and by column where names
-        are known).
+        The shape is wrong, there are too few rows, or rows hold NaN or infinity. For the latter,
+        the message has row numbers, and columns if their names are known.
+    ConfigurationError
+        The rows are a stream, and `labels` or `validation_split` needs them in memory.
     """
     if rows.array is None:
         if labels is not None:
@@ -175,7 +178,7 @@ def _prepare_stream(
                 batch = np.delete(batch, non_finite_rows(batch), axis=0)
             n_read += len(batch)
             if n_read > n_rows:
-                break  # it may have no end
+                break  # the stream may be endless
             yield _scaled(batch, np.arange(len(batch)), normalizer)
         if n_read != n_rows:
             raise InvalidInputError(
@@ -194,30 +197,30 @@ def _finite_rows(
 ) -> Any:
     """Indices of the rows that can be used."""
     starts = range(0, max(len(array), 1), ROWS_AT_ONCE)
-    rows = np.concatenate([non_finite_rows(array[i : i + ROWS_AT_ONCE]) + i for i in starts])
-    if len(rows) and nan_policy == "flag":
-        logger.warning("%d rows hold NaN or infinity and are left out of training.", len(rows))
+    indices = np.concatenate([non_finite_rows(array[i : i + ROWS_AT_ONCE]) + i for i in starts])
+    if len(indices) and nan_policy == "flag":
+        logger.warning("%d rows hold NaN or infinity and are left out of training.", len(indices))
     else:
-        columns = non_finite_columns(array[rows], names)
-        refuse_non_finite(rows + first_row, "X", _NAN_REMEDY, columns)
-    return np.delete(np.arange(len(array)), rows)
+        columns = non_finite_columns(array[indices], names)
+        refuse_non_finite(indices + first_row, "X", _NAN_REMEDY, columns)
+    return np.delete(np.arange(len(array)), indices)
 
 
-def _chunks(array: Any, rows: Any) -> Iterator[Any]:
-    starts = range(0, len(rows), ROWS_AT_ONCE)
-    if len(rows) == len(array):
-        # Slices are views; chosen rows would be copies.
+def _chunks(array: Any, indices: Any) -> Iterator[Any]:
+    starts = range(0, len(indices), ROWS_AT_ONCE)
+    if len(indices) == len(array):
+        # Slices are views; indexing with `indices` would copy.
         return (array[i : i + ROWS_AT_ONCE] for i in starts)
-    return (array[rows[i : i + ROWS_AT_ONCE]] for i in starts)
+    return (array[indices[i : i + ROWS_AT_ONCE]] for i in starts)
 
 
-def _scaled(array: Any, rows: Any, normalizer: Normalizer | None) -> FloatArray:
-    """The chosen rows as contiguous float32, scaled in float64."""
-    whole = len(rows) == len(array)
+def _scaled(array: Any, indices: Any, normalizer: Normalizer | None) -> FloatArray:
+    """The rows at `indices` as contiguous float32, scaled in float64."""
+    whole = len(indices) == len(array)
     if normalizer is None:
-        return np.ascontiguousarray(array if whole else array[rows], dtype=np.float32)
-    out = np.empty((len(rows), *array.shape[1:]), dtype=np.float32)
-    for i, chunk in enumerate(_chunks(array, rows)):
+        return np.ascontiguousarray(array if whole else array[indices], dtype=np.float32)
+    out = np.empty((len(indices), *array.shape[1:]), dtype=np.float32)
+    for i, chunk in enumerate(_chunks(array, indices)):
         out[i * ROWS_AT_ONCE : i * ROWS_AT_ONCE + len(chunk)] = normalizer.transform(chunk)
     return out
 

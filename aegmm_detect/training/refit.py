@@ -1,4 +1,4 @@
-"""Expectation-maximisation on learned z, with components according to the number of rows."""
+"""Fit mixtures to learned z by expectation-maximisation."""
 
 import concurrent.futures
 import contextlib
@@ -18,20 +18,20 @@ from aegmm_detect.numerics.frozen_mixture import FrozenMixture
 from aegmm_detect.numerics.spread import divisor, rounding
 from aegmm_detect.types import FloatArray, IntArray
 
-# What to change if the nets return numbers that no mixture fits.
+# Advice if the nets return numbers that no mixture fits.
 REMEDY = "Train with normalize='standard', a lower learning rate or clip_norm=1.0."
-# Nets compute with numbers near 1. Rounding errors of smaller results are not smaller.
+# Nets compute with numbers near 1, so smaller results do not have smaller rounding errors.
 _LEAST_SIZE = 1e-6
 
 
 class Refit(NamedTuple):
-    """A mixture to fit."""
+    """One mixture to fit: rows and settings."""
 
-    z: FloatArray  # (N, D)  learned vectors of training rows, float64
+    z: FloatArray  # (N, D)  z of the training rows, float64
     n_components: int  # at most N
     covariance: Covariance = "full"
     family: Family = GAUSSIAN
-    # Size (D,) of the numbers that z was computed from, where they are larger than z itself.
+    # Size (D,) of the numbers from which z was computed, if they are larger than z itself.
     size: FloatArray = np.zeros(1)
 
 
@@ -48,9 +48,9 @@ def component_count(n_rows: int, wanted: int | Literal["auto"]) -> int:
 def without_strangest(z: FloatArray, mixture: FrozenMixture, trim: float) -> IntArray:
     """Rows for a second fit: all but the share `trim` that has the highest energy.
 
-    This is trimmed likelihood (Neykov et al., 2007) with a single step. Anomalies among the
-    training rows have components of their own in the first fit, but wide ones. So they have the
-    highest energy.
+    This is a single step of trimmed likelihood (Neykov et al., 2007). In the first fit, anomalies
+    among the training rows get their own components, but wide ones. So they have the highest
+    energy.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def without_strangest(z: FloatArray, mixture: FrozenMixture, trim: float) -> Int
 
     Returns
     -------
-    Row numbers, ascending; at least as many as the mixture has components.
+    Row indices, ascending; at least as many as the mixture has components.
     """
     kept = max(len(mixture.phi), round((1.0 - trim) * len(z)))
     return np.sort(np.argsort(mixture.energy(z), kind="stable")[:kept])
@@ -78,16 +78,16 @@ def refit(jobs: Sequence[Refit], reg: float, seed: int | None) -> list[FrozenMix
     Parameters
     ----------
     jobs
-        What to fit.
+        The mixtures to fit.
     reg
-        Added to the variances of scaled z, or the least of them: see `em`.
+        Added to the variances of scaled z, or their lower limit: see `em`.
     seed
         Random state of every start.
 
     Raises
     ------
     IndefiniteCovarianceError
-        If a z is not finite.
+        A z is not finite.
     """
     for job in jobs:
         if not np.isfinite(job.z).all():
@@ -110,14 +110,14 @@ def _fit(job: Refit, reg: float, seed: int | None) -> FrozenMixture:
 
 
 def repeatable_kmeans() -> threadpool_limits:
-    """Context in which k-means has one thread: several would add up in another order each time."""
+    """Context in which k-means uses one thread; the sums of several would differ between runs."""
     return threadpool_limits(1, user_api="openmp")
 
 
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
-    # Threads do not make products of such small matrices faster.
+    # More threads do not speed up products of such small matrices.
     with warnings.catch_warnings(), threadpool_limits(1):
-        # The number of steps is limited on purpose.
+        # The number of EM steps is limited on purpose, so this warning is expected.
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield

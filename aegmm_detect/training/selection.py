@@ -1,4 +1,4 @@
-"""Rows that are chosen anew for every epoch, by the net as it is then."""
+"""Select the training rows of each epoch with the current net."""
 
 import keras
 import numpy as np
@@ -11,14 +11,14 @@ from aegmm_detect.types import IntArray
 
 
 class Selection(keras.callbacks.Callback):
-    """Asks an objective at the start of each epoch which rows it wants.
+    """Callback that calls `Objective.select` at the start of each epoch.
 
     Parameters
     ----------
     objective
-        With a `select`.
+        An objective with a `select` function.
     rows
-        Prepared, in memory.
+        Prepared training rows; they must be in memory.
     """
 
     def __init__(self, objective: Objective, rows: ArrayRows | StreamRows) -> None:
@@ -32,15 +32,15 @@ class Selection(keras.callbacks.Callback):
         self._numbers: IntArray = np.arange(rows.n_rows)
 
     def chosen(self) -> IntArray:
-        """Numbers of the rows of this epoch."""
+        """Indices of the rows to train on in this epoch."""
         return self._numbers
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Choose."""
+        """Select the rows of this epoch."""
         steps: Steps = self.model.steps
         steps.settle()
         select = self._objective.select
-        assert select is not None  # or there would be no selection
+        assert select is not None  # `fit` makes a `Selection` only for such objectives
         found = np.asarray(select(self.model.net, self._rows, epoch))
         if not len(found):
             raise ConfigurationError(

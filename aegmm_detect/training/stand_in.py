@@ -1,7 +1,8 @@
-"""Programs of training, which own a net and an optimizer that stand in for those of a fit.
+"""Compiled training steps.
 
-A compiled program changes variables of its own, so one program serves any net of a structure only
-by way of a stand-in: weights are copied there, trained, and copied back.
+Each owns a copy of the net and the optimizer, because a tf.function is tied to its variables. So
+that nets with the same structure can share a program, their weights are copied into these copies
+("stand-ins"), trained there, and copied back.
 """
 
 import functools
@@ -24,27 +25,27 @@ from aegmm_detect.training.optimizers import OptimizerGroup, Optimizers, another
 from aegmm_detect.training.seeding import python_random
 from aegmm_detect.types import Tensor
 
-# Each holds the weights of a net and of its optimizer.
+# Unused stand-ins. The limit is low, because each holds the weights of a net and its optimizer.
 _LENDING = Lending(16)
 
 
 class Steps:
-    """Blocks of steps of one fit, compiled.
+    """The compiled training and validation steps of one fit.
 
     Parameters
     ----------
     net, optimizer
-        To be trained in place; the optimizer is built.
+        The net to train in place, and its optimizer, already built.
     objective, metric
         See `Block`.
     mode
-        'xla', 'graph' or 'eager': how a step is run, not what it does.
+        How steps run: 'xla', 'graph' or 'eager'. They compute the same.
     n_steps
-        Of the whole training.
+        Number of steps of the whole training.
     watched
-        Whether somebody may read or change variables between blocks, as callbacks do.
+        Whether other code, such as a callback, may read or change variables between blocks.
     decays_from
-        Learning rate at the start, if it falls over the whole training.
+        Initial learning rate, if it decays over the whole training; else None.
     """
 
     def __init__(
@@ -77,15 +78,15 @@ class Steps:
             make = functools.partial(_stand_in, net, optimizer, objective, layout, mode, decays)
             self._own = _LENDING.borrow((self._key, mode), make)
             self._mode = mode
-        self._current = False  # whether the stand-in has the variables of the fit
+        self._current = False  # whether the stand-in has the values of the fit's variables
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Of the log."""
+        """Columns of the log."""
         return self._own.block.columns
 
     def run(self, phase: str, block: Sequence[Any]) -> Any:
-        """Sums of the columns, steps taken, all finite: a block of 'training' or 'validation'."""
+        """Run a block in phase 'training' or 'validation'; see `Block.train` for the result."""
         if isinstance(self._real[1], OptimizerGroup):
             self._real[1].share_rate()
         with tf.device(self._device):
@@ -96,17 +97,17 @@ class Steps:
             if self._watched and phase == "training":
                 self.settle()
             elif self._watched:
-                self._current = False  # nothing was changed, but may be before the next block
+                self._current = False  # other code may change variables before the next block
         return result
 
     def settle(self) -> None:
-        """Give the net and the optimizer of the fit what the stand-in has learned."""
+        """Copy the stand-in's variables back to the net and the optimizer of the fit."""
         if self._key is not None and self._current:
             _copy(self._stand_ins, self._variables(*self._real))
             self._current = not self._watched
 
     def close(self) -> None:
-        """The fit has ended, well or not: its stand-in is free for the next."""
+        """Copy the variables back and free the stand-in. Call this also after a failed fit."""
         if self._key is not None:
             self.settle()
             _LENDING.give_back((self._key, self._mode), self._own)
@@ -123,7 +124,7 @@ class Steps:
 
 
 class _Compiled:
-    """A block's programs, by phase and shapes."""
+    """The compiled programs of a `Block`, by phase and shapes."""
 
     def __init__(self, block: Block, mode: Mode) -> None:
         self.block = block
@@ -148,8 +149,8 @@ class _Compiled:
 
 
 def _trace(step: Callable[..., Any], arguments: Sequence[Any], mode: Mode) -> Callable[..., Any]:
-    # Traced here and once, as all blocks have the same shapes: TensorFlow counts traces of one line
-    # of code, and would warn users who fit several detectors.
+    # All blocks have the same shapes, so one explicit trace is enough. If tf.function traced on its
+    # own, TensorFlow would count traces of this line and warn users who fit several detectors.
     function = tf.function(step, autograph=False, jit_compile=mode == "xla")
     return concrete(function, *arguments)
 
@@ -161,7 +162,7 @@ def _key(
     layout: Layout,
     more: Hashable,
 ) -> Hashable | None:
-    """What fits have in common that can use the same program; None where that is not known."""
+    """Key of the program that a fit needs. Fits with equal keys share it; None: share nothing."""
     structure = structure_of(net)
     kind = type(first_of(optimizer))
     if structure is None or objective.key is None or not kind.__module__.startswith("keras."):
@@ -169,12 +170,12 @@ def _key(
     config = {
         name: value
         for name, value in optimizer.get_config().items()
-        # A rate that is a number is a variable of the optimizer.
+        # A learning rate that is a number is a variable of the optimizer, so it may differ.
         if name != "name" and not (name == "learning_rate" and isinstance(value, float))
     }
-    # Of the process's own precision, whatever that of the net.
+    # The optimizer's dtypes follow Keras's global setting, not the net's dtype.
     dtypes = tuple(str(variable.dtype) for variable in optimizer.variables)
-    # The name of the function, too: two authors may have thought of one word as a key.
+    # Include the function's name, in case two authors chose the same word as a key.
     values = getattr(objective.values, "__qualname__", type(objective.values).__qualname__)
     named = (objective.values.__module__, values)
     own = (objective.key, named, objective.columns, objective.update, dtypes)
@@ -189,7 +190,7 @@ def _stand_in(
     mode: Mode,
     decays: bool,
 ) -> _Compiled:
-    with python_random(0):  # from which Keras draws seeds of layers that have none
+    with python_random(0):  # Keras draws missing seeds of layers from Python's `random`
         other = clone(net)
     own = another(optimizer)
     objective.update.build(other, own)
@@ -197,7 +198,7 @@ def _stand_in(
 
 
 def _copy(source: Iterable[Any], target: Iterable[Any]) -> None:
-    # By the bare operations: Keras's own ways look at every value from all sides.
+    # Use raw operations: `assign` of Keras checks every value, which takes longer.
     for one, other in zip(source, target, strict=True):
         dtype = one.value.dtype
         value = tf.raw_ops.ReadVariableOp(resource=one.value.handle, dtype=dtype)

@@ -1,4 +1,4 @@
-"""The bridge to Keras: `Model.fit` on blocks of steps, with its callbacks, history and progress."""
+"""The link to Keras: `Model.fit` on blocks of steps, with its callbacks, history and progress."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ _REMEDY = (
 
 
 def check_log_metric(log_metric: Any, columns: Sequence[str] = ()) -> None:
-    """Raise unless `log_metric` is None or (column of its own, Keras metric).
+    """Raise unless `log_metric` is None or (name of a new column, Keras metric).
 
     Raises
     ------
     ConfigurationError
-        Shows an example.
+        `log_metric` is something else; the message shows an example.
     """
     if log_metric is None:
         return
@@ -39,18 +39,20 @@ def check_log_metric(log_metric: Any, columns: Sequence[str] = ()) -> None:
 
 
 class Trainer(keras.Model):
-    """Trains a net on blocks of batches; Keras owns epochs, callbacks, history and progress.
+    """Trains a net on blocks of batches. Keras handles epochs, callbacks, history and progress.
+
+    It is the `model` that callbacks see.
 
     Parameters
     ----------
     net
-        To be trained in place; what callbacks see of the fit.
+        The net to train in place.
     optimizer
-        What trains it, built.
+        Its optimizer, or a group of optimizers, already built.
     steps
-        Compiled, of this net and these optimizers.
+        The compiled steps of this net and optimizer.
     log_metric
-        (column, Keras metric) of the user's for the log.
+        The user's (column, Keras metric) for the log, or None.
     """
 
     def __init__(
@@ -69,17 +71,17 @@ class Trainer(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Keras's hook: the metric that the user added."""
+        """Keras hook: the user's metric, if any."""
         return [] if self._log_metric is None else [self._log_metric[1]]
 
     def reset_metrics(self) -> None:
-        """Keras's hook: a new epoch or validation pass begins."""
+        """Keras hook: reset the log when an epoch or validation pass begins."""
         super().reset_metrics()
-        # Plain numbers: a Keras Mean per column would cost more than the steps of a small epoch.
+        # A Keras `Mean` per column would take longer than the steps of a small epoch.
         self._totals, self._steps_logged = np.zeros(len(self.steps.columns)), 0
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """Keras's hook: the training log, by column."""
+        """Keras hook: the values of the log so far, by column."""
         means = (self._totals / max(self._steps_logged, 1)).tolist()
         log = dict(zip(self.steps.columns, means, strict=True))
         if self._log_metric is not None:
@@ -87,15 +89,15 @@ class Trainer(keras.Model):
         return log
 
     def call(self, x: Tensor, training: bool | None = None) -> Any:
-        """The net's own output."""
+        """Call the net."""
         return self.net(x, training=training)
 
     def make_train_function(self, force: bool = False) -> None:
-        """Keras's hook: what it calls for every block."""
+        """Keras hook: set the function that Keras calls for every training block."""
         self.train_function: Any = functools.partial(self._run, "training")
 
     def make_test_function(self, force: bool = False) -> None:
-        """Keras's hook: what it calls for every validation block."""
+        """Keras hook: set the function that Keras calls for every validation block."""
         self.test_function: Any = functools.partial(self._run, "validation")
 
     def _run(self, phase: str, blocks: Iterator[Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What one step of training does to a net: one optimizer down one loss, or several in turn."""
+"""What one training step does: one optimizer minimises one loss, or several take turns."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -12,15 +12,15 @@ from aegmm_detect.training.optimizers import OptimizerGroup, Optimizers
 from aegmm_detect.types import Tensor
 
 LOSS = "loss"
-# Values of the batch at hand by column, regularization included in the loss.
+# Function: returns the values of the current batch by column; the loss includes regularization.
 Evaluate = Callable[[], Mapping[str, Tensor]]
 
 
 class Update(Protocol):
-    """One step of training. Equal ones do the same."""
+    """One training step. Two that are equal must do the same."""
 
     def optimizers(self, given: keras.optimizers.Optimizer) -> Optimizers:
-        """What it works with: `given`, or several like it."""
+        """The optimizer to use: `given`, or one copy per player."""
 
     def build(self, net: keras.Model, optimizers: Any) -> None:
         """Make the optimizers' variables."""
@@ -28,63 +28,63 @@ class Update(Protocol):
     def __call__(
         self, net: keras.Model, optimizers: Any, evaluate: Evaluate
     ) -> Mapping[str, Tensor]:
-        """Change the net; return the values of the batch before that."""
+        """Update the net; return the values of the batch from before the update."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Minimise:
-    """All trainable variables down the gradient of the loss."""
+    """Minimise the loss over all trainable variables."""
 
     def optimizers(self, given: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-        """The one that is given."""
+        """The optimizer to use: `given`."""
         return given
 
     def build(self, net: keras.Model, optimizers: keras.optimizers.Optimizer) -> None:
-        """For all trainable variables."""
+        """Make the optimizer's variables for all trainable variables."""
         optimizers.build(net.trainable_variables)
 
     def __call__(
         self, net: keras.Model, optimizers: keras.optimizers.Optimizer, evaluate: Evaluate
     ) -> Mapping[str, Tensor]:
-        """One step."""
+        """Take one step."""
         return _descend(optimizers, net.trainable_variables, LOSS, evaluate)
 
 
 class Turn(NamedTuple):
-    """Whose turn it is, and down which loss."""
+    """One player's turn: the loss to minimise and the variables to update."""
 
     loss: str  # a column
-    variables: Callable[[keras.Model], Sequence[Any]]  # of the net, trainable
+    variables: Callable[[keras.Model], Sequence[Any]]  # returns trainable variables of the net
 
 
 @dataclasses.dataclass(frozen=True)
 class Alternating:
-    """Several players in turn, each with variables, a loss and an optimizer of its own.
+    """Several players take turns, as in a GAN. Each has its own variables, loss and optimizer.
 
-    The batch is evaluated anew for each turn, so that a player sees what those before it did; the
-    values logged are those before the first turn, and each turn's own loss.
+    The batch is evaluated again for each turn, so a player sees the updates of those before it. The
+    log has each player's loss from its own turn, and all other values from before the first turn.
 
     Parameters
     ----------
     turns
-        In order. Their variables are different ones.
+        Turns in order. No two may update the same variable.
     """
 
     turns: tuple[Turn, ...]
 
     def optimizers(self, given: keras.optimizers.Optimizer) -> OptimizerGroup:
-        """One like `given` for each player."""
+        """The optimizers to use: one copy of `given` per player."""
         return OptimizerGroup.like(given, len(self.turns))
 
     def build(self, net: keras.Model, optimizers: OptimizerGroup) -> None:
-        """For the variables of each player."""
+        """Make the variables of each player's optimizer."""
         for turn, own in zip(self.turns, optimizers.optimizers, strict=True):
             own.build(list(turn.variables(net)))
 
     def __call__(
         self, net: keras.Model, optimizers: OptimizerGroup, evaluate: Evaluate
     ) -> Mapping[str, Tensor]:
-        """One turn of each player."""
+        """Take one turn of each player."""
         logged: dict[str, Tensor] = {}
         for turn, own in zip(self.turns, optimizers.optimizers, strict=True):
             values = _descend(own, list(turn.variables(net)), turn.loss, evaluate)
@@ -97,10 +97,10 @@ def _descend(
 ) -> Mapping[str, Tensor]:
     with tf.GradientTape() as tape:
         values = evaluate()
-        # A sum, so that a member of an ensemble learns as it would alone.
+        # Sum over the members of an ensemble, so that each learns as it would alone.
         total = ops.sum(values[loss])
     gradients = tape.gradient(total, variables)
-    # A custom loss may leave a net out.
+    # A custom loss may not depend on all nets.
     gradients = [
         ops.zeros_like(variable) if gradient is None else gradient
         for gradient, variable in zip(gradients, variables, strict=True)
