@@ -18,7 +18,7 @@ import pytest
 pytest_plugins = ["tests.counting"]
 
 # Machines are noisy: time is measured by benchmarks.
-hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile("untimed", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("untimed")
 
 

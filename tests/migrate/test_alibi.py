@@ -21,13 +21,18 @@ def residuals(x, x_recon):
 FEATURES = {"tabular": None, "images": None, "own_features": residuals}
 
 
+def expected_of(folder):
+    with np.load(folder / "expected.npz") as arrays:
+        return dict(arrays)
+
+
 @pytest.fixture(scope="module")
 def carried(golden):
     """Name -> (detector, what its source returned)."""
     return {
         name: (
             from_alibi_detect(golden / name, recon_features=features),
-            np.load(golden / name / "expected.npz"),
+            expected_of(golden / name),
         )
         for name, features in FEATURES.items()
     }
@@ -119,7 +124,7 @@ def test_features_in_numpy_score_the_same(golden):
         x, x_recon = np.asarray(x), np.asarray(x_recon)
         return np.stack([((x - x_recon) ** 2).mean(axis=1), (x - x_recon).max(axis=1)], axis=1)
 
-    expected = np.load(golden / "own_features" / "expected.npz")
+    expected = expected_of(golden / "own_features")
     with pytest.warns(UserWarning, match="recon_features"):
         detector = from_alibi_detect(golden / "own_features", recon_features=in_numpy)
     np.testing.assert_allclose(

@@ -24,6 +24,6 @@ def test_saved_detectors_are_carried_over_as_the_page_shows(golden, tmp_path, mo
     names = {}
     for block in blocks:
         exec(compile(textwrap.dedent(block), str(PAGE), "exec"), names)
-    expected = np.load(golden / "own_features" / "expected.npz")
-    found = names["detector"].predict(expected["rows"])["data"]["is_outlier"]
-    np.testing.assert_array_equal(found, expected["is_outlier"])
+    with np.load(golden / "own_features" / "expected.npz") as expected:
+        found = names["detector"].predict(expected["rows"])["data"]["is_outlier"]
+        np.testing.assert_array_equal(found, expected["is_outlier"])

@@ -10,7 +10,7 @@ from aegmm_detect.numerics import labelled_thresholds
 from aegmm_detect.numerics.labelled_thresholds import fbeta, inliers, pu, youden
 from aegmm_detect.numerics.thresholds import conformal
 
-bounded = settings(max_examples=100)
+bounded = settings(max_examples=50)
 BOTH = pytest.mark.parametrize("method", [fbeta, youden])
 
 

@@ -16,7 +16,7 @@ from aegmm_detect.numerics.thresholds import (
     rows_needed,
 )
 
-bounded = settings(max_examples=100)
+bounded = settings(max_examples=50)
 scores = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=50)
 percents = st.floats(0, 100)
 

@@ -14,13 +14,13 @@ from benchmarks.fuzzing_child import LOADED, REJECTED, in_children
 _MOST_GROWTH = 200
 
 
-def test_30_mutants_are_rejected_or_loaded_and_nothing_else(tmp_path):
-    files = fuzz_artefacts.make(tmp_path, count=30, seed=3)
+def test_20_mutants_are_rejected_or_loaded_and_nothing_else(tmp_path):
+    files = fuzz_artefacts.make(tmp_path, count=20, seed=3)
     results = in_children("benchmarks.fuzz_artefacts", files)
     found = collections.Counter(result.outcome for result in results)
     assert found.keys() == {REJECTED, LOADED}
-    assert found.total() == 30
-    assert found[REJECTED] > 7
+    assert found.total() == 20
+    assert found[REJECTED] > 5
     assert max(result.megabytes for result in results) < _MOST_GROWTH
 
 
