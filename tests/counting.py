@@ -1,11 +1,13 @@
-"""What a run of the tests costs: fits and compiled programs of all its processes together."""
+"""What a run of the tests costs: fits, compiled programs and memory of all its processes."""
 
 import collections
+import sys
 
 import pytest
 
 _fits = 0
 _total: collections.Counter = collections.Counter()
+_peaks: list[float] = []
 
 
 def pytest_configure(config):
@@ -29,21 +31,35 @@ def _counts():
     return {"fits": _fits, **{f"{mode} programs": n for mode, n in compiled_so_far.items()}}
 
 
+def _peak_gigabytes():
+    """Most memory that this process has held; None where nobody counts it."""
+    if sys.platform != "linux":
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
 def pytest_sessionfinish(session):
     """A worker sends what it has counted."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["counts"] = _counts()
+        session.config.workeroutput["peak"] = _peak_gigabytes()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node, error):
     """The controller adds up."""
-    _total.update(getattr(node, "workeroutput", {}).get("counts", {}))
+    output = getattr(node, "workeroutput", {})
+    _total.update(output.get("counts", {}))
+    _peaks.append(output.get("peak"))
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Print the sum."""
+    """Print the sum, and each process's peak."""
     if not config.getoption("numprocesses", None):
         _total.update(_counts())
+        _peaks.append(_peak_gigabytes())
     counted = ", ".join(f"{n} {what}" for what, n in sorted(_total.items()))
-    terminalreporter.write_line(f"Of this run: {counted}.")
+    peaks = ", ".join(f"{peak:.1f} GB" for peak in _peaks if peak is not None)
+    terminalreporter.write_line(f"Of this run: {counted}; peaks {peaks or 'unknown'}.")
