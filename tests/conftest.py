@@ -50,6 +50,8 @@ def _scoring_mode(request, _scoring_of_shared_detectors):
     SCORING["mode"] = "xla" if any(request.node.iter_markers("xla")) else "graph"
     yield
     SCORING["mode"] = "graph"
+    # What a module leaves open is an error of this module, and its graphs make room.
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ NSL_TEST = ["KDDTest+.txt", "nslkdd_test.txt.gz"]
 
 @pytest.fixture(scope="module")
 def load():
-    """`datasets.load`, once for all tests that only read a data set."""
-    return functools.cache(datasets.load)
+    """`datasets.load`, which keeps the last data set for the next test that only reads it."""
+    return functools.lru_cache(maxsize=1)(datasets.load)
 
 
 @pytest.mark.parametrize(
