@@ -92,6 +92,7 @@ def _of_family(
     *can: Capability,
     update: bool = True,
     ensemble: int = 1,
+    **quick: float,
 ) -> Entry:
     """Entry of a detector with an autoencoder and a mixture."""
     able: set[Capability] = {"save", "export", "explain", "stream", *can}
@@ -100,7 +101,7 @@ def _of_family(
         make="auto",
         settings=f"aegmm_detect.configs.aegmm:{settings}",
         tiny=MappingProxyType({"ensemble": ensemble}),
-        quick=MappingProxyType(_FEW_STEPS),
+        quick=MappingProxyType({**_FEW_STEPS, **quick}),
         can=frozenset(able | {"update"} if update else able),
     )
 
@@ -121,7 +122,8 @@ _ENTRIES: dict[str, Entry] = {
         "labelled", "OutlierLabelledAEGMM", "DetectorConfig", "labels"
     ),
     "OutlierSOMAEGMM": _of_family("som", "OutlierSOMAEGMM", "SOMAEGMMConfig"),
-    "OutlierVAEGMM": _of_family("vaegmm", "OutlierVAEGMM", "VAEGMMConfig"),
+    # The default w_recon, alibi-detect's 1e-7, lets the code collapse, and `fit` warns of it.
+    "OutlierVAEGMM": _of_family("vaegmm", "OutlierVAEGMM", "VAEGMMConfig", w_recon=0.05),
     "OutlierVQAEGMM": _of_family("vqaegmm", "OutlierVQAEGMM", "VQAEGMMConfig"),
     "OutlierAELMM": _of_family("aelmm", "OutlierAELMM", "DetectorConfig", update=False),
     "PerClassAEGMM": Entry(

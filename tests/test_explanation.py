@@ -9,7 +9,7 @@ import pytest
 from aegmm_detect.exceptions import ConfigurationError, InvalidInputError, NotFittedError
 from aegmm_detect.explanation import Explanation
 from aegmm_detect.od import OutlierAEGMM
-from tests.export.untrained import untrained
+from tests.untrained import untrained
 
 QUICK = {"epochs": 5, "batch_size": 64, "verbose": 0}
 
@@ -39,13 +39,10 @@ def test_a_corrupted_feature_comes_out_on_top(detector, normal_rows):
     assert (found == which).mean() > 0.9  # 1/6 by chance
 
 
-@pytest.mark.parametrize("score_type", ["energy", "other"])
+@pytest.mark.parametrize("score_type", ["energy", "reconstruction", "both"])
 def test_the_scores_part_sums_to_the_difference_from_the_reconstruction(
     score_type, detector, normal_rows
 ):
-    if score_type == "other":
-        # Both parts are in 'both': an ensemble needs no program for 'reconstruction' alone.
-        score_type = "reconstruction" if len(detector.members) == 1 else "both"
     detector.score_type = score_type
     rows = np.concatenate([normal_rows[:100], planted(normal_rows[:50])[0]])
     graph = detector.scoring_graph

@@ -31,14 +31,9 @@ def make(entry):
     return make
 
 
-# Weights of terms are part of a compiled program: these suit all laws. The default, alibi-detect's
-# 1e-7, lets the code collapse, and `fit` says so.
-MORE = {"OutlierVAEGMM": {"w_recon": 0.05}}
-
-
 @pytest.fixture(scope="session")
-def quick(name, entry):
-    return {**entry.quick, **MORE.get(name, {})}
+def quick(entry):
+    return dict(entry.quick)
 
 
 # Kept by name: pytest takes its fixtures down when it turns to another parameter and comes back.

@@ -20,7 +20,7 @@ from aegmm_detect.nets.graph import (
     numbers_for_finite_rows,
 )
 from aegmm_detect.od import OutlierAEGMM
-from tests.export.untrained import untrained
+from tests.untrained import untrained
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,8 +16,8 @@ from aegmm_detect.untrusted.flow import words
 from aegmm_detect.untrusted.graph import check_graph
 from aegmm_detect.untrusted.litert_operations import OPERATIONS as LITERT
 from aegmm_detect.untrusted.onnx_graph import OPERATIONS as ONNX
-from tests.export.untrained import untrained
 from tests.own_detectors import OWN
+from tests.untrained import untrained
 
 # One makes no graph, one is the subject 'both' of test_export, and one makes the same graph as it.
 ALONE = sorted(set(OWN) - {"PerClassAEGMM", "OutlierAEGMM", "OutlierLabelledAEGMM"})
@@ -137,9 +137,7 @@ def program_of(graph_of):
     @functools.cache
     def program_of(name):
         net = NETS[name]()
-        made = formats.program(graph_of(net, PORTABLE), 0.0, net.input_shape[1:], "float32")
-        # Its variables are constants by now, and LiteRT's way would write all layers once more.
-        return made._replace(graph=None)
+        return formats.program(graph_of(net, PORTABLE), 0.0, net.input_shape[1:], "float32")
 
     return program_of
 

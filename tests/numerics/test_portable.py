@@ -54,6 +54,7 @@ def test_standardising_float32_rows_loses_nothing(offset, scale, spreads):
     offset_, scale_ = np.array([offset]), np.array([scale])
     x = (offset + scale * np.array(spreads)).astype(np.float32)[:, np.newaxis]
     got = ops.convert_to_numpy(portable.standardize(ops.convert_to_tensor(x), offset_, scale_))
-    # Differences below the smallest normal number are 0.
-    lost = np.finfo(np.float32).tiny + 1e-14 * abs(offset)
-    np.testing.assert_allclose(got, (x - offset_) / scale_, rtol=3e-7, atol=lost / scale + 1e-36)
+    # Differences and quotients below the smallest normal number are 0.
+    tiny = np.finfo(np.float32).tiny
+    lost = tiny + (tiny + 1e-14 * abs(offset)) / scale
+    np.testing.assert_allclose(got, (x - offset_) / scale_, rtol=3e-7, atol=lost)

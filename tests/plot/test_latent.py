@@ -11,7 +11,7 @@ from aegmm_detect.exceptions import ConfigurationError, InvalidInputError, NotFi
 from aegmm_detect.od import OutlierAEGMM
 from aegmm_detect.plot import LatentDisplay
 from aegmm_detect.plot.latent import _plane
-from tests.export.untrained import untrained
+from tests.untrained import untrained
 
 
 @pytest.fixture(scope="module")
